@@ -1,0 +1,146 @@
+# bulkhead: build, run, test. One non-recursive makefile; everything it makes is below $(B).
+#
+#   make            the executables            make run     start the agent, show what arrives
+#   make test       all tests                  make asan    the same under ASan + UBSan
+#   make crash      the long crash campaign    make fuzz    build the fuzzers, run each briefly
+#   make bench      figures                    make lint    clang-format, clang-tidy, cppcheck
+#   make install DESTDIR= prefix=/usr
+
+B        ?= build
+SANITIZE ?= 0
+prefix   ?= /usr
+CC       ?= gcc
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+# --- packages ---------------------------------------------------------------------------------
+# Debian packages the build and the tests need; tests/setup installs those that are missing.
+PKGS_LINK   = nng libcurl sqlite3 yaml-0.1 libzstd zlib jansson libmicrohttpd libprotobuf-c
+# nng ships no pkg-config file in Debian 12.
+pc_libs     = $(foreach p,$(1),$(if $(filter nng,$(p)),-lnng,$(shell pkg-config --libs $(p) 2>/dev/null)))
+
+# --- flags ------------------------------------------------------------------------------------
+WARN      = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+            -Wpointer-arith -Wcast-qual -Wformat=2 -Wvla -Wundef -Werror
+HARDEN    = -fstack-protector-strong -fPIE -fno-common
+VERSION   = $(shell sed -n 's/^\#define BH_VERSION "\(.*\)"/\1/p' common/version.h)
+ifeq ($(SANITIZE),1)
+OPT       = -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+LDOPT     = -fsanitize=address,undefined
+else
+OPT       = -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+LDOPT     =
+endif
+CPPFLAGS += -D_GNU_SOURCE -I. -I$(B)/gen
+CFLAGS   ?= -g
+ALLCFLAGS = -std=gnu17 $(WARN) $(HARDEN) $(OPT) $(CFLAGS)
+LDFLAGS  += -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDOPT)
+
+# --- sources ----------------------------------------------------------------------------------
+# A role is a folder; its main.c is the executable, all else is a library that tests link too.
+ROLES        = dogstatsd logs-agent forwarder supervisor ctl intake
+dir_dogstatsd  = dogstatsd
+dir_logs-agent = logs-agent
+dir_forwarder  = forwarder
+dir_supervisor = supervisor
+dir_ctl        = supervisor/ctl
+dir_intake     = tests/intake
+exe_dogstatsd  = $(B)/libexec/bulkhead-dogstatsd
+exe_logs-agent = $(B)/libexec/bulkhead-logs
+exe_forwarder  = $(B)/libexec/bulkhead-forwarder
+exe_supervisor = $(B)/bulkhead
+exe_ctl        = $(B)/bulkheadctl
+exe_intake     = $(B)/bulkhead-intake
+pkg_dogstatsd  = nng libzstd zlib
+pkg_logs-agent = nng libzstd zlib
+pkg_forwarder  = nng libcurl sqlite3 libzstd zlib
+pkg_supervisor = yaml-0.1 libzstd
+pkg_ctl        = jansson yaml-0.1 libzstd
+pkg_intake     = libmicrohttpd libzstd zlib jansson libprotobuf-c
+EXES           = $(foreach r,$(ROLES),$(exe_$(r)))
+
+COMMON_SRC = $(wildcard common/*.c) $(wildcard proto/*.c)
+COMMON_OBJ = $(COMMON_SRC:%.c=$(B)/obj/%.o)
+COMMON_LIB = $(B)/libbulkhead.a
+PB_C       = $(B)/gen/proto/agent_payload.pb-c.c
+PB_OBJ     = $(B)/obj/gen/agent_payload.pb-c.o
+
+all: $(EXES)
+
+# --- rules ------------------------------------------------------------------------------------
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -MMD -MP -c $< -o $@
+
+$(PB_C): proto/agent_payload.proto
+	@mkdir -p $(@D)
+	protoc-c --c_out=$(B)/gen $<
+
+$(PB_OBJ): $(PB_C)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=gnu17 $(HARDEN) $(OPT) $(CFLAGS) -w -c $< -o $@
+
+$(COMMON_LIB): $(COMMON_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+define ROLE_RULES
+src_$(1)  = $$(wildcard $$(dir_$(1))/*.c)
+lobj_$(1) = $$(patsubst %.c,$(B)/obj/%.o,$$(filter-out $$(dir_$(1))/main.c,$$(src_$(1))))
+lib_$(1)  = $(B)/lib$(1).a
+$$(lib_$(1)): $$(lobj_$(1))
+	@rm -f $$@
+	ar rcs $$@ $$^
+$$(exe_$(1)): $(B)/obj/$$(dir_$(1))/main.o $$(lib_$(1)) $(COMMON_LIB) $$(extra_$(1))
+	@mkdir -p $$(@D)
+	$(CC) $(LDFLAGS) -o $$@ $$^ $$(call pc_libs,$$(pkg_$(1))) -lm -lpthread
+utest_$(1) = $(B)/tests/unit-$(1)
+usrc_$(1)  = $$(wildcard tests/unit/$(1)/*.c)
+$$(utest_$(1)): $$(patsubst %.c,$(B)/obj/%.o,$$(usrc_$(1))) $$(lib_$(1)) $(COMMON_LIB) $$(PB_OBJ)
+	@mkdir -p $$(@D)
+	$(CC) $(LDFLAGS) -o $$@ $$^ $$(call pc_libs,$(PKGS_LINK)) -lcriterion -lm -lpthread
+endef
+extra_intake = $(PB_OBJ)
+$(foreach r,$(ROLES),$(eval $(call ROLE_RULES,$(r))))
+
+# Objects that include the generated schema wait for it.
+$(B)/obj/tests/intake/%.o: | $(PB_C)
+$(B)/obj/tests/unit/%.o: | $(PB_C)
+
+utest_common = $(B)/tests/unit-common
+usrc_common  = $(wildcard tests/unit/common/*.c)
+$(utest_common): $(patsubst %.c,$(B)/obj/%.o,$(usrc_common)) $(COMMON_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,$(PKGS_LINK)) -lcriterion -lm -lpthread
+
+UNIT_TESTS = $(foreach r,common $(ROLES),$(if $(wildcard tests/unit/$(r)/*.c),$(utest_$(r))))
+unit-tests: $(UNIT_TESTS)
+
+# --- the two commands, and the rest -----------------------------------------------------------
+.PHONY: all setup run test asan crash fuzz bench lint install clean unit-tests
+
+setup:
+	@tests/setup
+
+run: setup
+	@$(MAKE) --no-print-directory all
+	@exec tests/run-demo $(B)
+
+test: setup
+	@$(MAKE) --no-print-directory all unit-tests
+	@B=$(B) tests/run-tests
+
+asan: setup
+	@$(MAKE) --no-print-directory B=build/asan SANITIZE=1 all unit-tests
+	@B=build/asan tests/run-tests
+
+crash: setup
+	@$(MAKE) --no-print-directory all
+	@B=$(B) tests/run-crash
+
+clean:
+	rm -rf build
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
