@@ -1,0 +1,108 @@
+/*
+ * What every child process shares: its start (descriptors, configuration, identity) and its side of
+ * the control channel. The order of messages: HELLO at start, READY once it works, HEARTBEAT every 5 s,
+ * then DRAIN → … → DRAIN_ACK → EXIT.
+ *
+ * Descriptors at exec (spec/supervision.md §1): 0 /dev/null, 1 and 2 the log stream, 3 the control socket,
+ * 4 the sealed configuration, 5.. role descriptors announced in BULKHEAD_FDS="name:num,…" (names:
+ * "udp:<addr>:<port>", "uds:<path>"). Environment: BULKHEAD_FDS, BULKHEAD_GENERATION, BULKHEAD_RUN_ID (hex),
+ * BULKHEAD_DRAIN=spool-only for a forwarder restarted during a drain; nothing secret.
+ *
+ * Signals: all are blocked before the first library call and read by signalfd. TERM, INT, HUP are
+ * ignored (logged once) while the control channel is open; QUIT leaves at once without a drain.
+ * End-of-file on the control channel: the supervisor is gone; the child drains by itself within 10 s
+ * (ops->drain with BH_DRAIN_FULL) and exits 75 instead of waiting for EXIT.
+ */
+#ifndef BH_COMMON_CHILD_H
+#define BH_COMMON_CHILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/attrs.h"
+#include "common/config.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "proto/control.h"
+
+#define BH_CHILD_FD_CONTROL 3
+#define BH_CHILD_FD_CONFIG  4
+#define BH_CHILD_FD_FIRST   5
+#define BH_CHILD_FDS_MAX    64
+
+/* Exit statuses (sysexits; spec/supervision.md §9.1). */
+enum bh_exit {
+	BH_EXIT_OK = 0,
+	BH_EXIT_USAGE = 2,
+	BH_EXIT_UNAVAILABLE = 69,
+	BH_EXIT_INTERNAL = 70,
+	BH_EXIT_UNPROVEN = 75, /* stopped with loss, or without proof; store locked by another forwarder */
+	BH_EXIT_NOPERM = 77,
+	BH_EXIT_CONFIG = 78,
+};
+
+struct bh_child_fd {
+	char *name;
+	int fd; /* owned by the child; it may take it by setting -1 here */
+};
+
+/* Given to ops->stats: call bh_child_stat_*; each is one message. */
+struct bh_child;
+
+struct bh_child_ops {
+	/* DRAIN: stop taking in, hand everything over; call bh_child_drained() when done or at the deadline. A
+	 * second DRAIN with an earlier deadline or another mode may follow. */
+	void (*drain)(void *ctx, int64_t deadline_mono_ns, enum bh_drain_mode mode);
+	/* EXIT after a drain (or while starting): close what must be closed; the process then ends with 0. May be NULL. */
+	void (*exit)(void *ctx);
+	void (*peer_state)(void *ctx, enum bh_role role, bool running); /* may be NULL */
+	void (*stats)(void *ctx, struct bh_child *c);                   /* give every row, number and note */
+	void (*heartbeat)(void *ctx, struct bh_ctl_heartbeat *hb);      /* rss is filled already */
+};
+
+struct bh_child {
+	enum bh_role role;
+	uint32_t generation;
+	uint64_t run_id;
+	bool spool_only;
+	struct bh_config config;
+	struct bh_child_fd fds[BH_CHILD_FDS_MAX];
+	size_t fds_n;
+	struct bh_log log;
+	struct bh_loop loop;
+	/* private from here */
+	const struct bh_child_ops *ops;
+	void *ctx;
+	struct bh_watch control;
+	struct bh_watch signals;
+	struct bh_timer beat;
+	uint32_t stats_id;
+	bool draining, drained, orphan, term_logged;
+	int exit_code; /* what main() returns after bh_child_run() */
+};
+
+/* First call of main(): blocks signals, reads environment, descriptors and configuration, sets up log and
+ * loop. On error the text is for stderr and *exit_code says how to leave (2 when not started by a
+ * supervisor, 70, 78). */
+int bh_child_boot(struct bh_child *c, enum bh_role role, int *exit_code, struct bh_err *err) BH_MUST_CHECK;
+/* Registers with the loop and says HELLO. ops and ctx are borrowed for the life of c. */
+int bh_child_start(struct bh_child *c, const struct bh_child_ops *ops, void *ctx) BH_MUST_CHECK;
+void bh_child_ready(struct bh_child *c);
+/* Runs the loop until EXIT (or the end of an orphan drain); returns the exit status for main(). */
+int bh_child_run(struct bh_child *c);
+/* Ends the loop with this status (70 for an internal error, 75 …). */
+void bh_child_fail(struct bh_child *c, int exit_code);
+
+/* Sends the final stats (ops->stats), then DRAIN_ACK. Once only; later calls are ignored. */
+void bh_child_drained(struct bh_child *c, const struct bh_ctl_drained *d);
+void bh_child_progress(struct bh_child *c, uint64_t items, uint64_t bytes);
+
+void bh_child_stat_ledger(struct bh_child *c, enum bh_ledger_kind kind, const char *name, size_t n,
+			  const struct bh_ledger *l);
+void bh_child_stat_number(struct bh_child *c, const char *name, uint64_t v);
+void bh_child_stat_note(struct bh_child *c, const char *name, const char *fmt, ...) BH_PRINTF(3, 4);
+
+void bh_child_release(struct bh_child *c);
+
+#endif

@@ -1,0 +1,116 @@
+/*
+ * The control channel between the supervisor and one child: AF_UNIX SOCK_SEQPACKET, one message a
+ * datagram, at most 4096 bytes (proto/CONTROL.md is the specification; spec/supervision.md §3).
+ * Numbers and short bounded strings only; the supervisor checks every field before use and kills a
+ * child whose message does not decode or is not allowed in its state.
+ */
+#ifndef BH_PROTO_CONTROL_H
+#define BH_PROTO_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/attrs.h"
+#include "common/buf.h"
+#include "common/config.h"
+#include "common/ledger.h"
+
+#define BH_CTL_VERSION  1
+#define BH_CTL_MSG_MAX  4096
+#define BH_CTL_HEAD     16 /* u16 type, u16 version, u32 generation, u32 id, u32 length of the rest */
+#define BH_CTL_TEXT_MAX 240
+
+enum bh_ctl_type {
+	/* child → supervisor */
+	BH_CTL_HELLO = 1,
+	BH_CTL_READY = 2,
+	BH_CTL_HEARTBEAT = 3,
+	BH_CTL_DRAIN_PROGRESS = 4,
+	BH_CTL_DRAIN_ACK = 5,
+	BH_CTL_STATS_REPLY = 6,
+	/* supervisor → child */
+	BH_CTL_DRAIN = 32,
+	BH_CTL_EXIT = 33,
+	BH_CTL_PEER_STATE = 34,
+	BH_CTL_STATS = 35,
+};
+
+enum bh_drain_mode {
+	BH_DRAIN_FULL = 0,       /* deliver what the deadline allows, spool the rest */
+	BH_DRAIN_FAST = 1,       /* no network: spool at once */
+	BH_DRAIN_SPOOL_ONLY = 2, /* forwarder restarted during a drain: take and spool, never send */
+};
+
+struct bh_ctl_hello {
+	enum bh_role role;
+	uint32_t pid;
+};
+
+struct bh_ctl_heartbeat {
+	uint64_t pending_items; /* waiting in this process */
+	uint64_t pending_bytes;
+	uint64_t rss_kib;
+	bool link_up; /* producers: READY; forwarder: any producer connected */
+};
+
+struct bh_ctl_drain {
+	uint32_t deadline_ms; /* from receipt */
+	enum bh_drain_mode mode;
+};
+
+/* What one stream of payloads reached: the producer's last seq against the forwarder's mark. */
+struct bh_ctl_stream {
+	enum bh_role producer;
+	uint64_t epoch;
+	uint64_t seq; /* producer: last handed over and acknowledged; forwarder: durable through */
+};
+
+#define BH_CTL_STREAMS_MAX 4
+
+struct bh_ctl_drained {
+	bool complete;      /* everything acknowledged; false = deadline or error, `left` says how much */
+	uint64_t durable;   /* producer: items acknowledged by the forwarder since its start */
+	uint64_t delivered; /* forwarder: items taken by the intake since its start */
+	uint64_t spooled;   /* forwarder: items in committed rows now */
+	uint64_t left;      /* items that are in no durable place (resumable for logs) */
+	uint64_t dropped;   /* items dropped since start, all reasons (the ledger has them singly) */
+	uint32_t streams_n;
+	struct bh_ctl_stream streams[BH_CTL_STREAMS_MAX];
+};
+
+/* STATS_REPLY: one entry a message; the last one of an answer is BH_STAT_END. */
+enum bh_stat_type { BH_STAT_LEDGER = 1, BH_STAT_NUMBER = 2, BH_STAT_NOTE = 3, BH_STAT_END = 4 };
+
+struct bh_stat {
+	enum bh_stat_type type;
+	struct bh_ledger_row row;          /* LEDGER */
+	char name[BH_LEDGER_NAME_MAX + 1]; /* NUMBER, NOTE: e.g. "spool.rows", "source./var/log/x.log" */
+	uint64_t number;                   /* NUMBER */
+	char text[BH_CTL_TEXT_MAX + 1];    /* NOTE: a short sentence for status, e.g. last error */
+};
+
+struct bh_ctl_msg {
+	enum bh_ctl_type type;
+	uint32_t generation; /* of the child; an older one is dropped by the reader */
+	uint32_t id;         /* answers carry the id of the question; 0 = unasked */
+	union {
+		struct bh_ctl_hello hello;
+		struct bh_ctl_heartbeat heartbeat; /* HEARTBEAT and DRAIN_PROGRESS */
+		struct bh_ctl_drained drained;     /* DRAIN_ACK */
+		struct bh_stat stat;               /* STATS_REPLY */
+		struct bh_ctl_drain drain;
+		struct {
+			enum bh_role role;
+			bool running;
+		} peer;
+	} u; /* READY, EXIT, STATS have no content */
+};
+
+/* Clears out and writes one message. BH_E_LIMIT when it would not fit BH_CTL_MSG_MAX. */
+int bh_ctl_encode(const struct bh_ctl_msg *m, struct bh_buf *out) BH_MUST_CHECK;
+/* BH_E_FORMAT for anything encode does not write. Strings come out NUL-terminated, without bytes below
+ * 0x20 (replaced by '?'). */
+int bh_ctl_decode(const void *p, size_t n, struct bh_ctl_msg *m) BH_MUST_CHECK;
+
+#endif
