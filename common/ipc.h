@@ -64,6 +64,9 @@ void bh_ipc_expect_peer(struct bh_ipc *ipc, bool expected);
 int bh_ipc_renew(struct bh_ipc *ipc, struct bh_err *err) BH_MUST_CHECK;
 unsigned bh_ipc_renewals(const struct bh_ipc *ipc);
 
+uint64_t bh_ipc_recycles(const struct bh_ipc *ipc); /* listeners replaced because nobody got through */
+unsigned bh_ipc_refused(const struct bh_ipc *ipc);  /* peers refused for their uid */
+
 /* Closes and frees; sockets left behind by renewals stay until the process ends. */
 void bh_ipc_close(struct bh_ipc *ipc);
 

@@ -27,10 +27,10 @@
 struct bh_producer;
 
 struct bh_producer_ops {
-	/* One registry row after a greeting with a new epoch; borrows until return. May be NULL. */
+	/* One registry row after a greeting with a new epoch; borrows until return. A row may come again (the
+	 * greeting was repeated): (identifier, gen) is its key. May be NULL. */
 	void (*resume_row)(void *ctx, const struct bh_origin *row);
-	/* READY for the first time: all rows were given, reading may begin at `safe`.
-	 * same_run: the forwarder still remembers this supervisor run (forced start modes, logs.md §4.3). */
+	/* READY for the first time: all rows were given, reading may begin at `safe`. */
 	void (*ready)(void *ctx);
 	/* Payload seq is durable (or refused for good: refused = true, counted by the caller). Called in
 	 * order of seq, once each. */
@@ -39,7 +39,8 @@ struct bh_producer_ops {
 	void (*credit)(void *ctx);
 	/* The fence's FENCE_ACK arrived: everything sent before it is durable. */
 	void (*fenced)(void *ctx);
-	/* STALE: a newer incarnation exists; the process must exit 70 at once. */
+	/* A newer incarnation exists, or the forwarder's store was replaced: the process must exit 70 at once;
+	 * its successor resumes. */
 	void (*stale)(void *ctx);
 };
 

@@ -67,7 +67,7 @@ void bh_intake_fence_ack(struct bh_intake *in, enum bh_role producer, uint64_t s
 void bh_intake_peer_running(struct bh_intake *in, enum bh_role producer, bool running);
 
 struct bh_intake_stats {
-	uint64_t accepted, repeats, gaps, wrong_epoch, malformed, wrong_token, hellos, recycles;
+	uint64_t accepted, repeats, gaps, wrong_epoch, malformed, wrong_token, hellos, recycles, answers_lost;
 };
 void bh_intake_stats(const struct bh_intake *in, enum bh_role producer, struct bh_intake_stats *st);
 

@@ -18,7 +18,7 @@ struct bh_receiver {
 };
 
 enum bh_hello_verdict {
-	BH_HELLO_KNOWN,   /* our epoch: rcvd := base, WELCOME; the producer resends from base + 1 */
+	BH_HELLO_KNOWN,   /* our epoch: WELCOME with rcvd; the producer sends again what lies behind it */
 	BH_HELLO_NEW,     /* new epoch: fence (T4), then bh_receiver_adopt, WELCOME + RESUME */
 	BH_HELLO_STALE,   /* lower generation than the current one: STALE */
 };
@@ -32,7 +32,8 @@ enum bh_data_verdict {
 	BH_DATA_WRONG_EPOCH, /* drop, count */
 };
 
-/* Looks only, except that KNOWN moves rcvd back to base. */
+/* Looks only, except that KNOWN notes the generation. After a start of the forwarder rcvd = base, so that
+ * everything that was only in memory is sent again. */
 enum bh_hello_verdict bh_receiver_hello(struct bh_receiver *r, uint64_t epoch, uint32_t generation);
 /* After the fence was committed: (epoch, 0, 0). */
 void bh_receiver_adopt(struct bh_receiver *r, uint64_t epoch, uint32_t generation);

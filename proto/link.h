@@ -59,7 +59,8 @@ enum bh_refuse_cause { BH_REFUSE_TOO_BIG = 1, BH_REFUSE_BAD_CRC = 2, BH_REFUSE_B
 struct bh_link_head {
 	enum bh_link_type type;
 	uint64_t epoch;       /* random per start of the producer */
-	uint64_t seq;         /* DATA, REFUSE, FENCE, FENCE_ACK; 1, 2, 3 … within the epoch */
+	uint64_t seq;         /* DATA, REFUSE, FENCE, FENCE_ACK: 1, 2, 3 … within the epoch; WELCOME, ACK: the
+			       * highest received in an unbroken run, so that a lost message shows */
 	uint64_t base_seq;    /* WELCOME, ACK: everything up to here is durable */
 	uint64_t mask;        /* WELCOME, ACK: bit i = base_seq + 1 + i is durable */
 	uint32_t credit_msgs; /* WELCOME, ACK: payloads that may be outstanding */

@@ -46,6 +46,10 @@ struct bh_origin {
 /* Appends the encoding of n origins. -ENOMEM or BH_E_LIMIT (more than BH_ORIGINS_MAX, string > 8 KiB). */
 int bh_origins_encode(const struct bh_origin *v, size_t n, struct bh_buf *out) BH_MUST_CHECK;
 
+/* The same in steps, for a set of unknown size: records one by one, then the head before them. */
+int bh_origin_encode(const struct bh_origin *o, struct bh_buf *records) BH_MUST_CHECK;
+int bh_origins_join(const struct bh_buf *records, size_t n, struct bh_buf *out) BH_MUST_CHECK;
+
 /* Reads one after the other; strings borrow from the input. An empty input has no origins.
  *   struct bh_origins_reader r;
  *   rc = bh_origins_begin(&r, p, n);

@@ -1,0 +1,446 @@
+#include "common/child.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BEAT_NS         (5 * BH_NS_PER_S)
+#define ORPHAN_DRAIN_NS (10 * BH_NS_PER_S)
+#define ORPHAN_GRACE_NS (2 * BH_NS_PER_S)
+#define COMPONENT       "child"
+
+static struct bh_child *of_control(struct bh_watch *w)
+{
+	return BH_CONTAINER(w, struct bh_child, control);
+}
+
+static int read_number(const char *name, int base, uint64_t max, uint64_t *out)
+{
+	const char *text = getenv(name);
+	char *end = NULL;
+
+	if (!text || !*text)
+		return -EINVAL;
+	errno = 0;
+	*out = strtoull(text, &end, base);
+	return errno || *end || *out > max ? -EINVAL : 0;
+}
+
+static int add_fd(struct bh_child *c, const char *name, size_t n, int fd)
+{
+	if (c->fds_n == BH_CHILD_FDS_MAX || fd < BH_CHILD_FD_FIRST)
+		return BH_E_LIMIT;
+	c->fds[c->fds_n].name = strndup(name, n);
+	if (!c->fds[c->fds_n].name)
+		return -ENOMEM;
+	c->fds[c->fds_n++].fd = fd;
+	return 0;
+}
+
+/* "name:num,name:num": a name may hold colons (addresses), the number stands behind the last one. */
+static int read_fds(struct bh_child *c)
+{
+	const char *p = getenv("BULKHEAD_FDS");
+	int rc = 0;
+
+	while (p && *p && !rc) {
+		const char *end = strchrnul(p, ',');
+		const char *colon = memrchr(p, ':', (size_t)(end - p));
+		char *stop = NULL;
+		long fd;
+
+		if (!colon || colon == p)
+			return -EINVAL;
+		fd = strtol(colon + 1, &stop, 10);
+		if (stop != end || fd < 0 || fd > 65535)
+			return -EINVAL;
+		rc = add_fd(c, p, (size_t)(colon - p), (int)fd);
+		p = *end ? end + 1 : end;
+	}
+	return rc;
+}
+
+static int read_config(struct bh_child *c, struct bh_err *err)
+{
+	struct stat st;
+	void *map;
+	int rc;
+
+	if (fstat(BH_CHILD_FD_CONFIG, &st) < 0 || st.st_size <= 0)
+		return bh_err_set(err, -EINVAL, "configuration descriptor %d", BH_CHILD_FD_CONFIG);
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, BH_CHILD_FD_CONFIG, 0);
+	if (map == MAP_FAILED)
+		return bh_err_set(err, -errno, "map the configuration");
+	rc = bh_config_decode(&c->config, map, (size_t)st.st_size);
+	(void)munmap(map, (size_t)st.st_size);
+	(void)close(BH_CHILD_FD_CONFIG);
+	if (rc)
+		return bh_err_set(err, BH_E_CONFIG, "the configuration handed over does not decode");
+	return 0;
+}
+
+static bool started_by_supervisor(void)
+{
+	int type = 0;
+	socklen_t n = sizeof(type);
+
+	return getsockopt(BH_CHILD_FD_CONTROL, SOL_SOCKET, SO_TYPE, &type, &n) == 0 &&
+	       type == SOCK_SEQPACKET;
+}
+
+int bh_child_boot(struct bh_child *c, enum bh_role role, int *exit_code, struct bh_err *err)
+{
+	uint64_t generation = 0;
+	sigset_t all;
+	int rc;
+
+	memset(c, 0, sizeof(*c));
+	c->role = role;
+	c->control.fd = c->signals.fd = -1;
+	c->loop.epoll_fd = -1;
+	/* Before the first library call: nng's threads inherit the mask. */
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_BLOCK, &all, NULL);
+	bh_log_init(&c->log, &bh_clock_system, bh_role_name(role), STDERR_FILENO);
+	bh_config_defaults(&c->config);
+	*exit_code = BH_EXIT_USAGE;
+	if (!started_by_supervisor())
+		return bh_err_set(err, BH_E_STATE,
+		    "bulkhead-%s is started by \"bulkhead run\", not by hand", bh_role_name(role));
+	*exit_code = BH_EXIT_INTERNAL;
+	if (read_number("BULKHEAD_GENERATION", 10, UINT32_MAX, &generation) ||
+	    read_number("BULKHEAD_RUN_ID", 16, UINT64_MAX, &c->run_id))
+		return bh_err_set(err, BH_E_STATE, "BULKHEAD_GENERATION or BULKHEAD_RUN_ID is missing");
+	c->generation = (uint32_t)generation;
+	c->spool_only = getenv("BULKHEAD_DRAIN") && strcmp(getenv("BULKHEAD_DRAIN"), "spool-only") == 0;
+	rc = read_fds(c);
+	if (rc)
+		return bh_err_set(err, rc, "BULKHEAD_FDS");
+	rc = read_config(c, err);
+	if (rc) {
+		*exit_code = BH_EXIT_CONFIG;
+		return rc;
+	}
+	if (bh_log_level_parse(c->config.log_level, &c->log.level))
+		c->log.level = BH_LOG_INFO;
+	rc = bh_loop_init(&c->loop, &bh_clock_system);
+	return rc ? bh_err_set(err, rc, "epoll") : 0;
+}
+
+static void send_msg(struct bh_child *c, const struct bh_ctl_msg *m)
+{
+	struct bh_buf out = BH_BUF_INIT;
+
+	if (c->orphan)
+		return;
+	/* Blocking: the supervisor reads always; an orphan's channel fails with EPIPE. */
+	if (bh_ctl_encode(m, &out) == 0 &&
+	    send(BH_CHILD_FD_CONTROL, out.data, out.len, MSG_NOSIGNAL) < 0 && errno != EPIPE)
+		bh_warn(&c->log, COMPONENT, "control channel: %s", strerror(errno));
+	bh_buf_release(&out);
+}
+
+static struct bh_ctl_msg message(const struct bh_child *c, enum bh_ctl_type type)
+{
+	struct bh_ctl_msg m;
+
+	memset(&m, 0, sizeof(m));
+	m.type = type;
+	m.generation = c->generation;
+	return m;
+}
+
+static uint64_t rss_kib(void)
+{
+	unsigned long long total = 0, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%llu %llu", &total, &resident) != 2)
+		resident = 0;
+	(void)fclose(f);
+	return resident * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
+}
+
+static void beat(struct bh_timer *t)
+{
+	struct bh_child *c = BH_CONTAINER(t, struct bh_child, beat);
+	struct bh_ctl_msg m = message(c, BH_CTL_HEARTBEAT);
+
+	m.u.heartbeat.rss_kib = rss_kib();
+	c->ops->heartbeat(c->ctx, &m.u.heartbeat);
+	send_msg(c, &m);
+	bh_timer_in(&c->loop, &c->beat, BEAT_NS, beat);
+}
+
+static void answer_stats(struct bh_child *c, uint32_t id)
+{
+	struct bh_ctl_msg m = message(c, BH_CTL_STATS_REPLY);
+
+	c->stats_id = id;
+	c->ops->stats(c->ctx, c);
+	m.id = id;
+	m.u.stat.type = BH_STAT_END;
+	send_msg(c, &m);
+}
+
+static void start_drain(struct bh_child *c, int64_t limit_ns, enum bh_drain_mode mode)
+{
+	c->draining = true;
+	c->ops->drain(c->ctx, bh_mono_ns(&bh_clock_system) + limit_ns, mode);
+}
+
+static void leave(struct bh_child *c, int exit_code)
+{
+	c->exit_code = exit_code;
+	bh_loop_stop(&c->loop);
+}
+
+static void handle(struct bh_child *c, const struct bh_ctl_msg *m)
+{
+	switch (m->type) {
+	case BH_CTL_DRAIN:
+		if (!c->drained)
+			start_drain(c, m->u.drain.deadline_ms * BH_NS_PER_MS, m->u.drain.mode);
+		break;
+	case BH_CTL_EXIT:
+		if (c->ops->exit)
+			c->ops->exit(c->ctx);
+		leave(c, BH_EXIT_OK);
+		break;
+	case BH_CTL_PEER_STATE:
+		if (c->ops->peer_state)
+			c->ops->peer_state(c->ctx, m->u.peer.role, m->u.peer.running);
+		break;
+	case BH_CTL_STATS:
+		answer_stats(c, m->id);
+		break;
+	case BH_CTL_HELLO:
+	case BH_CTL_READY:
+	case BH_CTL_HEARTBEAT:
+	case BH_CTL_DRAIN_PROGRESS:
+	case BH_CTL_DRAIN_ACK:
+	case BH_CTL_STATS_REPLY:
+		bh_warn(&c->log, COMPONENT, "message %d is not for a child", (int)m->type);
+		break;
+	}
+}
+
+static void orphan_end(struct bh_timer *t)
+{
+	leave(BH_CONTAINER(t, struct bh_child, beat), BH_EXIT_UNPROVEN);
+}
+
+static void become_orphan(struct bh_child *c)
+{
+	bh_loop_del_fd(&c->control);
+	if (c->orphan)
+		return;
+	/* Nobody is left to kill a drain that does not end. */
+	bh_timer_in(&c->loop, &c->beat, ORPHAN_DRAIN_NS + ORPHAN_GRACE_NS, orphan_end);
+	bh_warn(&c->log, COMPONENT, "the supervisor is gone; draining for at most 10 s");
+	c->orphan = true;
+	if (c->drained)
+		leave(c, BH_EXIT_UNPROVEN);
+	else
+		start_drain(c, ORPHAN_DRAIN_NS, BH_DRAIN_FULL);
+}
+
+static void on_control(struct bh_watch *w, unsigned events)
+{
+	struct bh_child *c = of_control(w);
+	char raw[BH_CTL_MSG_MAX + 1];
+	struct bh_ctl_msg m;
+	ssize_t n;
+
+	(void)events;
+	n = recv(w->fd, raw, sizeof(raw), MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		become_orphan(c);
+		return;
+	}
+	if (bh_ctl_decode(raw, (size_t)n, &m)) {
+		bh_error(&c->log, COMPONENT, "control message of %zd bytes does not decode", n);
+		leave(c, BH_EXIT_CONFIG);
+		return;
+	}
+	if (m.generation == c->generation)
+		handle(c, &m);
+}
+
+static void on_signal(struct bh_watch *w, unsigned events)
+{
+	struct bh_child *c = BH_CONTAINER(w, struct bh_child, signals);
+	struct signalfd_siginfo si;
+
+	(void)events;
+	while (read(w->fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		if (si.ssi_signo == SIGQUIT) {
+			leave(c, 128 + SIGQUIT);
+		} else if (!c->term_logged && (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT)) {
+			c->term_logged = true;
+			bh_info(&c->log, COMPONENT, "signal %u ignored: a stop is commanded by the supervisor",
+			    si.ssi_signo);
+		}
+	}
+}
+
+static int watch_signals(struct bh_child *c)
+{
+	sigset_t set;
+	int fd, rc;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigaddset(&set, SIGQUIT);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	rc = bh_loop_add_fd(&c->loop, &c->signals, fd, BH_LOOP_READ, on_signal);
+	if (rc)
+		(void)close(fd);
+	return rc;
+}
+
+int bh_child_start(struct bh_child *c, const struct bh_child_ops *ops, void *ctx)
+{
+	struct bh_ctl_msg m = message(c, BH_CTL_HELLO);
+	int rc;
+
+	c->ops = ops;
+	c->ctx = ctx;
+	rc = watch_signals(c);
+	if (!rc)
+		rc = bh_loop_add_fd(&c->loop, &c->control, BH_CHILD_FD_CONTROL, BH_LOOP_READ, on_control);
+	if (rc)
+		return rc;
+	m.u.hello.role = c->role;
+	m.u.hello.pid = (uint32_t)getpid();
+	send_msg(c, &m);
+	return 0;
+}
+
+void bh_child_ready(struct bh_child *c)
+{
+	struct bh_ctl_msg m = message(c, BH_CTL_READY);
+
+	if (c->orphan)
+		return;
+	send_msg(c, &m);
+	beat(&c->beat);
+}
+
+int bh_child_run(struct bh_child *c)
+{
+	int rc = bh_loop_run(&c->loop);
+
+	if (rc) {
+		bh_error(&c->log, COMPONENT, "event loop: %s", bh_err_name(rc));
+		return BH_EXIT_INTERNAL;
+	}
+	return c->exit_code;
+}
+
+void bh_child_fail(struct bh_child *c, int exit_code)
+{
+	leave(c, exit_code);
+}
+
+void bh_child_drained(struct bh_child *c, const struct bh_ctl_drained *d)
+{
+	struct bh_ctl_msg m = message(c, BH_CTL_DRAIN_ACK);
+
+	if (c->drained)
+		return;
+	c->drained = true;
+	if (c->orphan) {
+		leave(c, BH_EXIT_UNPROVEN);
+		return;
+	}
+	answer_stats(c, 0);
+	m.u.drained = *d;
+	send_msg(c, &m);
+}
+
+void bh_child_progress(struct bh_child *c, uint64_t items, uint64_t bytes)
+{
+	struct bh_ctl_msg m = message(c, BH_CTL_DRAIN_PROGRESS);
+
+	m.u.heartbeat.pending_items = items;
+	m.u.heartbeat.pending_bytes = bytes;
+	m.u.heartbeat.rss_kib = rss_kib();
+	send_msg(c, &m);
+}
+
+void bh_child_stat_ledger(struct bh_child *c, enum bh_ledger_kind kind, const char *name, size_t n,
+    const struct bh_ledger *l)
+{
+	struct bh_ctl_msg m = message(c, BH_CTL_STATS_REPLY);
+
+	m.id = c->stats_id;
+	m.u.stat.type = BH_STAT_LEDGER;
+	bh_ledger_row_set(&m.u.stat.row, kind, name, n, l);
+	send_msg(c, &m);
+}
+
+static void set_name(struct bh_stat *s, const char *name)
+{
+	(void)snprintf(s->name, sizeof(s->name), "%s", name);
+}
+
+void bh_child_stat_number(struct bh_child *c, const char *name, uint64_t v)
+{
+	struct bh_ctl_msg m = message(c, BH_CTL_STATS_REPLY);
+
+	m.id = c->stats_id;
+	m.u.stat.type = BH_STAT_NUMBER;
+	m.u.stat.number = v;
+	set_name(&m.u.stat, name);
+	send_msg(c, &m);
+}
+
+void bh_child_stat_note(struct bh_child *c, const char *name, const char *fmt, ...)
+{
+	struct bh_ctl_msg m = message(c, BH_CTL_STATS_REPLY);
+	va_list ap;
+
+	m.id = c->stats_id;
+	m.u.stat.type = BH_STAT_NOTE;
+	set_name(&m.u.stat, name);
+	va_start(ap, fmt);
+	(void)vsnprintf(m.u.stat.text, sizeof(m.u.stat.text), fmt, ap);
+	va_end(ap);
+	send_msg(c, &m);
+}
+
+void bh_child_release(struct bh_child *c)
+{
+	int signals_fd = c->signals.fd;
+
+	for (size_t i = 0; i < c->fds_n; i++) {
+		if (c->fds[i].fd >= 0)
+			(void)close(c->fds[i].fd);
+		free(c->fds[i].name);
+	}
+	bh_timer_cancel(&c->beat);
+	bh_loop_del_fd(&c->control);
+	bh_loop_del_fd(&c->signals);
+	if (signals_fd >= 0)
+		(void)close(signals_fd);
+	bh_loop_release(&c->loop);
+	bh_config_release(&c->config);
+}
