@@ -27,10 +27,10 @@ WARN      = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pr
 HARDEN    = -fstack-protector-strong -fPIE -fno-common
 VERSION   = $(shell sed -n 's/^\#define BH_VERSION "\(.*\)"/\1/p' common/version.h)
 ifeq ($(SANITIZE),1)
-OPT       = -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+OPT      ?= -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 LDOPT     = -fsanitize=address,undefined
 else
-OPT       = -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+OPT      ?= -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 LDOPT     =
 endif
 CPPFLAGS += -D_GNU_SOURCE -I. -I$(B)/gen
@@ -106,8 +106,7 @@ extra_intake = $(PB_OBJ)
 $(foreach r,$(ROLES),$(eval $(call ROLE_RULES,$(r))))
 
 # Objects that include the generated schema wait for it.
-$(B)/obj/tests/intake/%.o: | $(PB_C)
-$(B)/obj/tests/unit/%.o: | $(PB_C)
+$(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/intake/*.c tests/unit/*/*.c)): | $(PB_C)
 
 utest_common = $(B)/tests/unit-common
 usrc_common  = $(wildcard tests/unit/common/*.c)
@@ -119,7 +118,7 @@ UNIT_TESTS = $(foreach r,common $(ROLES),$(if $(wildcard tests/unit/$(r)/*.c),$(
 unit-tests: $(UNIT_TESTS)
 
 # --- the two commands, and the rest -----------------------------------------------------------
-.PHONY: all setup run test asan crash fuzz bench lint install clean unit-tests
+.PHONY: all setup run test asan crash fuzz fuzzers bench lint install clean unit-tests
 
 setup:
 	@tests/setup
@@ -139,6 +138,62 @@ asan: setup
 crash: setup
 	@$(MAKE) --no-print-directory all
 	@B=$(B) tests/run-crash
+
+# --- fuzzing: clang's libFuzzer over the same libraries, built once more below build/fuzz --------
+FUZZ_SECONDS ?= 20
+FUZZERS       = $(patsubst tests/fuzz/%.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_OPT      = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+                -fno-sanitize-recover=all
+
+$(B)/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(lib_dogstatsd) $(lib_logs-agent) $(COMMON_LIB)
+	$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(call pc_libs,nng libzstd zlib yaml-0.1) -lm
+
+fuzzers: $(FUZZERS)
+
+fuzz: setup
+	@$(MAKE) --no-print-directory B=build/fuzz CC=clang OPT='$(FUZZ_OPT)' fuzzers
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run-fuzz build/fuzz
+
+# --- figures: medians and ratios to the bare floor, never a verdict ------------------------------
+BENCH_EXES = $(B)/bench/dogstatsd-send $(B)/bench/dogstatsd-floor
+
+$(B)/bench/dogstatsd-send: $(B)/obj/tests/bench/dogstatsd_send.o $(B)/obj/tests/bench/load.o $(COMMON_LIB)
+$(B)/bench/dogstatsd-floor: $(B)/obj/tests/bench/dogstatsd_floor.o $(COMMON_LIB)
+$(BENCH_EXES):
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lm
+
+bench: setup
+	@$(MAKE) --no-print-directory all $(BENCH_EXES)
+	@B=$(B) PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/bench/run.py
+
+# --- static checks ------------------------------------------------------------------------------
+LINT_C = $(sort $(filter-out $(B)/%,$(foreach d,common proto dogstatsd logs-agent forwarder supervisor \
+           supervisor/ctl tests/intake tests/linkpeer,$(wildcard $(d)/*.c))))
+LINT_H = $(foreach d,common proto dogstatsd logs-agent forwarder supervisor supervisor/ctl \
+           tests/intake,$(wildcard $(d)/*.h))
+
+lint: setup $(PB_C)
+	clang-format --dry-run -Werror $(LINT_C) $(filter-out common/crc_tables.h,$(LINT_H))
+	printf '%s\n' $(LINT_C) | xargs -P 2 -n 6 sh -c 'clang-tidy --quiet "$$@" -- \
+	    -std=gnu17 $(CPPFLAGS) || exit 255' lint
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+	    --error-exitcode=1 --suppress=missingInclude \
+	    --suppress='preprocessorErrorDirective:*agent_payload*' $(CPPFLAGS) -j 2 $(LINT_C)
+
+# --- installation -------------------------------------------------------------------------------
+install: all
+	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/bin \
+	    $(DESTDIR)$(prefix)/libexec/bulkhead $(DESTDIR)$(prefix)/share/doc/bulkhead/examples
+	install -m 0755 $(B)/bulkhead $(DESTDIR)$(prefix)/sbin/
+	install -m 0755 $(B)/bulkheadctl $(DESTDIR)$(prefix)/bin/
+	install -m 0755 $(exe_dogstatsd) $(exe_logs-agent) $(exe_forwarder) \
+	    $(DESTDIR)$(prefix)/libexec/bulkhead/
+	install -m 0644 README.md LICENSE $(DESTDIR)$(prefix)/share/doc/bulkhead/
+	cp -R deploy/examples/. $(DESTDIR)$(prefix)/share/doc/bulkhead/examples/
+	install -d $(DESTDIR)$(prefix)/share/man/man1 $(DESTDIR)$(prefix)/share/man/man8
+	install -m 0644 deploy/man/bulkheadctl.1 $(DESTDIR)$(prefix)/share/man/man1/
+	install -m 0644 deploy/man/bulkhead.8 $(DESTDIR)$(prefix)/share/man/man8/
 
 clean:
 	rm -rf build
