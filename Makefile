@@ -9,7 +9,9 @@
 B        ?= build
 SANITIZE ?= 0
 prefix   ?= /usr
-CC       ?= gcc
+ifeq ($(origin CC),default)
+CC        = gcc
+endif
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:

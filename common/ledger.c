@@ -115,8 +115,11 @@ int bh_ledger_row_decode(struct bh_cur *in, struct bh_ledger_row *row)
 	memset(row, 0, sizeof(*row));
 	if (in->failed || kind >= BH_LEDGER__N || n > BH_LEDGER_NAME_MAX)
 		return BH_E_FORMAT;
+	if (name.n && memchr(name.p, '\0', name.n))
+		return BH_E_FORMAT;
 	row->kind = (enum bh_ledger_kind)kind;
-	memcpy(row->name, name.p, name.n);
+	if (name.n)
+		memcpy(row->name, name.p, name.n);
 	row->l.received = bh_cur_u64(in);
 	row->l.delivered = bh_cur_u64(in);
 	row->l.spooled = bh_cur_u64(in);

@@ -1,0 +1,10 @@
+/* Log sources from conf.d (spec/logs.md §2): files in order of name, one bad source never harms another. */
+#ifndef BH_COMMON_CONFIG_SOURCES_H
+#define BH_COMMON_CONFIG_SOURCES_H
+
+#include "common/config_load.h"
+
+/* Fills cfg->log_sources from cfg->confd_path. Everything wrong becomes a warning. */
+int bh_config_read_sources(struct bh_config *cfg, struct bh_findings *findings) BH_MUST_CHECK;
+
+#endif

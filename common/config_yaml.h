@@ -1,0 +1,34 @@
+/* A YAML file as a small tree with positions: bounded depth and size, no aliases. */
+#ifndef BH_COMMON_CONFIG_YAML_H
+#define BH_COMMON_CONFIG_YAML_H
+
+#include <stddef.h>
+
+#include "common/attrs.h"
+#include "common/err.h"
+
+enum bh_yaml_type { BH_YAML_SCALAR, BH_YAML_SEQ, BH_YAML_MAP };
+
+struct bh_yaml {
+	enum bh_yaml_type type;
+	int line, col;         /* from 1 */
+	char *text;            /* SCALAR: NUL-terminated */
+	int plain;             /* SCALAR without quotes */
+	char *key;             /* when it is a value of a MAP; NULL else */
+	int key_line, key_col;
+	struct bh_yaml *child; /* SEQ, MAP: first entry */
+	struct bh_yaml *next;
+};
+
+#define BH_YAML_DEPTH_MAX 32
+#define BH_YAML_NODES_MAX 100000
+#define BH_YAML_FILE_MAX  (4 * 1024 * 1024)
+
+/* Reads one document. *root is NULL for an empty file. Errors carry "path:line:col: cause"; an unreadable
+ * file is -errno with its path. Freed by bh_yaml_free. */
+int bh_yaml_load(const char *path, struct bh_yaml **root, struct bh_err *err) BH_MUST_CHECK;
+void bh_yaml_free(struct bh_yaml *n);
+/* Value of a key of a MAP; NULL when it is not there. */
+const struct bh_yaml *bh_yaml_get(const struct bh_yaml *map, const char *key);
+
+#endif

@@ -1,0 +1,166 @@
+#include "dogstatsd/context.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+
+/* Texts remembered per context (orders of tags, mostly 1) before the alias table starts anew. */
+#define TEXTS_PER_CONTEXT 2
+#define TEXTS_MIN         4096
+
+int bh_contexts_init(struct bh_contexts *c, uint64_t seed, struct bh_str host,
+    const struct bh_strlist *extra, size_t limit)
+{
+	int rc;
+
+	*c = (struct bh_contexts){.limit = limit};
+	rc = bh_resolver_init(&c->resolver, seed, host, extra);
+	if (rc == 0)
+		rc = bh_ctxmap_init(&c->by_identity);
+	if (rc == 0)
+		rc = bh_ctxmap_init(&c->by_text);
+	if (rc < 0)
+		bh_contexts_release(c);
+	return rc;
+}
+
+void bh_contexts_release(struct bh_contexts *c)
+{
+	for (size_t i = 0; c->by_identity.slots && i <= c->by_identity.mask; i++)
+		free(c->by_identity.slots[i].ctx);
+	bh_ctxmap_release(&c->by_identity);
+	bh_ctxmap_release(&c->by_text);
+	bh_resolver_release(&c->resolver);
+}
+
+static struct bh_str copy(char **w, struct bh_str s)
+{
+	struct bh_str at = {*w, s.n};
+
+	if (s.n)
+		memcpy(*w, s.p, s.n);
+	*w += s.n;
+	return at;
+}
+
+static struct bh_context *new_context(const struct bh_identity *id, enum bh_metric_type type)
+{
+	struct bh_context *ctx;
+	size_t size;
+	char *w;
+
+	size = sizeof(*ctx) + id->name.n + id->host.n + id->tags.n;
+	size = (size + BH_CACHE_LINE - 1) / BH_CACHE_LINE * BH_CACHE_LINE;
+	ctx = aligned_alloc(BH_CACHE_LINE, size);
+	if (!ctx)
+		return NULL;
+	*ctx = (struct bh_context){.type = type};
+	w = ctx->bytes;
+	ctx->id.name = copy(&w, id->name);
+	ctx->id.host = copy(&w, id->host);
+	ctx->id.tags = copy(&w, id->tags);
+	return ctx;
+}
+
+static int add_context(struct bh_contexts *c, const struct bh_identity *id, struct bh_key key,
+    enum bh_metric_type type, struct bh_context **out)
+{
+	struct bh_context *ctx;
+	int rc;
+
+	if (bh_contexts_count(c) >= c->limit)
+		return BH_E_LIMIT;
+	ctx = new_context(id, type);
+	if (!ctx)
+		return -ENOMEM;
+	rc = bh_ctxmap_add(&c->by_identity, key, ctx);
+	if (rc < 0) {
+		free(ctx);
+		return rc;
+	}
+	*out = ctx;
+	return 0;
+}
+
+int bh_contexts_get(struct bh_contexts *c, struct bh_str name, struct bh_str raw_tags,
+    enum bh_metric_type type, struct bh_context **out)
+{
+	struct bh_key text = bh_raw_key(&c->resolver, name, raw_tags), key;
+	struct bh_identity id;
+	int rc;
+
+	*out = bh_ctxmap_find(&c->by_text, text);
+	if (*out)
+		return 0;
+	rc = bh_resolve(&c->resolver, name, raw_tags, &id, &key);
+	if (rc < 0)
+		return rc;
+	*out = bh_ctxmap_find(&c->by_identity, key);
+	if (!*out)
+		rc = add_context(c, &id, key, type, out);
+	if (rc < 0)
+		return rc;
+	if (c->by_text.n > TEXTS_MIN + TEXTS_PER_CONTEXT * bh_contexts_count(c))
+		bh_ctxmap_clear(&c->by_text);
+	/* Without room for the alias the context is only slower to find. */
+	if (bh_ctxmap_add(&c->by_text, text, *out) < 0)
+		c->aliases_lost++;
+	return 0;
+}
+
+struct sweep {
+	int64_t now, ttl, counter_ttl;
+};
+
+static bool is_expired(struct bh_context *ctx, void *arg)
+{
+	const struct sweep *s = arg;
+	int64_t ttl = ctx->type == BH_METRIC_COUNTER ? s->counter_ttl : s->ttl, end;
+
+	if (ctx->open || __builtin_add_overflow(ctx->last_seen, ttl, &end))
+		return false;
+	return end < s->now;
+}
+
+struct collect {
+	struct sweep sweep;
+	struct bh_context *list;
+};
+
+static bool collect_expired(struct bh_context *ctx, void *arg)
+{
+	struct collect *c = arg;
+
+	if (!is_expired(ctx, &c->sweep))
+		return false;
+	ctx->next = c->list;
+	c->list = ctx;
+	return true;
+}
+
+struct bh_context *bh_contexts_expire(
+    struct bh_contexts *c, int64_t now, int64_t ttl, int64_t counter_ttl)
+{
+	struct collect collect = {{now, ttl, counter_ttl}, NULL};
+
+	/* Aliases first: they are found by looking at contexts that are all still there. A context
+	 * is collected once, because the second table holds each of them once. */
+	bh_ctxmap_sweep(&c->by_text, is_expired, &collect.sweep);
+	bh_ctxmap_sweep(&c->by_identity, collect_expired, &collect);
+	return collect.list;
+}
+
+void bh_context_list_free(struct bh_context *list)
+{
+	while (list) {
+		struct bh_context *next = list->next;
+
+		free(list);
+		list = next;
+	}
+}
+
+_Static_assert(offsetof(struct bh_context, chain_id) <= BH_CACHE_LINE,
+    "what a sample touches lies in one cache line");

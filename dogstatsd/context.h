@@ -1,0 +1,71 @@
+/*
+ * The live contexts of a sampler (spec/dogstatsd.md §9.2): one per identity, with what must be
+ * remembered between buckets. Found by the text of a line (the alias table, no tag is looked at)
+ * or, when that text is new, by the resolved identity.
+ *
+ * A context lives at one address until bh_contexts_expire() takes it out; then the caller owns it.
+ */
+#ifndef BH_DOGSTATSD_CONTEXT_H
+#define BH_DOGSTATSD_CONTEXT_H
+
+#include <stdint.h>
+
+#include "dogstatsd/ctxmap.h"
+#include "dogstatsd/identity.h"
+#include "dogstatsd/parser.h"
+
+struct bh_agg;
+
+/* Where a context's aggregate is in the bucket that took its latest sample. */
+struct bh_place {
+	uint64_t bucket; /* id; 0 = none */
+	size_t index;
+};
+
+#define BH_CACHE_LINE 64
+
+/* Allocated on a cache line: what each sample reads and writes stands first. */
+struct bh_context {
+	int64_t last_seen;         /* wall clock, whole seconds */
+	struct bh_place places[2]; /* metric store, sketch store */
+	enum bh_metric_type type;  /* at first sight */
+	uint32_t open;             /* aggregates in buckets that were not flushed: no expiry */
+	uint64_t mark;             /* bucket id of the zero-fill pass that met this context */
+	uint64_t chain_id;         /* flush that last linked an aggregate of it … */
+	struct bh_agg *chain_tail; /* … and the last one linked */
+	struct bh_context *next;   /* list of expired contexts */
+	struct bh_identity id;     /* points into bytes */
+	char bytes[];
+};
+
+struct bh_contexts {
+	struct bh_resolver resolver;
+	struct bh_ctxmap by_identity;
+	struct bh_ctxmap by_text;
+	size_t limit;
+	uint64_t aliases_lost; /* texts not remembered for lack of memory */
+};
+
+/* See bh_resolver_init(). */
+int bh_contexts_init(struct bh_contexts *c, uint64_t seed, struct bh_str host,
+    const struct bh_strlist *extra, size_t limit) BH_MUST_CHECK;
+/* Frees the contexts too. */
+void bh_contexts_release(struct bh_contexts *c);
+
+/* The context of this text, made when there is none (its type is then `type`). 0; BH_E_LIMIT when a
+ * new one would pass the limit; -ENOMEM. */
+int bh_contexts_get(struct bh_contexts *c, struct bh_str name, struct bh_str raw_tags,
+    enum bh_metric_type type, struct bh_context **out) BH_MUST_CHECK;
+
+static inline size_t bh_contexts_count(const struct bh_contexts *c)
+{
+	return c->by_identity.n;
+}
+
+/* Takes out every context with last_seen + ttl < now that has no open aggregate; ttl is
+ * counter_ttl for counters. Returns them as a list linked by next, which the caller frees. */
+struct bh_context *bh_contexts_expire(
+    struct bh_contexts *c, int64_t now, int64_t ttl, int64_t counter_ttl);
+void bh_context_list_free(struct bh_context *list);
+
+#endif

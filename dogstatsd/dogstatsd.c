@@ -1,0 +1,476 @@
+#include "dogstatsd/dogstatsd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/rng.h"
+#include "dogstatsd/ingest.h"
+#include "dogstatsd/listener.h"
+#include "dogstatsd/outlet.h"
+#include "dogstatsd/stats.h"
+
+#define COMPONENT "dogstatsd"
+
+/* Batches read from one socket before others get their turn. */
+#define BATCHES_PER_TURN 8
+
+#define LATE_TICK_NS (2 * BH_NS_PER_S)
+#define LATE_IDLE_NS BH_NS_PER_S
+
+/* Told this long before the deadline that time is up, so that the answer arrives within it. */
+#define DRAIN_MARGIN_NS (100 * BH_NS_PER_MS)
+
+enum stage { STAGE_RUNNING, STAGE_READING, STAGE_HANDING_OVER, STAGE_DRAINED };
+
+struct bh_dogstatsd {
+	struct bh_child *child;
+	const struct bh_clock *clock;
+	struct bh_rng rng;
+	struct bh_sampler sampler;
+	struct bh_late late;
+	struct bh_ingest ingest;
+	struct bh_outlet outlet;
+	struct bh_batch batch;
+	struct bh_listener *listeners;
+	size_t listeners_n;
+	struct bh_timer flush_timer, late_timer, drain_timer, deadline_timer;
+	int64_t next_flush_ns, last_late_ns, read_until_ns;
+	enum stage stage;
+	struct bh_log_limit bad_line_limit, rejected_limit, truncated_limit, drops_limit;
+	uint64_t drops_logged;
+};
+
+static int64_t wall_s(const struct bh_dogstatsd *d)
+{
+	return bh_wall_ns(d->clock) / BH_NS_PER_S;
+}
+
+/* --- receiving ----------------------------------------------------------------------------------
+ */
+
+static void log_bad_line(
+    struct bh_dogstatsd *d, const struct bh_listener *l, struct bh_bad_line bad)
+{
+	char text[160];
+	size_t n = BH_MIN(bad.line.n, sizeof(text) - 1);
+
+	/* The log escapes control characters; a NUL would end the text. */
+	memcpy(text, bad.line.p, n);
+	text[n] = '\0';
+	for (size_t i = 0; i < n; i++) {
+		if (!text[i])
+			text[i] = '?';
+	}
+	bh_log_limited(&d->child->log, &d->bad_line_limit, BH_LOG_ERROR, COMPONENT,
+	    "bad metric line (%s) from %s: %s%s", bh_parse_result_name(bad.why), l->name, text,
+	    n < bad.line.n ? "..." : "");
+}
+
+/* Says what a batch lost, each kind at a limited rate. */
+static void log_losses(struct bh_dogstatsd *d, const struct bh_listener *l, struct bh_bad_line bad,
+    const struct bh_ingest *before)
+{
+	if (bad.line.p)
+		log_bad_line(d, l, bad);
+	if (d->ingest.contexts_rejected != before->contexts_rejected)
+		bh_log_limited(&d->child->log, &d->rejected_limit, BH_LOG_WARN, COMPONENT,
+		    "samples of new contexts are dropped: bulkhead.dogstatsd_context_limit "
+		    "(%" PRId64 ") is reached",
+		    d->child->config.dogstatsd_context_limit);
+	if (d->ingest.truncated != before->truncated)
+		bh_log_limited(&d->child->log, &d->truncated_limit, BH_LOG_WARN, COMPONENT,
+		    "a datagram from %s is longer than dogstatsd_buffer_size (%zu); its end is"
+		    " dropped",
+		    l->name, d->batch.size);
+}
+
+static void late_tick(struct bh_timer *t)
+{
+	struct bh_dogstatsd *d = BH_CONTAINER(t, struct bh_dogstatsd, late_timer);
+	int64_t now = bh_mono_ns(d->clock);
+
+	if (now - d->last_late_ns >= LATE_IDLE_NS)
+		bh_outlet_late(&d->outlet, &d->late);
+	if (d->late.points)
+		bh_timer_in(&d->child->loop, t, LATE_TICK_NS, late_tick);
+}
+
+static void after_late(struct bh_dogstatsd *d)
+{
+	d->last_late_ns = bh_mono_ns(d->clock);
+	if (bh_late_full(&d->late))
+		bh_outlet_late(&d->outlet, &d->late);
+	else if (!bh_timer_armed(&d->late_timer))
+		bh_timer_in(&d->child->loop, &d->late_timer, LATE_TICK_NS, late_tick);
+}
+
+/* One batch. Returns the number of datagrams. */
+static unsigned read_batch(struct bh_dogstatsd *d, struct bh_listener *l)
+{
+	struct bh_ingest before = d->ingest;
+	struct bh_bad_line bad = {{NULL, 0}, BH_PARSE_OK};
+	uint64_t late_before = d->late.received;
+	int n;
+
+	n = bh_listener_read(l, &d->batch, &d->ingest, wall_s(d), &bad);
+	if (n < 0) {
+		bh_error(&d->child->log, COMPONENT, "reading %s: %s; it is not read any more",
+		    l->name, bh_err_name(n));
+		l->ended = true;
+	}
+	if (l->ended)
+		bh_loop_del_fd(&l->watch);
+	log_losses(d, l, bad, &before);
+	if (d->late.received != late_before)
+		after_late(d);
+	return n > 0 ? (unsigned)n : 0;
+}
+
+static void on_readable(struct bh_watch *w, unsigned events)
+{
+	struct bh_listener *l = BH_CONTAINER(w, struct bh_listener, watch);
+	struct bh_dogstatsd *d = l->owner;
+
+	(void)events;
+	for (int i = 0; i < BATCHES_PER_TURN; i++) {
+		if (read_batch(d, l) < d->batch.n)
+			return;
+	}
+}
+
+/* --- flushing -----------------------------------------------------------------------------------
+ */
+
+static void log_kernel_drops(struct bh_dogstatsd *d)
+{
+	uint64_t drops = 0;
+
+	for (size_t i = 0; i < d->listeners_n; i++) {
+		bh_listener_update_drops(&d->listeners[i]);
+		drops += d->listeners[i].kernel_drops;
+	}
+	if (drops == d->drops_logged)
+		return;
+	bh_log_limited(&d->child->log, &d->drops_limit, BH_LOG_WARN, COMPONENT,
+	    "the kernel dropped datagrams because the socket's queue was full: raise"
+	    " dogstatsd_so_rcvbuf datagrams=%" PRIu64,
+	    drops - d->drops_logged);
+	d->drops_logged = drops;
+}
+
+static void flush(struct bh_dogstatsd *d, bool all)
+{
+	struct bh_flush_set *set;
+
+	log_kernel_drops(d);
+	bh_outlet_late(&d->outlet, &d->late);
+	if (bh_sampler_flush(&d->sampler, wall_s(d), all, &set) < 0) {
+		bh_error(&d->child->log, COMPONENT, "no memory for a flush; trying again later");
+		return;
+	}
+	bh_outlet_flush(&d->outlet, set);
+}
+
+static void flush_tick(struct bh_timer *t)
+{
+	struct bh_dogstatsd *d = BH_CONTAINER(t, struct bh_dogstatsd, flush_timer);
+	int64_t interval = d->child->config.dogstatsd_flush_interval_ms * BH_NS_PER_MS;
+	int64_t now = bh_mono_ns(d->clock);
+
+	flush(d, false);
+	/* The phase is that of the start; ticks missed while stopped are not made up for. */
+	d->next_flush_ns += interval;
+	if (d->next_flush_ns <= now)
+		d->next_flush_ns += (now - d->next_flush_ns) / interval * interval + interval;
+	bh_timer_at(&d->child->loop, t, d->next_flush_ns, flush_tick);
+}
+
+/* --- the drain ----------------------------------------------------------------------------------
+ */
+
+static void report(struct bh_dogstatsd *d)
+{
+	struct bh_ctl_drained r = {0};
+	struct bh_producer_stats st;
+	struct bh_ledger l;
+
+	if (d->stage == STAGE_DRAINED)
+		return;
+	d->stage = STAGE_DRAINED;
+	bh_timer_cancel(&d->drain_timer);
+	bh_timer_cancel(&d->deadline_timer);
+	bh_outlet_ledger(&d->outlet, &d->late, &l);
+	bh_producer_stats(d->outlet.producer, &st);
+	r.durable = l.delivered;
+	r.left = l.in_flight;
+	r.dropped = bh_ledger_dropped(&l);
+	r.complete = d->outlet.fenced && r.left == 0;
+	r.streams_n = 1;
+	r.streams[0] = (struct bh_ctl_stream){BH_ROLE_DOGSTATSD, st.epoch, st.base_seq};
+	if (!r.complete)
+		bh_warn(&d->child->log, COMPONENT,
+		    "the drain ends without proof for everything points=%" PRIu64, r.left);
+	bh_child_drained(d->child, &r);
+}
+
+static void on_drained(void *ctx)
+{
+	report(ctx);
+}
+
+static void on_deadline(struct bh_timer *t)
+{
+	struct bh_dogstatsd *d = BH_CONTAINER(t, struct bh_dogstatsd, deadline_timer);
+
+	report(d);
+}
+
+static void hand_over(struct bh_dogstatsd *d)
+{
+	d->stage = STAGE_HANDING_OVER;
+	flush(d, d->child->config.dogstatsd_flush_incomplete_buckets);
+	bh_outlet_fence(&d->outlet);
+}
+
+/* Reads on, one batch a socket, until all of them would block in the same round; other events get
+ * their turn between the rounds. */
+static void drain_step(struct bh_timer *t)
+{
+	struct bh_dogstatsd *d = BH_CONTAINER(t, struct bh_dogstatsd, drain_timer);
+	bool more = false;
+
+	for (size_t i = 0; i < d->listeners_n; i++)
+		more |= read_batch(d, &d->listeners[i]) > 0;
+	if (more && bh_mono_ns(d->clock) < d->read_until_ns) {
+		bh_timer_in(&d->child->loop, t, 0, drain_step);
+		return;
+	}
+	if (more)
+		bh_warn(&d->child->log, COMPONENT,
+		    "clients went on sending during the drain; half of its time is up");
+	hand_over(d);
+}
+
+static void drain(void *ctx, int64_t deadline_ns, enum bh_drain_mode mode)
+{
+	struct bh_dogstatsd *d = ctx;
+	int64_t now = bh_mono_ns(d->clock), left = BH_MAX(deadline_ns - now, 0);
+	int64_t read_until = now + left / 2;
+
+	(void)mode; /* how the forwarder makes things durable is its affair */
+	if (d->stage == STAGE_DRAINED)
+		return;
+	bh_timer_at(&d->child->loop, &d->deadline_timer,
+	    deadline_ns - BH_MIN(DRAIN_MARGIN_NS, left / 4), on_deadline);
+	if (d->stage != STAGE_RUNNING) {
+		d->read_until_ns = BH_MIN(d->read_until_ns, read_until);
+		return;
+	}
+	d->stage = STAGE_READING;
+	d->read_until_ns = read_until;
+	bh_timer_cancel(&d->flush_timer);
+	for (size_t i = 0; i < d->listeners_n; i++)
+		bh_loop_del_fd(&d->listeners[i].watch);
+	drain_step(&d->drain_timer);
+}
+
+/* --- the child's other duties -------------------------------------------------------------------
+ */
+
+static void on_stale(void *ctx)
+{
+	struct bh_dogstatsd *d = ctx;
+
+	bh_error(
+	    &d->child->log, COMPONENT, "a newer incarnation of this process is at work; leaving");
+	bh_child_fail(d->child, BH_EXIT_INTERNAL);
+}
+
+static void peer_state(void *ctx, enum bh_role role, bool running)
+{
+	struct bh_dogstatsd *d = ctx;
+
+	if (role == BH_ROLE_FORWARDER)
+		bh_producer_peer_running(d->outlet.producer, running);
+}
+
+static void stats(void *ctx, struct bh_child *child)
+{
+	struct bh_dogstatsd *d = ctx;
+	struct bh_stats_source source = {
+	    .listeners = d->listeners,
+	    .listeners_n = d->listeners_n,
+	    .ingest = &d->ingest,
+	    .sampler = &d->sampler,
+	    .outlet = &d->outlet,
+	    .late = &d->late,
+	};
+
+	bh_stats_report(&source, child);
+}
+
+static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)
+{
+	struct bh_dogstatsd *d = ctx;
+	struct bh_producer_stats st;
+
+	bh_producer_stats(d->outlet.producer, &st);
+	hb->pending_items = bh_outlet_pending(&d->outlet) + d->late.points;
+	hb->pending_bytes = bh_outlet_pending_bytes(&d->outlet);
+	hb->link_up = st.ready;
+}
+
+const struct bh_child_ops bh_dogstatsd_child_ops = {
+    .drain = drain,
+    .peer_state = peer_state,
+    .stats = stats,
+    .heartbeat = heartbeat,
+};
+
+/* --- life ---------------------------------------------------------------------------------------
+ */
+
+static bool is_listener(const char *name)
+{
+	return strncmp(name, "udp:", 4) == 0 || strncmp(name, "uds:", 4) == 0;
+}
+
+static bool eol_required(const struct bh_config *cfg, const char *name)
+{
+	for (size_t i = 0; i < cfg->dogstatsd_eol_required.n; i++) {
+		if (strncmp(cfg->dogstatsd_eol_required.v[i], name, 3) == 0 &&
+		    cfg->dogstatsd_eol_required.v[i][3] == '\0')
+			return true;
+	}
+	return false;
+}
+
+static int open_listeners(struct bh_dogstatsd *d, struct bh_err *err)
+{
+	struct bh_child *c = d->child;
+	int rc;
+
+	d->listeners = calloc(c->fds_n + 1, sizeof(*d->listeners));
+	if (!d->listeners)
+		return bh_err_set(err, -ENOMEM, "listeners");
+	for (size_t i = 0; i < c->fds_n; i++) {
+		struct bh_listener *l = &d->listeners[d->listeners_n];
+
+		if (c->fds[i].fd < 0 || !is_listener(c->fds[i].name))
+			continue;
+		bh_listener_init(l, c->fds[i].fd, c->fds[i].name,
+		    eol_required(&c->config, c->fds[i].name), c->generation <= 1);
+		c->fds[i].fd = -1;
+		l->owner = d;
+		d->listeners_n++;
+		rc = bh_loop_add_fd(&c->loop, &l->watch, l->fd, BH_LOOP_READ, on_readable);
+		if (rc < 0)
+			return bh_err_set(err, rc, "watch %s", l->name);
+	}
+	if (d->listeners_n == 0)
+		bh_warn(
+		    &c->log, COMPONENT, "no socket to read: neither UDP nor Unix is configured");
+	return 0;
+}
+
+static int open_pipeline(struct bh_dogstatsd *d, struct bh_err *err)
+{
+	const struct bh_config *cfg = &d->child->config;
+	struct bh_sampler_config sampler = {
+	    .seed = bh_rng_u64(&d->rng),
+	    .hostname = bh_str_from(cfg->hostname),
+	    .tags = &cfg->dogstatsd_tags,
+	    .expiry_s = cfg->dogstatsd_expiry_seconds,
+	    .context_expiry_s = cfg->dogstatsd_context_expiry_seconds,
+	    .context_limit = (size_t)cfg->dogstatsd_context_limit,
+	};
+	int rc;
+
+	if (cfg->dogstatsd_buffer_size < 1 || cfg->dogstatsd_flush_interval_ms < 1 ||
+	    cfg->dogstatsd_context_limit < 1)
+		return bh_err_set(err, BH_E_CONFIG,
+		    "dogstatsd_buffer_size, bulkhead.dogstatsd_flush_interval and"
+		    " bulkhead.dogstatsd_context_limit must be positive");
+	rc = bh_sampler_init(&d->sampler, &sampler);
+	if (rc == 0) {
+		bh_late_init(&d->late, &d->sampler.contexts.resolver);
+		rc = bh_ingest_init(
+		    &d->ingest, &d->sampler, &d->late, cfg->dogstatsd_no_aggregation_pipeline);
+	}
+	if (rc == 0)
+		rc = bh_batch_init(&d->batch, (size_t)cfg->dogstatsd_buffer_size);
+	return rc < 0 ? bh_err_set(err, rc, "receive buffers") : 0;
+}
+
+static int open_outlet(struct bh_dogstatsd *d, struct bh_err *err)
+{
+	struct bh_child *c = d->child;
+	struct bh_producer_config link = {
+	    .loop = &c->loop,
+	    .log = &c->log,
+	    .rng = &d->rng,
+	    .role = BH_ROLE_DOGSTATSD,
+	    .run_dir = c->config.run_dir,
+	    .run_id = c->run_id,
+	    .generation = c->generation,
+	};
+
+	d->outlet.drained = on_drained;
+	d->outlet.stale = on_stale;
+	d->outlet.ctx = d;
+	if (d->outlet.hist.skipped)
+		bh_info(&c->log, COMPONENT,
+		    "words of histogram_aggregates or histogram_percentiles without meaning: %zu",
+		    d->outlet.hist.skipped);
+	return bh_outlet_connect(&d->outlet, &link, err);
+}
+
+int bh_dogstatsd_new(struct bh_dogstatsd **out, struct bh_child *child, struct bh_err *err)
+{
+	struct bh_dogstatsd *d = calloc(1, sizeof(*d));
+	int rc;
+
+	if (!d)
+		return bh_err_set(err, -ENOMEM, "dogstatsd");
+	d->child = child;
+	d->clock = child->loop.clock;
+	bh_rng_init(&d->rng);
+	bh_outlet_init(&d->outlet, &child->config, d->clock, &child->log);
+	rc = open_pipeline(d, err);
+	if (rc == 0)
+		rc = open_outlet(d, err);
+	if (rc == 0)
+		rc = open_listeners(d, err);
+	if (rc < 0) {
+		bh_dogstatsd_free(d);
+		return rc;
+	}
+	d->next_flush_ns =
+	    bh_mono_ns(d->clock) + child->config.dogstatsd_flush_interval_ms * BH_NS_PER_MS;
+	bh_timer_at(&child->loop, &d->flush_timer, d->next_flush_ns, flush_tick);
+	*out = d;
+	return 0;
+}
+
+void bh_dogstatsd_free(struct bh_dogstatsd *d)
+{
+	if (!d)
+		return;
+	bh_timer_cancel(&d->flush_timer);
+	bh_timer_cancel(&d->late_timer);
+	bh_timer_cancel(&d->drain_timer);
+	bh_timer_cancel(&d->deadline_timer);
+	for (size_t i = 0; i < d->listeners_n; i++) {
+		bh_loop_del_fd(&d->listeners[i].watch);
+		bh_listener_release(&d->listeners[i]);
+	}
+	free(d->listeners);
+	bh_outlet_release(&d->outlet);
+	bh_ingest_release(&d->ingest);
+	bh_late_release(&d->late);
+	bh_sampler_release(&d->sampler);
+	bh_batch_release(&d->batch);
+	free(d);
+}

@@ -1,0 +1,187 @@
+#include "dogstatsd/identity.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dogstatsd/pbwriter.h"
+#include "dogstatsd/sanitize.h"
+
+bool bh_tags_next(struct bh_str *rest, struct bh_str *tag)
+{
+	size_t len = 0, i = 0;
+	unsigned shift = 0;
+
+	if (rest->n == 0)
+		return false;
+	for (;; shift += 7) {
+		unsigned char c = (unsigned char)rest->p[i++];
+
+		len |= (size_t)(c & 127) << shift;
+		if (c < 128)
+			break;
+	}
+	*tag = (struct bh_str){rest->p + i, len};
+	*rest = (struct bh_str){rest->p + i + len, rest->n - i - len};
+	return true;
+}
+
+size_t bh_tags_count(struct bh_str packed)
+{
+	struct bh_str tag;
+	size_t n = 0;
+
+	while (bh_tags_next(&packed, &tag))
+		n++;
+	return n;
+}
+
+int bh_resolver_init(
+    struct bh_resolver *r, uint64_t seed, struct bh_str host, const struct bh_strlist *extra)
+{
+	*r = (struct bh_resolver){.seed = seed, .host = host};
+	if (!extra || extra->n == 0)
+		return 0;
+	r->extra = calloc(extra->n, sizeof(*r->extra));
+	if (!r->extra)
+		return -ENOMEM;
+	for (size_t i = 0; i < extra->n; i++)
+		r->extra[i] = bh_str_from(extra->v[i]);
+	r->extra_n = extra->n;
+	return 0;
+}
+
+void bh_resolver_release(struct bh_resolver *r)
+{
+	free(r->extra);
+	free(r->tags);
+	bh_buf_release(&r->packed);
+	bh_buf_release(&r->clean_name);
+	bh_buf_release(&r->clean_tags);
+	*r = (struct bh_resolver){0};
+}
+
+static int add_tag(struct bh_resolver *r, struct bh_str tag)
+{
+	if (r->tags_n == r->tags_cap) {
+		size_t cap = r->tags_cap ? 2 * r->tags_cap : 64;
+		struct bh_str *grown = realloc(r->tags, cap * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		r->tags = grown;
+		r->tags_cap = cap;
+	}
+	r->tags[r->tags_n++] = tag;
+	return 0;
+}
+
+/* Takes out the tags that are not tags (§8.1). True when this was one of them. */
+static bool special_tag(struct bh_str tag, struct bh_str *host, bool *card)
+{
+	static const struct bh_str host_tag = {"host:", 5};
+	static const struct bh_str entity = {"dd.internal.entity_id:", 22};
+	static const struct bh_str jmx = {"dd.internal.jmx_check_name:", 27};
+	static const struct bh_str cardinality = {"dd.internal.card:", 17};
+
+	if (bh_str_starts(tag, host_tag)) {
+		*host = (struct bh_str){tag.p + host_tag.n, tag.n - host_tag.n};
+		return true;
+	}
+	if (tag.n == 0 || tag.p[0] != 'd')
+		return false;
+	if (bh_str_starts(tag, cardinality) && !*card) {
+		*card = true;
+		return true;
+	}
+	return bh_str_starts(tag, entity) || bh_str_starts(tag, jmx);
+}
+
+static int split_tags(struct bh_resolver *r, struct bh_str raw, struct bh_str *host)
+{
+	const char *p = raw.p, *end = raw.n ? raw.p + raw.n : p;
+	bool card = false, last = raw.n == 0;
+	int rc = 0;
+
+	r->tags_n = 0;
+	while (!last && rc == 0) {
+		const char *comma = p < end ? memchr(p, ',', (size_t)(end - p)) : NULL;
+		struct bh_str tag = {p, (size_t)((comma ? comma : end) - p)};
+
+		last = !comma;
+		p = comma ? comma + 1 : end;
+		if (!special_tag(tag, host, &card))
+			rc = add_tag(r, tag);
+	}
+	for (size_t i = 0; i < r->extra_n && rc == 0; i++)
+		rc = add_tag(r, r->extra[i]);
+	return rc;
+}
+
+static int compare_tags(const void *va, const void *vb)
+{
+	const struct bh_str *a = va, *b = vb;
+	size_t n = BH_MIN(a->n, b->n);
+	int d = n ? memcmp(a->p, b->p, n) : 0;
+
+	return d ? d : (a->n > b->n) - (a->n < b->n);
+}
+
+static int pack_tags(struct bh_resolver *r)
+{
+	size_t total = 0;
+	uint8_t *w;
+	int rc;
+
+	if (r->tags_n > 1)
+		qsort(r->tags, r->tags_n, sizeof(*r->tags), compare_tags);
+	for (size_t i = 0; i < r->tags_n; i++)
+		total += r->tags[i].n + BH_PB_VARINT_MAX;
+	bh_buf_clear(&r->packed);
+	rc = bh_buf_reserve(&r->packed, total);
+	if (rc < 0)
+		return rc;
+	w = (uint8_t *)r->packed.data;
+	for (size_t i = 0; i < r->tags_n; i++) {
+		if (i > 0 && bh_str_eq(r->tags[i], r->tags[i - 1]))
+			continue;
+		w = bh_pb_varint(w, r->tags[i].n);
+		w = bh_pb_raw(w, r->tags[i]);
+	}
+	r->packed.len = (size_t)(w - (uint8_t *)r->packed.data);
+	return 0;
+}
+
+/* Leaves valid text where it is; repairs the other into clean. */
+static int repair(struct bh_resolver *r, struct bh_str *text, struct bh_buf *clean)
+{
+	int rc;
+
+	if (bh_text_is_valid(*text))
+		return 0;
+	r->sanitized++;
+	bh_buf_clear(clean);
+	rc = bh_text_sanitize(*text, clean);
+	*text = bh_buf_view(clean);
+	return rc;
+}
+
+int bh_resolve(struct bh_resolver *r, struct bh_str name, struct bh_str raw_tags,
+    struct bh_identity *id, struct bh_key *key)
+{
+	struct bh_str host = r->host;
+	int rc;
+
+	rc = repair(r, &name, &r->clean_name);
+	if (rc == 0)
+		rc = repair(r, &raw_tags, &r->clean_tags);
+	if (rc == 0)
+		rc = split_tags(r, raw_tags, &host);
+	if (rc == 0)
+		rc = pack_tags(r);
+	if (rc < 0)
+		return rc;
+	*id = (struct bh_identity){name, host, bh_buf_view(&r->packed)};
+	*key = bh_key_of(id->tags, bh_hash(host, bh_hash(name, r->seed)));
+	return 0;
+}

@@ -1,0 +1,62 @@
+/*
+ * What names a context: metric name, host, and the set of tags (spec/dogstatsd.md §8.1, §8.5,
+ * §9.2).
+ *
+ * Tags are kept packed, one after the other, each as a varint length and its bytes; sorted and
+ * unique.
+ */
+#ifndef BH_DOGSTATSD_IDENTITY_H
+#define BH_DOGSTATSD_IDENTITY_H
+
+#include "common/attrs.h"
+#include "common/buf.h"
+#include "common/config.h"
+#include "common/str.h"
+#include "dogstatsd/key.h"
+
+struct bh_identity {
+	struct bh_str name;
+	struct bh_str host;
+	struct bh_str tags; /* packed */
+};
+
+/* Takes the next tag off *rest; false at the end. */
+bool bh_tags_next(struct bh_str *rest, struct bh_str *tag);
+
+size_t bh_tags_count(struct bh_str packed);
+
+/* Turns what a line says into an identity. Scratch memory is reused: a resolver serves one thread.
+ */
+struct bh_resolver {
+	uint64_t seed;
+	struct bh_str host;   /* default hostname; borrowed */
+	struct bh_str *extra; /* dogstatsd_tags; owned array, strings borrowed */
+	size_t extra_n;
+	uint64_t sanitized;  /* names or tag lists that held invalid UTF-8 */
+	struct bh_str *tags; /* scratch */
+	size_t tags_n, tags_cap;
+	struct bh_buf packed, clean_name, clean_tags;
+};
+
+/* host and extra must outlive the resolver. 0 or -ENOMEM. */
+int bh_resolver_init(struct bh_resolver *r, uint64_t seed, struct bh_str host,
+    const struct bh_strlist *extra) BH_MUST_CHECK;
+void bh_resolver_release(struct bh_resolver *r);
+
+/*
+ * name and raw_tags as they stand in the line. Special tags are taken out, the host is settled,
+ * extra tags are added, invalid UTF-8 is repaired, tags are sorted and made unique. *id borrows
+ * from the arguments and from the resolver, until the next call. *key is equal for equal
+ * identities, whatever the order and number of tags was. 0 or -ENOMEM.
+ */
+int bh_resolve(struct bh_resolver *r, struct bh_str name, struct bh_str raw_tags,
+    struct bh_identity *id, struct bh_key *key) BH_MUST_CHECK;
+
+/* Key of the unresolved text: equal text gives an equal key, other order or host another one. */
+static inline struct bh_key bh_raw_key(
+    const struct bh_resolver *r, struct bh_str name, struct bh_str raw_tags)
+{
+	return bh_key_of(raw_tags, bh_hash(name, r->seed));
+}
+
+#endif

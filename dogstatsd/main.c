@@ -1,0 +1,50 @@
+/* bulkhead-dogstatsd: takes DogStatsD datagrams in, hands finished series and sketches to the
+ * forwarder. Started by the supervisor only. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/child.h"
+#include "dogstatsd/dogstatsd.h"
+
+static int start(
+    struct bh_child *child, struct bh_dogstatsd **d, int *exit_code, struct bh_err *err)
+{
+	int rc;
+
+	rc = bh_child_boot(child, BH_ROLE_DOGSTATSD, exit_code, err);
+	if (rc < 0)
+		return rc;
+	rc = bh_dogstatsd_new(d, child, err);
+	if (rc < 0) {
+		*exit_code = rc == BH_E_CONFIG ? BH_EXIT_CONFIG : BH_EXIT_INTERNAL;
+		return rc;
+	}
+	rc = bh_child_start(child, &bh_dogstatsd_child_ops, *d);
+	if (rc < 0) {
+		*exit_code = BH_EXIT_INTERNAL;
+		return bh_err_set(err, rc, "control channel");
+	}
+	return 0;
+}
+
+int main(void)
+{
+	struct bh_err err = BH_ERR_INIT;
+	struct bh_dogstatsd *d = NULL;
+	struct bh_child *child;
+	int exit_code = BH_EXIT_INTERNAL;
+
+	child = calloc(1, sizeof(*child));
+	if (!child)
+		return BH_EXIT_INTERNAL;
+	if (start(child, &d, &exit_code, &err) < 0) {
+		(void)fprintf(stderr, "bulkhead-dogstatsd: %s\n", err.text);
+	} else {
+		bh_child_ready(child);
+		exit_code = bh_child_run(child);
+	}
+	bh_dogstatsd_free(d);
+	bh_child_release(child);
+	free(child);
+	return exit_code;
+}

@@ -1,0 +1,188 @@
+#include "dogstatsd/output.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+void bh_output_init(
+    struct bh_output *o, struct bh_payload_writer *writer, const struct bh_hist_outputs *hist)
+{
+	*o = (struct bh_output){.writer = writer, .hist = hist};
+}
+
+void bh_output_release(struct bh_output *o)
+{
+	bh_buf_release(&o->entry);
+	free(o->points);
+	free(o->sketches);
+	*o = (struct bh_output){0};
+}
+
+static void write_series(struct bh_output *o, const struct bh_series *s)
+{
+	struct bh_str entry;
+
+	if (bh_series_encode(s, &o->entry, &entry) < 0)
+		o->lost += s->n;
+	else
+		bh_payload_writer_add(o->writer, entry, (uint32_t)s->n);
+}
+
+void bh_output_series(struct bh_output *o, const struct bh_series *s)
+{
+	uint32_t limit = bh_payload_writer_limits(o->writer, BH_KIND_SERIES_V2)->points;
+	struct bh_series part = *s;
+	size_t left = s->n;
+
+	o->received += s->n;
+	while (left > 0) {
+		part.n = limit ? BH_MIN(left, (size_t)limit) : left;
+		write_series(o, &part);
+		part.points += part.n;
+		left -= part.n;
+	}
+}
+
+/* The array with room for n elements; NULL without memory (the old one stays). */
+static void *reserve(void *array, size_t *cap, size_t n, size_t size)
+{
+	if (n <= *cap)
+		return array;
+	array = realloc(array, 2 * n * size);
+	if (array)
+		*cap = 2 * n;
+	return array;
+}
+
+static void add_point(struct bh_output *o, size_t *n, int64_t ts, double v)
+{
+	struct bh_point *room;
+
+	if (!isfinite(v)) {
+		o->received++;
+		o->nonfinite++;
+		return;
+	}
+	room = reserve(o->points, &o->points_cap, *n + 1, sizeof(*room));
+	if (!room) {
+		o->received++;
+		o->lost++;
+		return;
+	}
+	o->points = room;
+	o->points[(*n)++] = (struct bh_point){ts, v};
+}
+
+static void emit(struct bh_output *o, const struct bh_identity *id, enum bh_series_type type,
+    struct bh_str suffix, size_t n)
+{
+	struct bh_series s = {
+	    .id = id,
+	    .suffix = suffix,
+	    .type = type,
+	    .interval = BH_BUCKET_S, /* gauges too: dogstatsd.md §9.3 */
+	    .category = BH_ORIGIN_CATEGORY_DOGSTATSD,
+	    .points = o->points,
+	    .n = n,
+	};
+
+	if (n)
+		bh_output_series(o, &s);
+}
+
+/* Gauges and sets of the chain become one gauge series, its counters one rate series. */
+static void output_plain(struct bh_output *o, const struct bh_agg *head)
+{
+	const struct bh_str none = {NULL, 0};
+	size_t n = 0;
+
+	for (const struct bh_agg *a = head; a; a = a->next) {
+		if (a->type == BH_METRIC_GAUGE)
+			add_point(o, &n, bh_agg_start(a), a->u.value);
+		else if (a->type == BH_METRIC_SET)
+			add_point(o, &n, bh_agg_start(a), (double)a->u.set->n);
+	}
+	emit(o, &head->ctx->id, BH_SERIES_GAUGE, none, n);
+	n = 0;
+	for (const struct bh_agg *a = head; a; a = a->next) {
+		if (a->type == BH_METRIC_COUNTER)
+			add_point(o, &n, bh_agg_start(a), a->u.value / BH_BUCKET_S);
+	}
+	emit(o, &head->ctx->id, BH_SERIES_RATE, none, n);
+}
+
+static void output_histograms(struct bh_output *o, const struct bh_agg *head)
+{
+	for (size_t i = 0; i < o->hist->n; i++) {
+		const struct bh_hist_output *h = &o->hist->v[i];
+		bool rate = h->what == BH_AGG_COUNT;
+		size_t n = 0;
+
+		for (const struct bh_agg *a = head; a; a = a->next) {
+			double v;
+
+			if (a->type != BH_METRIC_HISTOGRAM)
+				continue;
+			v = bh_histogram_result(a->u.histogram, h);
+			add_point(o, &n, bh_agg_start(a), rate ? v / BH_BUCKET_S : v);
+		}
+		emit(o, &head->ctx->id, rate ? BH_SERIES_RATE : BH_SERIES_GAUGE,
+		    bh_str_from(h->suffix), n);
+	}
+}
+
+void bh_output_set_series(struct bh_output *o, const struct bh_flush_set *set)
+{
+	for (const struct bh_bucket *b = set->metrics; b; b = b->next) {
+		for (size_t i = 0; i < b->n; i++) {
+			const struct bh_agg *head = &b->v[i];
+			bool histogram = false, plain = false;
+
+			if (head->follower)
+				continue;
+			for (const struct bh_agg *a = head; a; a = a->next) {
+				histogram |= a->type == BH_METRIC_HISTOGRAM;
+				plain |= a->type != BH_METRIC_HISTOGRAM;
+			}
+			if (plain)
+				output_plain(o, head);
+			if (histogram)
+				output_histograms(o, head);
+		}
+	}
+}
+
+static void output_sketch(struct bh_output *o, const struct bh_agg *head)
+{
+	struct bh_sketch_point *room;
+	struct bh_str entry;
+	size_t n = 0;
+
+	for (const struct bh_agg *a = head; a; a = a->next) {
+		if (a->u.sketch->cnt == 0)
+			continue;
+		o->received++;
+		room = reserve(o->sketches, &o->sketches_cap, n + 1, sizeof(*room));
+		if (!room) {
+			o->lost++;
+			continue;
+		}
+		o->sketches = room;
+		o->sketches[n++] = (struct bh_sketch_point){bh_agg_start(a), a->u.sketch};
+	}
+	if (n == 0)
+		return;
+	if (bh_sketch_encode(&head->ctx->id, o->sketches, n, &o->entry, &entry) < 0)
+		o->lost += n;
+	else
+		bh_payload_writer_add(o->writer, entry, (uint32_t)n);
+}
+
+void bh_output_set_sketches(struct bh_output *o, const struct bh_flush_set *set)
+{
+	for (const struct bh_bucket *b = set->sketches; b; b = b->next) {
+		for (size_t i = 0; i < b->n; i++) {
+			if (!b->v[i].follower)
+				output_sketch(o, &b->v[i]);
+		}
+	}
+}

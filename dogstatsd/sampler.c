@@ -1,0 +1,342 @@
+#include "dogstatsd/sampler.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "common/err.h"
+
+#define FIRST_AGGREGATES 64
+
+static int64_t floor_to_bucket(int64_t t)
+{
+	int64_t rest = t % BH_BUCKET_S;
+
+	return t - (rest < 0 ? rest + BH_BUCKET_S : rest);
+}
+
+static void free_aggregate(struct bh_agg *a)
+{
+	switch ((enum bh_metric_type)a->type) {
+	case BH_METRIC_GAUGE:
+	case BH_METRIC_COUNTER:
+		return;
+	case BH_METRIC_HISTOGRAM:
+		bh_histogram_release(a->u.histogram);
+		free(a->u.histogram);
+		return;
+	case BH_METRIC_SET:
+		bh_valueset_release(a->u.set);
+		free(a->u.set);
+		return;
+	case BH_METRIC_DISTRIBUTION:
+		bh_sketch_release(a->u.sketch);
+		free(a->u.sketch);
+		return;
+	}
+}
+
+static void free_buckets(struct bh_bucket *list)
+{
+	while (list) {
+		struct bh_bucket *next = list->next;
+
+		for (size_t i = 0; i < list->n; i++)
+			free_aggregate(&list->v[i]);
+		free(list->v);
+		free(list);
+		list = next;
+	}
+}
+
+void bh_flush_set_free(struct bh_flush_set *set)
+{
+	if (!set)
+		return;
+	free_buckets(set->metrics);
+	free_buckets(set->sketches);
+	bh_context_list_free(set->expired);
+	free(set);
+}
+
+int bh_sampler_init(struct bh_sampler *s, const struct bh_sampler_config *cfg)
+{
+	*s = (struct bh_sampler){
+	    .expiry_s = cfg->expiry_s,
+	    .context_expiry_s = cfg->context_expiry_s,
+	    .next_bucket_id = 1,
+	};
+	return bh_contexts_init(
+	    &s->contexts, cfg->seed, cfg->hostname, cfg->tags, cfg->context_limit);
+}
+
+void bh_sampler_release(struct bh_sampler *s)
+{
+	for (int i = 0; i < BH_STORE__N; i++)
+		free_buckets(s->stores[i].list);
+	bh_contexts_release(&s->contexts);
+	*s = (struct bh_sampler){0};
+}
+
+static struct bh_bucket *new_bucket(struct bh_sampler *s, int64_t start, size_t cap)
+{
+	struct bh_bucket *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return NULL;
+	b->start = start;
+	b->cap = BH_MAX(cap, (size_t)FIRST_AGGREGATES);
+	b->v = malloc(b->cap * sizeof(*b->v));
+	if (!b->v) {
+		free(b);
+		return NULL;
+	}
+	b->id = s->next_bucket_id++;
+	return b;
+}
+
+/* The clock went back to a bucket that is still here: contexts must find their aggregates in it. */
+static void adopt(struct bh_bucket *b, enum bh_store which)
+{
+	for (size_t i = 0; i < b->n; i++)
+		b->v[i].ctx->places[which] = (struct bh_place){b->id, i};
+}
+
+static struct bh_bucket *bucket_at(struct bh_sampler *s, enum bh_store which, int64_t start)
+{
+	struct bh_bucket_store *store = &s->stores[which];
+	struct bh_bucket **link = &store->list, *b;
+
+	while (*link && (*link)->start < start)
+		link = &(*link)->next;
+	b = *link;
+	if (b && b->start == start) {
+		adopt(b, which);
+	} else {
+		b = new_bucket(s, start, store->usual);
+		if (!b)
+			return NULL;
+		b->next = *link;
+		*link = b;
+	}
+	store->current = b;
+	return b;
+}
+
+/* Gives the aggregate its storage. */
+static int init_aggregate(struct bh_agg *a)
+{
+	switch ((enum bh_metric_type)a->type) {
+	case BH_METRIC_GAUGE:
+	case BH_METRIC_COUNTER:
+		a->u.value = 0;
+		return 0;
+	case BH_METRIC_HISTOGRAM:
+		a->u.histogram = calloc(1, sizeof(*a->u.histogram));
+		return a->u.histogram ? 0 : -ENOMEM;
+	case BH_METRIC_SET:
+		a->u.set = calloc(1, sizeof(*a->u.set));
+		return a->u.set ? 0 : -ENOMEM;
+	case BH_METRIC_DISTRIBUTION:
+		a->u.sketch = calloc(1, sizeof(*a->u.sketch));
+		return a->u.sketch ? 0 : -ENOMEM;
+	}
+	return BH_E_STATE;
+}
+
+static int append(
+    struct bh_bucket *b, struct bh_context *ctx, enum bh_metric_type type, enum bh_store which)
+{
+	struct bh_agg *a;
+	int rc;
+
+	if (b->n == b->cap) {
+		size_t cap = BH_MAX(2 * b->cap, (size_t)FIRST_AGGREGATES);
+		struct bh_agg *grown = realloc(b->v, cap * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		b->v = grown;
+		b->cap = cap;
+	}
+	a = &b->v[b->n];
+	*a = (struct bh_agg){.ctx = ctx,
+	    .slot = (int32_t)(b->start / BH_BUCKET_S), /* the kernel's clock ends in 2262 */
+	    .type = (uint8_t)type};
+	rc = init_aggregate(a);
+	if (rc < 0)
+		return rc;
+	ctx->places[which] = (struct bh_place){b->id, b->n++};
+	ctx->open++;
+	return 0;
+}
+
+/* The rate of a counter: NaN and <= 0 count as 1; above 1 it is applied as written. */
+static double counted(double v, double rate)
+{
+	return rate > 0 ? v * (1 / rate) : v;
+}
+
+static int update(struct bh_sampler *s, struct bh_agg *a, const struct bh_metric *m, double v)
+{
+	switch ((enum bh_metric_type)a->type) {
+	case BH_METRIC_GAUGE:
+		a->u.value = v;
+		return 0;
+	case BH_METRIC_COUNTER:
+		a->u.value += counted(v, m->rate);
+		return 0;
+	case BH_METRIC_HISTOGRAM:
+		return bh_histogram_add(a->u.histogram, v, m->rate);
+	case BH_METRIC_SET:
+		/* Only set samples carry a string; others that fall on a set count as the empty
+		 * one. */
+		return bh_valueset_add(a->u.set,
+		    m->type == BH_METRIC_SET ? m->raw : (struct bh_str){NULL, 0},
+		    s->contexts.resolver.seed);
+	case BH_METRIC_DISTRIBUTION:
+		return bh_sketch_add(a->u.sketch, v, m->rate);
+	}
+	return BH_E_STATE;
+}
+
+static int add_value(struct bh_sampler *s, struct bh_bucket *b, enum bh_store which,
+    struct bh_context *ctx, const struct bh_metric *m, double v)
+{
+	const struct bh_place *place = &ctx->places[which];
+
+	if (place->bucket != b->id) {
+		int rc = append(b, ctx, m->type, which);
+
+		if (rc < 0)
+			return rc;
+	}
+	return update(s, &b->v[place->index], m, v);
+}
+
+struct bh_add_result bh_sampler_add(struct bh_sampler *s, const struct bh_metric *m, int64_t now)
+{
+	enum bh_store which =
+	    m->type == BH_METRIC_DISTRIBUTION ? BH_STORE_SKETCHES : BH_STORE_METRICS;
+	struct bh_bucket *b = s->stores[which].current;
+	struct bh_add_result r = {0};
+	struct bh_context *ctx;
+
+	/* One comparison in the common case: the sample falls in the bucket of the one before. */
+	if (!b || now < b->start || now - b->start >= BH_BUCKET_S)
+		b = bucket_at(s, which, floor_to_bucket(now));
+	if (!b || bh_contexts_get(&s->contexts, m->name, m->tags, m->type, &ctx) < 0) {
+		r.rejected = (uint32_t)m->values_n;
+		return r;
+	}
+	ctx->last_seen = now;
+	for (size_t i = 0; i < m->values_n; i++) {
+		double v = m->values[i];
+
+		if (!isfinite(v))
+			r.nonfinite++;
+		else if (add_value(s, b, which, ctx, m, v) < 0)
+			r.rejected++;
+		else
+			r.added++;
+	}
+	return r;
+}
+
+/* Takes the buckets that are closed at cutoff (all of them when `all`) off the front of the list.
+ */
+static struct bh_bucket *detach(struct bh_bucket_store *store, int64_t cutoff, bool all)
+{
+	struct bh_bucket *first = store->list, **link = &store->list;
+
+	while (*link && (all || (*link)->start + BH_BUCKET_S <= cutoff)) {
+		if (*link == store->current) {
+			store->usual = (*link)->n;
+			store->current = NULL;
+		}
+		link = &(*link)->next;
+	}
+	if (link == &store->list)
+		return NULL;
+	store->list = *link;
+	*link = NULL;
+	return first;
+}
+
+/* Zeros for the live counters that have nothing in b. Lack of memory only leaves zeros out. */
+static void fill_zeros(struct bh_sampler *s, struct bh_bucket *b)
+{
+	const struct bh_ctxmap *map = &s->contexts.by_identity;
+
+	if (s->expiry_s <= 0)
+		return;
+	for (size_t i = 0; i < b->n; i++)
+		b->v[i].ctx->mark = b->id;
+	for (size_t i = 0; i <= map->mask; i++) {
+		struct bh_context *ctx = map->slots[i].ctx;
+		struct bh_place kept;
+
+		if (!ctx || ctx->type != BH_METRIC_COUNTER || ctx->mark == b->id ||
+		    ctx->last_seen + s->expiry_s <= b->start)
+			continue;
+		kept = ctx->places[BH_STORE_METRICS];
+		if (append(b, ctx, BH_METRIC_COUNTER, BH_STORE_METRICS) < 0)
+			return;
+		ctx->places[BH_STORE_METRICS] = kept; /* an open bucket may be the current one */
+	}
+}
+
+static void fill_all(
+    struct bh_sampler *s, struct bh_flush_set *set, bool had_bucket, int64_t cutoff)
+{
+	if (had_bucket) {
+		for (struct bh_bucket *b = set->metrics; b; b = b->next)
+			fill_zeros(s, b);
+		return;
+	}
+	if (s->expiry_s <= 0 || s->last_cutoff + BH_BUCKET_S > cutoff)
+		return;
+	set->metrics = new_bucket(s, cutoff - BH_BUCKET_S, 0);
+	if (set->metrics)
+		fill_zeros(s, set->metrics);
+}
+
+/* Links the aggregates of one context through the buckets, oldest first. */
+static void link_chains(struct bh_bucket *list, uint64_t chain_id)
+{
+	for (struct bh_bucket *b = list; b; b = b->next) {
+		for (size_t i = 0; i < b->n; i++) {
+			struct bh_agg *a = &b->v[i];
+			struct bh_context *ctx = a->ctx;
+
+			ctx->open--;
+			if (ctx->chain_id == chain_id) {
+				ctx->chain_tail->next = a;
+				a->follower = 1;
+			}
+			ctx->chain_id = chain_id;
+			ctx->chain_tail = a;
+		}
+	}
+}
+
+int bh_sampler_flush(struct bh_sampler *s, int64_t now, bool all, struct bh_flush_set **out)
+{
+	int64_t cutoff = floor_to_bucket(now);
+	bool had_bucket = s->stores[BH_STORE_METRICS].list != NULL;
+	struct bh_flush_set *set = calloc(1, sizeof(*set));
+
+	if (!set)
+		return -ENOMEM;
+	set->now = now;
+	set->metrics = detach(&s->stores[BH_STORE_METRICS], cutoff, all);
+	set->sketches = detach(&s->stores[BH_STORE_SKETCHES], cutoff, all);
+	fill_all(s, set, had_bucket, cutoff);
+	s->last_cutoff = cutoff;
+	link_chains(set->metrics, ++s->flushes);
+	link_chains(set->sketches, ++s->flushes);
+	set->expired = bh_contexts_expire(
+	    &s->contexts, now, s->context_expiry_s, s->context_expiry_s + s->expiry_s);
+	*out = set;
+	return 0;
+}

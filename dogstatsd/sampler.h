@@ -1,0 +1,114 @@
+/*
+ * The time sampler (spec/dogstatsd.md §9): samples go into 10 s buckets by their arrival time, one
+ * aggregate per context and bucket; a flush takes the closed buckets out. Distributions live in
+ * buckets of their own.
+ *
+ * Plain data in, plain data out: the time is an argument (wall clock, whole seconds; it may jump
+ * either way), nothing is encoded here. A flush set is detached: no later sample changes it.
+ *
+ * Within one bucket the first sample of a context decides what the aggregate is; a later sample of
+ * another type feeds it as it is (§9.3). Adding a sample allocates only for a context's first
+ * sample in a bucket and for the growth of histograms, sets and sketches.
+ */
+#ifndef BH_DOGSTATSD_SAMPLER_H
+#define BH_DOGSTATSD_SAMPLER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/attrs.h"
+#include "dogstatsd/context.h"
+#include "dogstatsd/histogram.h"
+#include "dogstatsd/parser.h"
+#include "dogstatsd/sketch.h"
+#include "dogstatsd/valueset.h"
+
+#define BH_BUCKET_S 10
+
+/* The aggregate of one context in one bucket. */
+struct bh_agg {
+	struct bh_context *ctx;
+	struct bh_agg *next; /* in a flush set: same context, a later bucket */
+	union {
+		double value; /* gauge; sum of a counter */
+		struct bh_histogram *histogram;
+		struct bh_valueset *set;
+		struct bh_sketch *sketch;
+	} u;
+	int32_t slot;  /* start of its bucket / BH_BUCKET_S */
+	uint8_t type;  /* enum bh_metric_type */
+	bool follower; /* in a flush set: reached through next of another */
+};
+
+static inline int64_t bh_agg_start(const struct bh_agg *a)
+{
+	return (int64_t)a->slot * BH_BUCKET_S;
+}
+
+struct bh_bucket {
+	struct bh_bucket *next;
+	int64_t start; /* covers [start, start + 10) */
+	uint64_t id;   /* never used again */
+	struct bh_agg *v;
+	size_t n, cap;
+};
+
+/* What a flush took out; owns its buckets and the contexts that expired with it. Sets must be freed
+ * in the order they were made: an earlier one may point at contexts a later one owns. */
+struct bh_flush_set {
+	int64_t now;
+	struct bh_bucket *metrics;  /* ascending start */
+	struct bh_bucket *sketches; /* ascending start */
+	struct bh_context *expired;
+};
+
+void bh_flush_set_free(struct bh_flush_set *set);
+
+enum bh_store { BH_STORE_METRICS, BH_STORE_SKETCHES, BH_STORE__N };
+
+struct bh_bucket_store {
+	struct bh_bucket *list; /* ascending start */
+	struct bh_bucket
+	    *current; /* bucket of the latest sample; the places of contexts refer to it */
+	size_t usual; /* aggregates of the bucket made before: first size of the next */
+};
+
+struct bh_sampler_config {
+	uint64_t seed;                 /* of hash keys */
+	struct bh_str hostname;        /* borrowed for the life of the sampler */
+	const struct bh_strlist *tags; /* dogstatsd_tags; borrowed likewise; NULL = none */
+	int64_t expiry_s;              /* dogstatsd_expiry_seconds; 0 = no zero filling */
+	int64_t context_expiry_s;      /* dogstatsd_context_expiry_seconds */
+	size_t context_limit;
+};
+
+struct bh_sampler {
+	struct bh_contexts contexts;
+	struct bh_bucket_store stores[BH_STORE__N];
+	int64_t expiry_s, context_expiry_s;
+	int64_t last_cutoff;
+	uint64_t next_bucket_id, flushes;
+};
+
+int bh_sampler_init(struct bh_sampler *s, const struct bh_sampler_config *cfg) BH_MUST_CHECK;
+/* Frees what was not flushed. All flush sets must have been freed before. */
+void bh_sampler_release(struct bh_sampler *s);
+
+struct bh_add_result {
+	uint32_t added;     /* values taken */
+	uint32_t nonfinite; /* values ignored because they are NaN or infinite */
+	uint32_t rejected;  /* values refused: context limit or no memory */
+};
+
+/* Adds all values of a metric (its timestamp is not looked at) at time now. */
+struct bh_add_result bh_sampler_add(struct bh_sampler *s, const struct bh_metric *m, int64_t now);
+
+/*
+ * Flush at time now: every bucket with start + 10 <= now - now % 10, all of them when `all` (a
+ * stop), with zeros for idle counters (§9.4); then contexts expire. *out is always made (it may be
+ * empty). 0 or -ENOMEM (then nothing was taken out).
+ */
+int bh_sampler_flush(
+    struct bh_sampler *s, int64_t now, bool all, struct bh_flush_set **out) BH_MUST_CHECK;
+
+#endif

@@ -1,0 +1,11 @@
+/* Series the agent sends about itself at each flush (spec/dogstatsd.md §13.1). */
+#ifndef BH_DOGSTATSD_SELFMETRICS_H
+#define BH_DOGSTATSD_SELFMETRICS_H
+
+#include "dogstatsd/output.h"
+
+/* datadog.agent.running = 1, by which a host shows as an Agent host. The output's writer is within
+ * a series payload; now is wall clock in seconds. */
+void bh_selfmetrics_output(struct bh_output *o, struct bh_str hostname, int64_t now);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * One entry of a SketchPayload (spec/intake.md §7): tag, length and Sketch. The payload's footer is
+ * BH_SKETCH_FOOTER.
+ */
+#ifndef BH_DOGSTATSD_SKETCH_ENCODER_H
+#define BH_DOGSTATSD_SKETCH_ENCODER_H
+
+#include <stdint.h>
+
+#include "common/attrs.h"
+#include "common/buf.h"
+#include "dogstatsd/identity.h"
+#include "dogstatsd/sketch.h"
+
+struct bh_sketch_point {
+	int64_t ts;                     /* seconds, start of the bucket */
+	const struct bh_sketch *sketch; /* not empty */
+};
+
+/* Replaces the content of scratch; *item points into it. 0, -ENOMEM or BH_E_LIMIT. */
+int bh_sketch_encode(const struct bh_identity *id, const struct bh_sketch_point *points, size_t n,
+    struct bh_buf *scratch, struct bh_str *item) BH_MUST_CHECK;
+
+#endif

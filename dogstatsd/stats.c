@@ -1,0 +1,74 @@
+#include "dogstatsd/stats.h"
+
+#include <stdio.h>
+
+struct figure {
+	const char *name;
+	uint64_t v;
+};
+
+static void report_listeners(const struct bh_stats_source *s, struct bh_child *child)
+{
+	uint64_t datagrams = 0, bytes = 0, errors = 0;
+
+	for (size_t i = 0; i < s->listeners_n; i++) {
+		struct bh_listener *l = &s->listeners[i];
+
+		bh_listener_update_drops(l);
+		bh_child_stat_ledger(
+		    child, BH_LEDGER_LISTENER, l->name, strlen(l->name), &l->ledger);
+		datagrams += l->datagrams;
+		bytes += l->bytes;
+		errors += l->read_errors;
+	}
+	bh_child_stat_number(child, "dogstatsd.datagrams", datagrams);
+	bh_child_stat_number(child, "dogstatsd.bytes", bytes);
+	bh_child_stat_number(child, "dogstatsd.read_errors", errors);
+}
+
+static void report_parse_errors(const struct bh_ingest *in, struct bh_child *child)
+{
+	for (int i = BH_PARSE_OK + 1; i < BH_PARSE__N; i++) {
+		char name[64];
+
+		(void)snprintf(name, sizeof(name), "dogstatsd.parse_error.%s",
+		    bh_parse_result_name((enum bh_parse_result)i));
+		bh_child_stat_number(child, name, in->parse_errors[i]);
+	}
+}
+
+void bh_stats_report(const struct bh_stats_source *s, struct bh_child *child)
+{
+	const struct bh_ingest *in = s->ingest;
+	struct bh_producer_stats link = {0};
+	struct bh_ledger l;
+
+	report_listeners(s, child);
+	bh_outlet_ledger(s->outlet, s->late, &l);
+	bh_child_stat_ledger(child, BH_LEDGER_HANDOVER, "metrics", 7, &l);
+	report_parse_errors(in, child);
+	if (s->outlet->producer)
+		bh_producer_stats(s->outlet->producer, &link);
+
+	const struct figure figures[] = {
+	    {"dogstatsd.lines", in->lines},
+	    {"dogstatsd.events_unsupported", in->events},
+	    {"dogstatsd.service_checks_unsupported", in->checks},
+	    {"dogstatsd.unterminated", in->unterminated},
+	    {"dogstatsd.truncated_datagrams", in->truncated},
+	    {"dogstatsd.nonfinite_values", in->nonfinite},
+	    {"dogstatsd.contexts_rejected", in->contexts_rejected},
+	    {"dogstatsd.timestamped_unsupported", in->late_unsupported},
+	    {"dogstatsd.sanitized_utf8", s->sampler->contexts.resolver.sanitized},
+	    {"dogstatsd.contexts", bh_contexts_count(&s->sampler->contexts)},
+	    {"dogstatsd.queue_bytes", s->outlet->queue.bytes},
+	    {"dogstatsd.queue_points", s->outlet->queue.items},
+	    {"link.window_items", link.window_items},
+	    {"link.window_bytes", link.window_bytes},
+	    {"link.resent", link.resent},
+	    {"link.renewals", link.renewals},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(figures); i++)
+		bh_child_stat_number(child, figures[i].name, figures[i].v);
+}

@@ -1,0 +1,23 @@
+/* The figures of this process for status, ledger and diagnosis: one ledger row per socket, the
+ * hand-over row "metrics", and numbers named as in spec/dogstatsd.md §13. */
+#ifndef BH_DOGSTATSD_STATS_H
+#define BH_DOGSTATSD_STATS_H
+
+#include "common/child.h"
+#include "dogstatsd/ingest.h"
+#include "dogstatsd/listener.h"
+#include "dogstatsd/outlet.h"
+
+struct bh_stats_source { /* all borrowed */
+	struct bh_listener *listeners;
+	size_t listeners_n;
+	const struct bh_ingest *ingest;
+	const struct bh_sampler *sampler;
+	const struct bh_outlet *outlet;
+	const struct bh_late *late;
+};
+
+/* Gives every figure to the supervisor; brings the kernel's drop counters up to date first. */
+void bh_stats_report(const struct bh_stats_source *s, struct bh_child *child);
+
+#endif

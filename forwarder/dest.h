@@ -1,0 +1,52 @@
+/*
+ * A destination and what it owes: the payloads in memory for it, its rows in the spool, its breaker
+ * (spec/durability.md §6, intake.md §12). Logs go in order, at most `concurrency` of them open, counted
+ * from the oldest; metrics go newest first.
+ */
+#ifndef BH_FORWARDER_DEST_H
+#define BH_FORWARDER_DEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/ledger.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "forwarder/backoff.h"
+#include "forwarder/payload.h"
+#include "forwarder/transport.h"
+
+struct bh_dest {
+	const char *name; /* "logs" or "metrics" */
+	char *url;        /* logs: whole; metrics: base. Owned */
+	bool logs, spool_on, newest_first;
+	unsigned concurrency;
+	int64_t timeout_ms;
+	int64_t id; /* in the store */
+	struct bh_backoff backoff;
+	struct bh_timer retry;       /* end of a pause */
+	struct bh_timer spool_timer; /* oldest payload in memory reaches spool_after */
+	struct bh_payload *head, *tail;
+	unsigned active_n, active_rows, sending_n;
+	uint64_t rows, row_bytes, row_items; /* committed in the spool */
+	uint64_t mem_items, mem_bytes;       /* in memory without a row */
+	struct bh_ledger l;                  /* spooled and in_flight are filled when asked */
+	char error[BH_HTTP_TEXT_MAX + 64];   /* last failure in words; "" = none since the last success */
+	int64_t last_ok_ms;
+	struct bh_log_limit limit;
+	struct bh_custody *custody;
+};
+
+void bh_dest_insert(struct bh_dest *d, struct bh_payload *p); /* keeps the order of ord */
+void bh_dest_remove(struct bh_dest *d, struct bh_payload *p);
+bool bh_dest_holds(void *dest, uint64_t ord); /* is ord in memory? (skip function of bh_store_claim) */
+/* The payload to send next; NULL when none may start (order, window, all under way). */
+struct bh_payload *bh_dest_next(const struct bh_dest *d);
+/* Room for one more claimed row? */
+bool bh_dest_wants_claim(const struct bh_dest *d);
+/* Everything without a row is to be committed with the next group. */
+void bh_dest_want_rows(struct bh_dest *d);
+/* Full URL for a payload, into a caller's buffer. */
+int bh_dest_url(const struct bh_dest *d, enum bh_kind kind, char *out, size_t cap) BH_MUST_CHECK;
+
+#endif

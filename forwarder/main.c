@@ -1,0 +1,233 @@
+/*
+ * bulkhead-forwarder: takes payloads from the producers, keeps them until an intake took them, and
+ * keeps the registry. The only process that sees the API key and the database.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+
+#include "common/child.h"
+#include "forwarder/custody.h"
+
+#define COMPONENT     "forwarder"
+#define PATH_CAP      4096
+#define DEFAULT_SPOOL ((int64_t)1 << 30)
+#define COMMIT_NS     (1 * BH_NS_PER_S) /* kept back from the drain's deadline for the last commit */
+
+struct forwarder {
+	struct bh_child child;
+	struct bh_rng rng;
+	struct bh_store *store;
+	struct bh_custody *custody;
+	struct bh_intake *intake;
+	struct bh_transport *transport;
+};
+
+static void on_fatal(void *ctx, int exit_code)
+{
+	struct forwarder *f = ctx;
+
+	bh_child_fail(&f->child, exit_code);
+}
+
+static void on_drained(void *ctx, uint64_t left)
+{
+	struct forwarder *f = ctx;
+	struct bh_ctl_drained d = {.complete = left == 0, .left = left};
+
+	bh_custody_totals(f->custody, &d);
+	bh_store_close_clean(f->store);
+	f->store = NULL;
+	bh_child_drained(&f->child, &d);
+}
+
+static void drain(void *ctx, int64_t deadline_ns, enum bh_drain_mode mode)
+{
+	struct forwarder *f = ctx;
+	int64_t now = bh_mono_ns(&bh_clock_system);
+	int64_t keep = BH_MIN(COMMIT_NS, (deadline_ns - now) / 2);
+
+	bh_custody_drain(f->custody, deadline_ns - keep, mode);
+}
+
+static void peer_state(void *ctx, enum bh_role role, bool running)
+{
+	struct forwarder *f = ctx;
+
+	if (role == BH_ROLE_DOGSTATSD || role == BH_ROLE_LOGS)
+		bh_intake_peer_running(f->intake, role, running);
+}
+
+static void stats(void *ctx, struct bh_child *child)
+{
+	struct forwarder *f = ctx;
+
+	bh_custody_stats(f->custody, child);
+}
+
+static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)
+{
+	struct forwarder *f = ctx;
+
+	bh_custody_pending(f->custody, &hb->pending_items, &hb->pending_bytes);
+	hb->link_up = true;
+}
+
+static const struct bh_child_ops ops = {
+    .drain = drain,
+    .peer_state = peer_state,
+    .stats = stats,
+    .heartbeat = heartbeat,
+};
+
+static int64_t spool_limit(const struct bh_config *cfg, const char *dir)
+{
+	struct statvfs fs;
+	int64_t fifth;
+
+	if (cfg->spool_max_size_bytes > 0)
+		return cfg->spool_max_size_bytes;
+	if (statvfs(dir, &fs) < 0)
+		return DEFAULT_SPOOL;
+	fifth = (int64_t)((uint64_t)fs.f_bavail * fs.f_frsize / 5);
+	return BH_MIN(DEFAULT_SPOOL, fifth);
+}
+
+/* The key is in this process: no core, no ptrace by others of the same user. */
+static void protect(void)
+{
+	const struct rlimit none = {0, 0};
+
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)setrlimit(RLIMIT_CORE, &none);
+}
+
+static int open_store(struct forwarder *f, int64_t *limit, struct bh_err *err)
+{
+	char dir[PATH_CAP];
+	int n = snprintf(dir, sizeof(dir), "%s/store", f->child.config.run_path);
+	struct bh_store_config cfg = {
+	    .dir = dir, .clock = &bh_clock_system, .rng = &f->rng, .log = &f->child.log};
+
+	if (n < 0 || (size_t)n >= sizeof(dir))
+		return bh_err_set(err, -ENAMETOOLONG, "run_path %s", f->child.config.run_path);
+	*limit = cfg.max_size_bytes = spool_limit(&f->child.config, dir);
+	return bh_store_open(&f->store, &cfg, err);
+}
+
+static int open_intake(struct forwarder *f, struct bh_err *err)
+{
+	struct bh_intake_config cfg = {
+	    .loop = &f->child.loop,
+	    .log = &f->child.log,
+	    .run_dir = f->child.config.run_dir,
+	    .run_id = f->child.run_id,
+	    .ops = &bh_custody_intake_ops,
+	    .ctx = f->custody,
+	};
+	static const enum bh_role producers[] = {BH_ROLE_DOGSTATSD, BH_ROLE_LOGS};
+	int rc;
+
+	memcpy(cfg.store_id, bh_store_id(f->store), sizeof(cfg.store_id));
+	for (size_t i = 0; i < BH_ROLE__N; i++)
+		cfg.peer_uid[i] = (uid_t)-1;
+	rc = bh_intake_new(&f->intake, &cfg, err);
+	for (size_t i = 0; i < BH_ARRAY_LEN(producers) && !rc; i++) {
+		rc = bh_store_load_producer(f->store, bh_role_name(producers[i]),
+		    bh_intake_receiver(f->intake, producers[i]));
+		if (rc)
+			(void)bh_err_set(err, rc, "load the mark of %s", bh_role_name(producers[i]));
+	}
+	return rc;
+}
+
+static int set_up(struct forwarder *f, struct bh_err *err)
+{
+	struct bh_custody_config cfg = {
+	    .loop = &f->child.loop,
+	    .log = &f->child.log,
+	    .rng = &f->rng,
+	    .config = &f->child.config,
+	    .spool_only = f->child.spool_only,
+	    .fatal = on_fatal,
+	    .drained = on_drained,
+	    .ctx = f,
+	};
+	int rc = open_store(f, &cfg.spool_max_bytes, err);
+
+	if (rc)
+		return rc;
+	cfg.store = f->store;
+	rc = bh_custody_new(&f->custody, &cfg, err);
+	if (rc)
+		return rc;
+	rc = bh_transport_new(&f->transport, &f->child.loop, &f->child.log, f->child.config.api_key,
+	    f->child.config.skip_ssl_validation, bh_custody_http_done, f->custody, err);
+	explicit_bzero(f->child.config.api_key, strlen(f->child.config.api_key));
+	if (rc)
+		return rc;
+	rc = open_intake(f, err);
+	if (rc)
+		return rc;
+	bh_custody_connect(f->custody, f->intake, f->transport);
+	f->child.loop.turn_end = bh_custody_turn_end;
+	f->child.loop.turn_ctx = f->custody;
+	return 0;
+}
+
+static int exit_code_for(int rc)
+{
+	switch (rc) {
+	case BH_E_STATE:
+		return BH_EXIT_UNPROVEN; /* another forwarder holds the store */
+	case BH_E_CONFIG:
+		return BH_EXIT_CONFIG;
+	case -EACCES:
+	case -EPERM:
+		return BH_EXIT_NOPERM;
+	default:
+		return BH_EXIT_INTERNAL;
+	}
+}
+
+static void tear_down(struct forwarder *f)
+{
+	bh_intake_free(f->intake);
+	bh_transport_free(f->transport);
+	bh_custody_free(f->custody);
+	bh_store_free(f->store);
+	bh_child_release(&f->child);
+}
+
+int main(void)
+{
+	struct forwarder *f = calloc(1, sizeof(*f));
+	struct bh_err err = BH_ERR_INIT;
+	int code = BH_EXIT_INTERNAL;
+	int rc;
+
+	if (!f)
+		return BH_EXIT_INTERNAL;
+	protect();
+	rc = bh_child_boot(&f->child, BH_ROLE_FORWARDER, &code, &err);
+	if (!rc) {
+		bh_rng_init(&f->rng);
+		rc = set_up(f, &err);
+		code = exit_code_for(rc);
+	}
+	if (!rc)
+		rc = bh_child_start(&f->child, &ops, f);
+	if (rc) {
+		bh_error(&f->child.log, COMPONENT, "%s", err.text[0] ? err.text : bh_err_name(rc));
+	} else {
+		bh_child_ready(&f->child);
+		code = bh_child_run(&f->child);
+	}
+	tear_down(f);
+	free(f);
+	return code;
+}

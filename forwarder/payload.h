@@ -1,0 +1,43 @@
+/*
+ * One payload in the forwarder's memory. Exactly one owner: the destination list (or the custody's list
+ * of payloads without a destination) it hangs in. It leaves memory when its end is committed, or when it
+ * is a committed spool row that nobody is sending: then the row is the owner.
+ */
+#ifndef BH_FORWARDER_PAYLOAD_H
+#define BH_FORWARDER_PAYLOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/config.h"
+#include "common/ipc.h"
+#include "forwarder/store.h"
+#include "proto/link.h"
+
+struct bh_dest;
+
+struct bh_payload {
+	struct bh_payload *prev, *next; /* ascending by ord */
+	struct bh_dest *dest;           /* NULL: positions only */
+	uint64_t ord;
+	enum bh_role producer;
+	uint64_t epoch, seq;
+	enum bh_kind kind;
+	enum bh_encoding encoding;
+	uint32_t items;
+	uint64_t raw_len;
+	int64_t created_ms, last_ts_ms;
+	int64_t taken_ns;       /* mono, arrival: spool_after counts from here */
+	struct bh_str origins;  /* borrowed from msg or block */
+	struct bh_str body;
+	struct bh_ipc_msg *msg; /* one of the two owns the bytes */
+	void *block;
+	bool want_row;          /* to be committed to the spool with the next group */
+	bool row;               /* is a committed row */
+	bool sending;
+	bool settled;           /* its end is known and will be committed with the next group */
+	enum bh_store_end end;  /* while settled */
+	enum bh_drop reason;    /* while settled with an end other than TAKEN */
+};
+
+#endif

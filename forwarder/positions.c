@@ -1,0 +1,398 @@
+#include "forwarder/positions.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "common/err.h"
+
+#define FIRST_SLOTS 256
+
+/* Values are owned copies in one allocation behind the struct. */
+struct bh_part {
+	struct bh_part *next;
+	uint64_t ord;
+	struct bh_origin o;
+	bool durable, settled;
+	bool stage_durable, stage_settled;
+	bool passed; /* safe has moved over it */
+};
+
+static struct bh_str *string_at(struct bh_origin *o, size_t i)
+{
+	struct bh_str *const all[] = {&o->identifier, &o->path, &o->offset_first, &o->offset_last,
+	    &o->fp_config, &o->tailing_mode};
+
+	return i < BH_ARRAY_LEN(all) ? all[i] : NULL;
+}
+
+static size_t strings_size(const struct bh_origin *o)
+{
+	struct bh_origin copy = *o;
+	size_t n = 0;
+
+	for (size_t i = 0; string_at(&copy, i); i++)
+		n += string_at(&copy, i)->n;
+	return n;
+}
+
+/* Copies o into dst with its strings at mem. */
+static void copy_origin(struct bh_origin *dst, const struct bh_origin *o, char *mem)
+{
+	*dst = *o;
+	for (size_t i = 0; string_at(dst, i); i++) {
+		struct bh_str *s = string_at(dst, i);
+
+		if (s->n)
+			memcpy(mem, s->p, s->n);
+		s->p = mem;
+		mem += s->n;
+	}
+}
+
+/* A row owns one block of strings, found again through its first one. */
+static int set_row(struct bh_generation *g, const struct bh_origin *o)
+{
+	char *mem = malloc(strings_size(o) + 1);
+	const char *old = g->row.identifier.p;
+
+	if (!mem)
+		return -ENOMEM;
+	copy_origin(&g->row, o, mem);
+	free((void *)(uintptr_t)old);
+	return 0;
+}
+
+static int set_tip(struct bh_generation *g, struct bh_str tip)
+{
+	char *copy = strndup(tip.p ? tip.p : "", tip.n);
+
+	if (!copy)
+		return -ENOMEM;
+	free(g->tip);
+	g->tip = copy;
+	return 0;
+}
+
+int bh_positions_init(struct bh_positions *ps)
+{
+	*ps = (struct bh_positions){.slots_n = FIRST_SLOTS};
+	ps->slots = calloc(ps->slots_n, sizeof(struct bh_generation *));
+	return ps->slots ? 0 : -ENOMEM;
+}
+
+static void free_generation(struct bh_generation *g)
+{
+	while (g->head) {
+		struct bh_part *p = g->head;
+
+		g->head = p->next;
+		free(p);
+	}
+	free((void *)(uintptr_t)g->row.identifier.p);
+	free(g->tip);
+	free(g);
+}
+
+void bh_positions_release(struct bh_positions *ps)
+{
+	for (size_t i = 0; ps->slots && i < ps->slots_n; i++) {
+		while (ps->slots[i]) {
+			struct bh_generation *g = ps->slots[i];
+
+			ps->slots[i] = g->next;
+			free_generation(g);
+		}
+	}
+	free(ps->slots);
+	*ps = (struct bh_positions){0};
+}
+
+static size_t slot_index(const struct bh_positions *ps, struct bh_str identifier, uint64_t gen)
+{
+	return (size_t)XXH3_64bits_withSeed(identifier.p, identifier.n, gen) & (ps->slots_n - 1);
+}
+
+static struct bh_generation *find(const struct bh_positions *ps, struct bh_str identifier, uint64_t gen)
+{
+	struct bh_generation *g = ps->slots[slot_index(ps, identifier, gen)];
+
+	while (g && (g->row.gen != gen || !bh_str_eq(g->row.identifier, identifier)))
+		g = g->next;
+	return g;
+}
+
+static void grow(struct bh_positions *ps)
+{
+	size_t old_n = ps->slots_n;
+	struct bh_generation **old = ps->slots;
+	struct bh_generation **slots = calloc(old_n * 2, sizeof(struct bh_generation *));
+
+	if (!slots)
+		return; /* longer chains, nothing else */
+	ps->slots = slots;
+	ps->slots_n = old_n * 2;
+	for (size_t i = 0; i < old_n; i++) {
+		while (old[i]) {
+			struct bh_generation *g = old[i];
+			size_t at = slot_index(ps, g->row.identifier, g->row.gen);
+
+			old[i] = g->next;
+			g->next = ps->slots[at];
+			ps->slots[at] = g;
+		}
+	}
+	free(old);
+}
+
+/* row.offset_last is safe, row.offset_first is delivered */
+static int insert(struct bh_positions *ps, const struct bh_origin *row, struct bh_generation **out)
+{
+	struct bh_generation *g = calloc(1, sizeof(*g));
+	size_t at;
+
+	if (!g)
+		return -ENOMEM;
+	if (set_row(g, row) || set_tip(g, row->offset_last)) {
+		free_generation(g);
+		return -ENOMEM;
+	}
+	if (ps->n >= ps->slots_n)
+		grow(ps);
+	at = slot_index(ps, g->row.identifier, g->row.gen);
+	g->next = ps->slots[at];
+	ps->slots[at] = g;
+	ps->n++;
+	*out = g;
+	return 0;
+}
+
+int bh_positions_load(struct bh_positions *ps, const struct bh_origin *row, uint64_t safe_ord,
+    uint64_t delivered_ord)
+{
+	struct bh_generation *g;
+	int rc = insert(ps, row, &g);
+
+	if (rc)
+		return rc;
+	g->safe_ord = safe_ord;
+	g->delivered_ord = delivered_ord;
+	return 0;
+}
+
+static int append(struct bh_generation *g, const struct bh_origin *o, uint64_t ord, struct bh_part **out)
+{
+	struct bh_part *p = malloc(sizeof(*p) + strings_size(o) + 1);
+
+	if (!p)
+		return -ENOMEM;
+	*p = (struct bh_part){.ord = ord};
+	copy_origin(&p->o, o, (char *)(p + 1));
+	if (g->tail)
+		g->tail->next = p;
+	else
+		g->head = p;
+	g->tail = p;
+	*out = p;
+	return 0;
+}
+
+int bh_positions_load_part(struct bh_positions *ps, const struct bh_origin *o, uint64_t ord)
+{
+	struct bh_generation *g = find(ps, o->identifier, o->gen);
+	struct bh_part *p;
+	int rc;
+
+	if (!g)
+		return BH_E_CORRUPT; /* a row without its registry entry: written in one transaction */
+	rc = append(g, o, ord, &p);
+	if (!rc)
+		p->durable = p->passed = true;
+	return rc;
+}
+
+int bh_positions_add(struct bh_positions *ps, const struct bh_origin *o, uint64_t ord)
+{
+	struct bh_generation *g = find(ps, o->identifier, o->gen);
+	struct bh_part *p;
+	int rc = 0;
+
+	if (!g) {
+		struct bh_origin base = *o;
+
+		base.offset_last = o->offset_first; /* nothing of this part is safe yet */
+		rc = insert(ps, &base, &g);
+	}
+	if (rc)
+		return rc;
+	if (!bh_str_eq(bh_str_from(g->tip), o->offset_first)) {
+		ps->gaps++;
+		return BH_E_STATE;
+	}
+	rc = append(g, o, ord, &p);
+	return rc ? rc : set_tip(g, o->offset_last);
+}
+
+static void mark(struct bh_positions *ps, struct bh_generation *g, uint64_t ord, bool settled)
+{
+	for (struct bh_part *p = g->head; p && p->ord <= ord; p = p->next) {
+		if (p->ord != ord)
+			continue;
+		p->stage_durable = true;
+		p->stage_settled = settled;
+		if (!g->staged) {
+			g->staged = true;
+			g->next_staged = ps->staged;
+			ps->staged = g;
+		}
+	}
+}
+
+void bh_positions_stage(struct bh_positions *ps, struct bh_str origins, uint64_t ord, bool settled)
+{
+	struct bh_origins_reader r;
+	struct bh_origin o;
+
+	if (bh_origins_begin(&r, origins.p, origins.n))
+		return;
+	while (bh_origins_next(&r, &o) == 1) {
+		struct bh_generation *g = find(ps, o.identifier, o.gen);
+
+		if (g)
+			mark(ps, g, ord, settled);
+	}
+}
+
+static bool durable(const struct bh_part *p)
+{
+	return p->durable || p->stage_durable;
+}
+
+static bool settled(const struct bh_part *p)
+{
+	return p->settled || p->stage_settled;
+}
+
+/* The part whose end is the new safe; NULL when safe does not move. */
+static const struct bh_part *safe_part(const struct bh_generation *g)
+{
+	const struct bh_part *last = NULL;
+
+	for (const struct bh_part *p = g->head; p && durable(p); p = p->next) {
+		if (!p->passed)
+			last = p;
+	}
+	return last;
+}
+
+static const struct bh_part *first_open(const struct bh_generation *g)
+{
+	const struct bh_part *p = g->head;
+
+	while (p && settled(p))
+		p = p->next;
+	return p;
+}
+
+static struct bh_origin values(const struct bh_generation *g, uint64_t *safe_ord, uint64_t *delivered_ord)
+{
+	const struct bh_part *safe = safe_part(g);
+	const struct bh_part *open = first_open(g);
+	struct bh_origin row = g->row;
+
+	*safe_ord = g->safe_ord;
+	if (safe) {
+		row = safe->o;
+		*safe_ord = safe->ord;
+	}
+	row.offset_first = open ? open->o.offset_first : row.offset_last;
+	*delivered_ord = open ? open->ord - 1 : *safe_ord;
+	if (*delivered_ord < g->delivered_ord)
+		*delivered_ord = g->delivered_ord;
+	return row;
+}
+
+int bh_positions_staged(struct bh_positions *ps,
+    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord), void *ctx)
+{
+	for (struct bh_generation *g = ps->staged; g; g = g->next_staged) {
+		uint64_t safe_ord, delivered_ord;
+		struct bh_origin row = values(g, &safe_ord, &delivered_ord);
+		int rc = fn(ctx, &row, safe_ord, delivered_ord);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static void apply(struct bh_generation *g)
+{
+	struct bh_origin row = values(g, &g->safe_ord, &g->delivered_ord);
+
+	/* Written already: if memory is short the copy stays as it was and the next commit repairs it. */
+	(void)set_row(g, &row);
+	for (struct bh_part *p = g->head; p; p = p->next) {
+		p->durable = durable(p);
+		p->settled = settled(p);
+		p->stage_durable = p->stage_settled = false;
+	}
+	for (struct bh_part *p = g->head; p && p->durable; p = p->next)
+		p->passed = true;
+	while (g->head && g->head->settled) {
+		struct bh_part *p = g->head;
+
+		g->head = p->next;
+		if (!g->head)
+			g->tail = NULL;
+		free(p);
+	}
+}
+
+void bh_positions_apply(struct bh_positions *ps)
+{
+	while (ps->staged) {
+		struct bh_generation *g = ps->staged;
+
+		ps->staged = g->next_staged;
+		g->staged = false;
+		apply(g);
+	}
+}
+
+void bh_positions_undo(struct bh_positions *ps)
+{
+	while (ps->staged) {
+		struct bh_generation *g = ps->staged;
+
+		ps->staged = g->next_staged;
+		g->staged = false;
+		for (struct bh_part *p = g->head; p; p = p->next)
+			p->stage_durable = p->stage_settled = false;
+	}
+}
+
+void bh_positions_rewind_tips(struct bh_positions *ps)
+{
+	for (size_t i = 0; i < ps->slots_n; i++) {
+		for (struct bh_generation *g = ps->slots[i]; g; g = g->next)
+			(void)set_tip(g, g->row.offset_last);
+	}
+}
+
+int bh_positions_each(const struct bh_positions *ps, int (*fn)(void *ctx, const struct bh_origin *row),
+    void *ctx)
+{
+	for (size_t i = 0; i < ps->slots_n; i++) {
+		for (struct bh_generation *g = ps->slots[i]; g; g = g->next) {
+			int rc = fn(ctx, &g->row);
+
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,649 @@
+#include "forwarder/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "common/crc.h"
+#include "forwarder/store_internal.h"
+#include "forwarder/store_schema.h"
+
+#define COMPONENT      "store"
+#define WAL_THRESHOLD  ((uint64_t)16 << 20)
+#define BALLAST_SLACK  ((uint64_t)1 << 20)
+#define ORD_STEP       65536
+#define VACUUM_PAGES   128
+#define VACUUM_FREE    ((uint64_t)64 << 20)
+
+static const char *const sql[ST__N] = {
+    [ST_BEGIN] = "BEGIN IMMEDIATE",
+    [ST_COMMIT] = "COMMIT",
+    [ST_PUT] = "INSERT INTO spool VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
+    [ST_PUT_BODY] = "INSERT INTO spool_body VALUES (?1,?2)",
+    [ST_PUT_DELIVERY] = "INSERT INTO delivery VALUES (?1,?2,?3)",
+    [ST_ADD_PENDING] =
+	"UPDATE destination SET pending_rows=pending_rows+1, pending_bytes=pending_bytes+?2 WHERE id=?1",
+    [ST_DEL_DELIVERY] = "DELETE FROM delivery WHERE dest=?1 AND ord=?2",
+    [ST_END] = "UPDATE destination SET pending_rows=pending_rows-1, pending_bytes=pending_bytes-?2,"
+	       " taken=taken+(?3=0), dropped=dropped+(?3=1), expired=expired+(?3=2), poison=poison+(?3=3)"
+	       " WHERE id=?1",
+    [ST_OWED] = "SELECT 1 FROM destination d JOIN delivery y ON y.dest=d.id AND y.ord=?1 LIMIT 1",
+    [ST_DEL_SPOOL] = "DELETE FROM spool WHERE ord=?1",
+    [ST_DEL_BODY] = "DELETE FROM spool_body WHERE ord=?1",
+    [ST_POSITION] =
+	"INSERT INTO registry VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)"
+	" ON CONFLICT(identifier,gen) DO UPDATE SET path=excluded.path, dev=excluded.dev, ino=excluded.ino,"
+	" safe=excluded.safe, safe_ord=excluded.safe_ord, delivered=excluded.delivered,"
+	" delivered_ord=excluded.delivered_ord, complete=excluded.complete,"
+	" complete_ord=excluded.complete_ord, marker_len=excluded.marker_len,"
+	" marker_hash=excluded.marker_hash, fp_value=excluded.fp_value, fp_config=excluded.fp_config,"
+	" tailing_mode=excluded.tailing_mode, ingest_ns=excluded.ingest_ns, last_size=excluded.last_size,"
+	" state=excluded.state, updated_ms=excluded.updated_ms"
+	" WHERE excluded.safe_ord >= registry.safe_ord AND excluded.delivered_ord >= registry.delivered_ord",
+    [ST_PRODUCER] = "INSERT INTO producer VALUES (?1,?2,?3,?4) ON CONFLICT(name) DO UPDATE SET"
+		    " epoch=excluded.epoch, base_seq=excluded.base_seq, mask=excluded.mask",
+    [ST_META_SET] = "INSERT INTO meta VALUES (?1,?2) ON CONFLICT(key) DO UPDATE SET value=excluded.value",
+    [ST_META_GET] = "SELECT value FROM meta WHERE key=?1",
+    [ST_CLAIM_OLD] = "SELECT ord FROM delivery WHERE dest=?1 ORDER BY ord LIMIT ?2",
+    [ST_CLAIM_NEW] = "SELECT ord FROM delivery WHERE dest=?1 ORDER BY ord DESC LIMIT ?2",
+    [ST_LOAD] = "SELECT producer,epoch,seq,kind,created_ms,expires_ms,items,raw_len,body_len,body_crc,"
+		"encoding,origins FROM spool WHERE ord=?1",
+    [ST_LOAD_BODY] = "SELECT body FROM spool_body WHERE ord=?1",
+    [ST_BYTES] = "SELECT bytes FROM delivery WHERE dest=?1 AND ord=?2",
+    [ST_OLDEST] = "SELECT s.ord, s.items, s.expires_ms FROM delivery d JOIN spool s ON s.ord=d.ord"
+		  " WHERE d.dest=?1 ORDER BY d.ord LIMIT 1",
+};
+
+static int bind_blob(sqlite3_stmt *st, int at, struct bh_str s)
+{
+	/* An empty value is still a value: NOT NULL columns must not see NULL. */
+	return sqlite3_bind_blob64(st, at, s.p ? s.p : "", s.n, SQLITE_STATIC);
+}
+
+static int bind_text(sqlite3_stmt *st, int at, struct bh_str s)
+{
+	return sqlite3_bind_text64(st, at, s.p ? s.p : "", s.n, SQLITE_STATIC, SQLITE_UTF8);
+}
+
+/* Runs a prepared statement that returns no row, and makes it ready for the next use. */
+static int run(struct bh_store *s, enum stmt which)
+{
+	int step = sqlite3_step(s->st[which]);
+
+	(void)sqlite3_reset(s->st[which]);
+	return step == SQLITE_ROW ? 0 : bh_store_error(step);
+}
+
+static int prepare_all(struct bh_store *s)
+{
+	for (int i = 0; i < ST__N; i++) {
+		int rc = sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->st[i], NULL);
+
+		if (rc)
+			return bh_store_error(rc);
+	}
+	return 0;
+}
+
+static int meta_set(struct bh_store *s, const char *key, sqlite3_int64 v)
+{
+	(void)sqlite3_bind_text(s->st[ST_META_SET], 1, key, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(s->st[ST_META_SET], 2, v);
+	return run(s, ST_META_SET);
+}
+
+/* 1 = found, 0 = not there */
+static int meta_get(struct bh_store *s, const char *key, sqlite3_int64 *v)
+{
+	int step;
+
+	(void)sqlite3_bind_text(s->st[ST_META_GET], 1, key, -1, SQLITE_STATIC);
+	step = sqlite3_step(s->st[ST_META_GET]);
+	if (step == SQLITE_ROW)
+		*v = sqlite3_column_int64(s->st[ST_META_GET], 0);
+	(void)sqlite3_reset(s->st[ST_META_GET]);
+	return step == SQLITE_ROW ? 1 : bh_store_error(step);
+}
+
+static int load_id(struct bh_store *s)
+{
+	sqlite3_stmt *st = s->st[ST_META_GET];
+	int step, rc = 0;
+
+	(void)sqlite3_bind_text(st, 1, "store_id", -1, SQLITE_STATIC);
+	step = sqlite3_step(st);
+	if (step == SQLITE_ROW && sqlite3_column_bytes(st, 0) == BH_STORE_ID_BYTES) {
+		memcpy(s->id, sqlite3_column_blob(st, 0), BH_STORE_ID_BYTES);
+		(void)sqlite3_reset(st);
+		return 0;
+	}
+	(void)sqlite3_reset(st);
+	for (size_t i = 0; i < BH_STORE_ID_BYTES; i++)
+		s->id[i] = (uint8_t)bh_rng_u64(s->cfg.rng);
+	(void)sqlite3_bind_text(s->st[ST_META_SET], 1, "store_id", -1, SQLITE_STATIC);
+	(void)bind_blob(s->st[ST_META_SET], 2, (struct bh_str){(const char *)s->id, BH_STORE_ID_BYTES});
+	rc = run(s, ST_META_SET);
+	return rc ? rc : meta_set(s, "created_ms", bh_wall_ms(s->cfg.clock));
+}
+
+static int scalar(struct bh_store *s, const char *query, sqlite3_int64 *out)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = bh_store_error(sqlite3_prepare_v2(s->db, query, -1, &st, NULL));
+
+	*out = 0;
+	if (!rc) {
+		int step = sqlite3_step(st);
+
+		if (step == SQLITE_ROW)
+			*out = sqlite3_column_int64(st, 0);
+		else
+			rc = bh_store_error(step);
+	}
+	(void)sqlite3_finalize(st);
+	return rc;
+}
+
+/* After an unclean end the counts are compared with the rows; a difference is a bug, and is mended. */
+static int recount(struct bh_store *s)
+{
+	static const char wrong[] =
+	    "SELECT count(*) FROM destination d WHERE pending_rows <> (SELECT count(*) FROM delivery WHERE dest=d.id)"
+	    " OR pending_bytes <> (SELECT coalesce(sum(bytes),0) FROM delivery WHERE dest=d.id)";
+	static const char mend[] =
+	    "UPDATE destination SET pending_rows=(SELECT count(*) FROM delivery WHERE dest=destination.id),"
+	    " pending_bytes=(SELECT coalesce(sum(bytes),0) FROM delivery WHERE dest=destination.id)";
+	sqlite3_int64 n = 0;
+	int rc = scalar(s, wrong, &n);
+
+	if (rc || n == 0)
+		return rc;
+	bh_error(s->cfg.log, COMPONENT, "pending counts of %lld destinations differ from their rows; repaired",
+	    (long long)n);
+	return bh_store_error(sqlite3_exec(s->db, mend, NULL, NULL, NULL));
+}
+
+static int start_up(struct bh_store *s)
+{
+	sqlite3_int64 clean = 0, floor = 0, page = 0;
+	int found, rc = prepare_all(s);
+
+	if (!rc)
+		rc = load_id(s);
+	if (rc)
+		return rc;
+	found = meta_get(s, "clean", &clean);
+	if (found < 0)
+		return found;
+	if (found == 1 && clean == 0)
+		rc = recount(s);
+	if (!rc)
+		rc = meta_set(s, "clean", 0);
+	if (!rc) {
+		found = meta_get(s, "ord_floor", &floor);
+		rc = found < 0 ? found : 0;
+	}
+	s->next_ord = s->ord_floor = (uint64_t)floor + 1;
+	if (!rc)
+		rc = scalar(s, "PRAGMA page_size", &page);
+	s->page_size = (uint64_t)page;
+	return rc;
+}
+
+static void close_db(struct bh_store *s)
+{
+	for (int i = 0; i < ST__N; i++) {
+		(void)sqlite3_finalize(s->st[i]);
+		s->st[i] = NULL;
+	}
+	(void)sqlite3_close(s->db);
+	s->db = NULL;
+}
+
+static int open_db(struct bh_store *s)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	int rc = bh_store_error(sqlite3_open_v2(s->path, &s->db, flags, NULL));
+
+	if (!rc)
+		rc = bh_store_prepare_file(s->db);
+	if (!rc)
+		rc = start_up(s);
+	if (rc)
+		close_db(s);
+	return rc;
+}
+
+static void sync_dir(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)fsync(fd);
+	(void)close(fd);
+}
+
+/* Renames spool.db and its WAL, so that nothing is ever thrown away by a start. */
+static int set_aside(struct bh_store *s, const char *word)
+{
+	time_t now = (time_t)(bh_wall_ns(s->cfg.clock) / BH_NS_PER_S);
+	char stamp[32], wal_aside[NAME_CAP + 128];
+	struct tm tm;
+
+	if (!gmtime_r(&now, &tm) || strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm) == 0)
+		return -EINVAL;
+	(void)snprintf(s->aside, sizeof(s->aside), "%s.%s-%s", s->path, word, stamp);
+	(void)snprintf(wal_aside, sizeof(wal_aside), "%s-wal", s->aside);
+	if (rename(s->path, s->aside) < 0)
+		return -errno;
+	if (rename(s->wal, wal_aside) < 0 && errno != ENOENT)
+		return -errno;
+	sync_dir(s->cfg.dir);
+	s->replaced = true;
+	return 0;
+}
+
+static uint64_t ballast_size(const struct bh_store *s)
+{
+	uint64_t eighth = (uint64_t)s->cfg.max_size_bytes / 8;
+	uint64_t full = WAL_THRESHOLD + BALLAST_SLACK;
+
+	if (s->cfg.max_size_bytes <= 0 || eighth >= full)
+		return full;
+	return BH_MAX(eighth, (uint64_t)1 << 20);
+}
+
+static bool make_ballast(struct bh_store *s)
+{
+	struct statvfs fs;
+	uint64_t want = ballast_size(s);
+	int fd;
+
+	if (statvfs(s->cfg.dir, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < 2 * want)
+		return false;
+	fd = open(s->ballast, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return false;
+	s->has_ballast = posix_fallocate(fd, 0, (off_t)want) == 0;
+	(void)close(fd);
+	if (!s->has_ballast)
+		(void)unlink(s->ballast);
+	return s->has_ballast;
+}
+
+static int open_or_replace(struct bh_store *s, struct bh_err *err)
+{
+	int rc = open_db(s);
+
+	if (rc == -ENOSPC && unlink(s->ballast) == 0)
+		rc = open_db(s);
+	if (rc == BH_E_CORRUPT || rc == BH_E_LIMIT) {
+		int moved = set_aside(s, rc == BH_E_LIMIT ? "newer" : "corrupt");
+
+		if (moved)
+			return bh_err_set(err, moved, "set the damaged %s aside", s->path);
+		bh_error(s->cfg.log, COMPONENT,
+		    "%s %s; it is kept as %s and a new store begins: positions come from the files again",
+		    s->path, rc == BH_E_LIMIT ? "was written by a newer version" : "is damaged", s->aside);
+		rc = open_db(s);
+	}
+	if (rc == BH_E_STATE)
+		return bh_err_set(err, rc, "%s is held by another forwarder: stop it first", s->path);
+	return rc ? bh_err_set(err, rc, "open %s", s->path) : 0;
+}
+
+int bh_store_open(struct bh_store **out, const struct bh_store_config *cfg, struct bh_err *err)
+{
+	struct bh_store *s = calloc(1, sizeof(*s));
+	int n, rc;
+
+	if (!s)
+		return bh_err_set(err, -ENOMEM, "store");
+	s->cfg = *cfg;
+	n = snprintf(s->path, sizeof(s->path), "%s/spool.db", cfg->dir);
+	if (n < 0 || (size_t)n >= sizeof(s->path)) {
+		free(s);
+		return bh_err_set(err, -ENAMETOOLONG, "run_path %s", cfg->dir);
+	}
+	(void)snprintf(s->wal, sizeof(s->wal), "%s-wal", s->path);
+	(void)snprintf(s->ballast, sizeof(s->ballast), "%s/spool.ballast", cfg->dir);
+	(void)umask(0077);
+	rc = open_or_replace(s, err);
+	if (rc) {
+		free(s);
+		return rc;
+	}
+	(void)make_ballast(s);
+	*out = s;
+	return 0;
+}
+
+void bh_store_free(struct bh_store *s)
+{
+	if (!s)
+		return;
+	close_db(s);
+	free(s);
+}
+
+void bh_store_close_clean(struct bh_store *s)
+{
+	if (meta_set(s, "clean", 1) == 0)
+		(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	bh_store_free(s);
+}
+
+const uint8_t *bh_store_id(const struct bh_store *s)
+{
+	return s->id;
+}
+
+bool bh_store_replaced(const struct bh_store *s)
+{
+	return s->replaced;
+}
+
+const char *bh_store_set_aside(const struct bh_store *s)
+{
+	return s->aside;
+}
+
+/* Runs between transactions or inside one: the floor only has to be ahead of what is used. */
+int bh_store_next_ord(struct bh_store *s, uint64_t *ord)
+{
+	if (s->next_ord >= s->ord_floor) {
+		int rc = meta_set(s, "ord_floor", (sqlite3_int64)(s->next_ord + ORD_STEP));
+
+		if (rc)
+			return rc;
+		s->ord_floor = s->next_ord + ORD_STEP;
+	}
+	*ord = s->next_ord++;
+	return 0;
+}
+
+static int one_shot(struct bh_store *s, const char *text, const char *key, int64_t a, int64_t *out)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = bh_store_error(sqlite3_prepare_v2(s->db, text, -1, &st, NULL));
+	int step;
+
+	if (rc)
+		return rc;
+	if (key)
+		(void)sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(st, key ? 2 : 1, a);
+	step = sqlite3_step(st);
+	if (step == SQLITE_ROW && out)
+		*out = sqlite3_column_int64(st, 0);
+	rc = step == SQLITE_ROW ? 0 : bh_store_error(step);
+	(void)sqlite3_finalize(st);
+	return rc;
+}
+
+int bh_store_destination(struct bh_store *s, const char *key, int kind, int64_t *id)
+{
+	int64_t now = bh_wall_ms(s->cfg.clock);
+	int rc = one_shot(s, "INSERT INTO destination(key,kind,reliable) VALUES(?1,?2,1) ON CONFLICT DO NOTHING",
+	    key, kind, NULL);
+
+	if (!rc)
+		rc = one_shot(s, "UPDATE destination SET last_seen_ms=?2 WHERE key=?1", key, now, NULL);
+	return rc ? rc : one_shot(s, "SELECT id FROM destination WHERE key=?1 AND ?2", key, 1, id);
+}
+
+int bh_store_counts(struct bh_store *s, int64_t dest, struct bh_dest_counts *c)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = bh_store_error(sqlite3_prepare_v2(s->db,
+	    "SELECT pending_rows,pending_bytes,taken,dropped,expired,poison FROM destination WHERE id=?1", -1,
+	    &st, NULL));
+	int step;
+
+	if (rc)
+		return rc;
+	(void)sqlite3_bind_int64(st, 1, dest);
+	step = sqlite3_step(st);
+	if (step == SQLITE_ROW) {
+		uint64_t *const fields[] = {&c->pending_rows, &c->pending_bytes, &c->taken, &c->dropped,
+		    &c->expired, &c->poison};
+
+		for (int i = 0; i < 6; i++)
+			*fields[i] = (uint64_t)sqlite3_column_int64(st, i);
+	}
+	rc = bh_store_error(step);
+	(void)sqlite3_finalize(st);
+	return rc;
+}
+
+int bh_store_items(struct bh_store *s, int64_t dest, uint64_t *items)
+{
+	int64_t n = 0;
+	int rc = one_shot(s,
+	    "SELECT coalesce(sum(s.items),0) FROM delivery d JOIN spool s ON s.ord=d.ord WHERE d.dest=?1", NULL,
+	    dest, &n);
+
+	*items = (uint64_t)n;
+	return rc;
+}
+
+int bh_store_begin(struct bh_store *s)
+{
+	return run(s, ST_BEGIN);
+}
+
+int bh_store_commit(struct bh_store *s)
+{
+	return run(s, ST_COMMIT);
+}
+
+void bh_store_rollback(struct bh_store *s)
+{
+	if (!sqlite3_get_autocommit(s->db))
+		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+static int put_spool(struct bh_store *s, const struct bh_spool_row *row)
+{
+	sqlite3_stmt *st = s->st[ST_PUT];
+
+	bind_u64(st, 1, row->ord);
+	(void)sqlite3_bind_text(st, 2, row->producer, -1, SQLITE_STATIC);
+	bind_u64(st, 3, row->epoch);
+	bind_u64(st, 4, row->seq);
+	(void)sqlite3_bind_int(st, 5, (int)row->kind);
+	(void)sqlite3_bind_int64(st, 6, row->created_ms);
+	(void)sqlite3_bind_int64(st, 7, row->expires_ms);
+	(void)sqlite3_bind_int64(st, 8, row->items);
+	bind_u64(st, 9, row->raw_len);
+	bind_u64(st, 10, row->body.n);
+	(void)sqlite3_bind_int64(st, 11, bh_crc32c(0, row->body.p, row->body.n));
+	(void)sqlite3_bind_text(st, 12, bh_encoding_name(row->encoding), -1, SQLITE_STATIC);
+	(void)bind_blob(st, 13, row->origins);
+	return run(s, ST_PUT);
+}
+
+int bh_store_put(struct bh_store *s, const struct bh_spool_row *row, int64_t dest)
+{
+	int rc = put_spool(s, row);
+
+	if (rc)
+		return rc;
+	bind_u64(s->st[ST_PUT_BODY], 1, row->ord);
+	(void)bind_blob(s->st[ST_PUT_BODY], 2, row->body);
+	rc = run(s, ST_PUT_BODY);
+	if (rc)
+		return rc;
+	(void)sqlite3_bind_int64(s->st[ST_PUT_DELIVERY], 1, dest);
+	bind_u64(s->st[ST_PUT_DELIVERY], 2, row->ord);
+	bind_u64(s->st[ST_PUT_DELIVERY], 3, row->body.n);
+	rc = run(s, ST_PUT_DELIVERY);
+	if (rc)
+		return rc;
+	(void)sqlite3_bind_int64(s->st[ST_ADD_PENDING], 1, dest);
+	bind_u64(s->st[ST_ADD_PENDING], 2, row->body.n);
+	return run(s, ST_ADD_PENDING);
+}
+
+static int row_bytes(struct bh_store *s, int64_t dest, uint64_t ord, uint64_t *bytes)
+{
+	sqlite3_stmt *st = s->st[ST_BYTES];
+	int step;
+
+	(void)sqlite3_bind_int64(st, 1, dest);
+	bind_u64(st, 2, ord);
+	step = sqlite3_step(st);
+	*bytes = step == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
+	(void)sqlite3_reset(st);
+	return step == SQLITE_DONE ? -ENOENT : bh_store_error(step);
+}
+
+static int still_owed(struct bh_store *s, uint64_t ord, bool *owed)
+{
+	int step;
+
+	bind_u64(s->st[ST_OWED], 1, ord);
+	step = sqlite3_step(s->st[ST_OWED]);
+	*owed = step == SQLITE_ROW;
+	(void)sqlite3_reset(s->st[ST_OWED]);
+	return bh_store_error(step);
+}
+
+int bh_store_remove(struct bh_store *s, uint64_t ord, int64_t dest, enum bh_store_end end)
+{
+	uint64_t bytes = 0;
+	bool owed = false;
+	int rc = row_bytes(s, dest, ord, &bytes);
+
+	if (rc == -ENOENT)
+		return 0; /* a repeated answer counts nothing */
+	if (!rc) {
+		(void)sqlite3_bind_int64(s->st[ST_DEL_DELIVERY], 1, dest);
+		bind_u64(s->st[ST_DEL_DELIVERY], 2, ord);
+		rc = run(s, ST_DEL_DELIVERY);
+	}
+	if (!rc) {
+		(void)sqlite3_bind_int64(s->st[ST_END], 1, dest);
+		bind_u64(s->st[ST_END], 2, bytes);
+		(void)sqlite3_bind_int(s->st[ST_END], 3, (int)end);
+		rc = run(s, ST_END);
+	}
+	if (!rc)
+		rc = still_owed(s, ord, &owed);
+	if (rc || owed)
+		return rc;
+	bind_u64(s->st[ST_DEL_BODY], 1, ord);
+	bind_u64(s->st[ST_DEL_SPOOL], 1, ord);
+	rc = run(s, ST_DEL_BODY);
+	return rc ? rc : run(s, ST_DEL_SPOOL);
+}
+
+int bh_store_position(struct bh_store *s, const struct bh_origin *row, uint64_t safe_ord,
+    uint64_t delivered_ord)
+{
+	sqlite3_stmt *st = s->st[ST_POSITION];
+
+	(void)bind_blob(st, 1, row->identifier);
+	bind_u64(st, 2, row->gen);
+	(void)bind_blob(st, 3, row->path);
+	bind_u64(st, 4, row->dev);
+	bind_u64(st, 5, row->ino);
+	(void)bind_text(st, 6, row->offset_last);
+	bind_u64(st, 7, safe_ord);
+	(void)bind_text(st, 8, row->offset_first);
+	bind_u64(st, 9, delivered_ord);
+	(void)sqlite3_bind_int64(st, 10, row->marker_len);
+	bind_u64(st, 11, row->marker_hash);
+	bind_u64(st, 12, row->fp_value);
+	(void)bind_text(st, 13, row->fp_config);
+	(void)bind_text(st, 14, row->tailing_mode);
+	(void)sqlite3_bind_int64(st, 15, row->ingestion_ns);
+	bind_u64(st, 16, row->last_size);
+	(void)sqlite3_bind_int(st, 17, (int)row->state);
+	(void)sqlite3_bind_int64(st, 18, bh_wall_ms(s->cfg.clock));
+	return run(s, ST_POSITION);
+}
+
+int bh_store_producer(struct bh_store *s, const char *name, const struct bh_receiver *r)
+{
+	sqlite3_stmt *st = s->st[ST_PRODUCER];
+
+	(void)sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
+	bind_u64(st, 2, r->epoch);
+	bind_u64(st, 3, r->base);
+	bind_u64(st, 4, r->mask);
+	return run(s, ST_PRODUCER);
+}
+
+uint64_t bh_store_wal_bytes(const struct bh_store *s)
+{
+	struct stat st;
+
+	return stat(s->wal, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+uint64_t bh_store_used_bytes(struct bh_store *s)
+{
+	sqlite3_int64 pages = 0, free_pages = 0;
+
+	if (scalar(s, "PRAGMA page_count", &pages) || scalar(s, "PRAGMA freelist_count", &free_pages))
+		return 0;
+	return (uint64_t)(pages - free_pages) * s->page_size + bh_store_wal_bytes(s);
+}
+
+int64_t bh_store_oldest_ms(struct bh_store *s)
+{
+	sqlite3_int64 ms = 0;
+
+	if (scalar(s, "SELECT created_ms FROM spool ORDER BY ord LIMIT 1", &ms))
+		return 0;
+	return ms;
+}
+
+static void give_space_back(struct bh_store *s)
+{
+	sqlite3_int64 pages = 0, free_pages = 0;
+	uint64_t limit;
+	char text[64];
+
+	if (scalar(s, "PRAGMA page_count", &pages) || scalar(s, "PRAGMA freelist_count", &free_pages))
+		return;
+	limit = BH_MAX(VACUUM_FREE, (uint64_t)pages * s->page_size / 4);
+	if ((uint64_t)free_pages * s->page_size <= limit)
+		return;
+	(void)snprintf(text, sizeof(text), "PRAGMA incremental_vacuum(%d)", VACUUM_PAGES);
+	(void)sqlite3_exec(s->db, text, NULL, NULL, NULL);
+}
+
+void bh_store_tend(struct bh_store *s, bool idle)
+{
+	uint64_t wal = bh_store_wal_bytes(s);
+
+	if (idle)
+		give_space_back(s);
+	if (wal >= WAL_THRESHOLD || (idle && wal > 0))
+		(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+void bh_store_relieve(struct bh_store *s)
+{
+	if (s->has_ballast && unlink(s->ballast) == 0)
+		s->has_ballast = false;
+	(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
+bool bh_store_recover(struct bh_store *s)
+{
+	return s->has_ballast || make_ballast(s);
+}

@@ -1,0 +1,55 @@
+/* Shared by store.c (writing, life of the file) and store_read.c (loading); nobody else includes it. */
+#ifndef BH_FORWARDER_STORE_INTERNAL_H
+#define BH_FORWARDER_STORE_INTERNAL_H
+
+#include <limits.h>
+
+#include <sqlite3.h>
+
+#include "forwarder/store.h"
+
+#define NAME_CAP PATH_MAX
+
+enum stmt {
+	ST_BEGIN,
+	ST_COMMIT,
+	ST_PUT,
+	ST_PUT_BODY,
+	ST_PUT_DELIVERY,
+	ST_ADD_PENDING,
+	ST_DEL_DELIVERY,
+	ST_END,
+	ST_OWED,
+	ST_DEL_SPOOL,
+	ST_DEL_BODY,
+	ST_POSITION,
+	ST_PRODUCER,
+	ST_META_SET,
+	ST_META_GET,
+	ST_CLAIM_OLD,
+	ST_CLAIM_NEW,
+	ST_LOAD,
+	ST_LOAD_BODY,
+	ST_BYTES,
+	ST_OLDEST,
+	ST__N,
+};
+
+struct bh_store {
+	struct bh_store_config cfg;
+	char path[NAME_CAP], ballast[NAME_CAP + 16], wal[NAME_CAP + 16], aside[NAME_CAP + 64];
+	sqlite3 *db;
+	sqlite3_stmt *st[ST__N];
+	uint8_t id[BH_STORE_ID_BYTES];
+	uint64_t next_ord, ord_floor;
+	uint64_t page_size;
+	bool replaced, has_ballast;
+};
+
+/* The bits are kept, the sign is not a sign. */
+static inline void bind_u64(sqlite3_stmt *st, int at, uint64_t v)
+{
+	(void)sqlite3_bind_int64(st, at, (sqlite3_int64)v);
+}
+
+#endif

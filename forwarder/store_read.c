@@ -1,0 +1,212 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/crc.h"
+#include "forwarder/store_internal.h"
+#include "forwarder/store_schema.h"
+
+static struct bh_str column(sqlite3_stmt *st, int at)
+{
+	const void *p = sqlite3_column_blob(st, at);
+
+	return (struct bh_str){p, (size_t)sqlite3_column_bytes(st, at)};
+}
+
+static uint64_t column_u64(sqlite3_stmt *st, int at)
+{
+	return (uint64_t)sqlite3_column_int64(st, at);
+}
+
+int bh_store_load_producer(struct bh_store *s, const char *name, struct bh_receiver *r)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = bh_store_error(
+	    sqlite3_prepare_v2(s->db, "SELECT epoch,base_seq,mask FROM producer WHERE name=?1", -1, &st, NULL));
+	int step;
+
+	*r = (struct bh_receiver){0};
+	if (rc)
+		return rc;
+	(void)sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
+	step = sqlite3_step(st);
+	if (step == SQLITE_ROW) {
+		r->epoch = column_u64(st, 0);
+		r->base = r->rcvd = column_u64(st, 1);
+		r->mask = column_u64(st, 2);
+	}
+	rc = bh_store_error(step);
+	(void)sqlite3_finalize(st);
+	return rc;
+}
+
+static void read_position(sqlite3_stmt *st, struct bh_origin *o)
+{
+	int state = sqlite3_column_int(st, 14);
+
+	*o = (struct bh_origin){
+	    .identifier = column(st, 0),
+	    .gen = column_u64(st, 1),
+	    .path = column(st, 2),
+	    .dev = column_u64(st, 3),
+	    .ino = column_u64(st, 4),
+	    .offset_last = column(st, 5),
+	    .offset_first = column(st, 6),
+	    .marker_len = (uint32_t)sqlite3_column_int64(st, 7),
+	    .marker_hash = column_u64(st, 8),
+	    .fp_value = column_u64(st, 9),
+	    .fp_config = column(st, 10),
+	    .tailing_mode = column(st, 11),
+	    .ingestion_ns = sqlite3_column_int64(st, 12),
+	    .last_size = column_u64(st, 13),
+	    .state = state >= 0 && state <= BH_ORIGIN_FINISHED ? (enum bh_origin_state)state : BH_ORIGIN_LIVE,
+	};
+}
+
+int bh_store_each_position(struct bh_store *s,
+    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord), void *ctx)
+{
+	static const char query[] =
+	    "SELECT identifier,gen,path,dev,ino,safe,delivered,marker_len,marker_hash,fp_value,fp_config,"
+	    "tailing_mode,ingest_ns,last_size,state,safe_ord,delivered_ord FROM registry";
+	sqlite3_stmt *st = NULL;
+	int rc = bh_store_error(sqlite3_prepare_v2(s->db, query, -1, &st, NULL));
+	int step = SQLITE_ROW;
+
+	while (!rc && (step = sqlite3_step(st)) == SQLITE_ROW) {
+		struct bh_origin o;
+
+		read_position(st, &o);
+		rc = fn(ctx, &o, column_u64(st, 15), column_u64(st, 16));
+	}
+	if (!rc)
+		rc = bh_store_error(step);
+	(void)sqlite3_finalize(st);
+	return rc;
+}
+
+int bh_store_each_origins(struct bh_store *s, int (*fn)(void *ctx, uint64_t ord, struct bh_str origins),
+    void *ctx)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = bh_store_error(
+	    sqlite3_prepare_v2(s->db, "SELECT ord,origins FROM spool ORDER BY ord", -1, &st, NULL));
+	int step = SQLITE_ROW;
+
+	while (!rc && (step = sqlite3_step(st)) == SQLITE_ROW)
+		rc = fn(ctx, column_u64(st, 0), column(st, 1));
+	if (!rc)
+		rc = bh_store_error(step);
+	(void)sqlite3_finalize(st);
+	return rc;
+}
+
+int bh_store_claim(struct bh_store *s, int64_t dest, bool newest, unsigned skip_max,
+    bool (*skip)(void *ctx, uint64_t ord), void *ctx, uint64_t *ord)
+{
+	sqlite3_stmt *st = s->st[newest ? ST_CLAIM_NEW : ST_CLAIM_OLD];
+	int step, found = 0;
+
+	(void)sqlite3_bind_int64(st, 1, dest);
+	(void)sqlite3_bind_int64(st, 2, (sqlite3_int64)skip_max + 1);
+	while (!found && (step = sqlite3_step(st)) == SQLITE_ROW) {
+		*ord = column_u64(st, 0);
+		found = !skip(ctx, *ord);
+	}
+	(void)sqlite3_reset(st);
+	return found ? 1 : bh_store_error(step);
+}
+
+/* Copies the strings of the row behind each other into one block; the body follows. */
+static int copy_row(sqlite3_stmt *st, uint64_t ord, struct bh_spool_row *row, char **block, size_t *body_len,
+    uint32_t *crc)
+{
+	struct bh_str producer = column(st, 0), origins = column(st, 11);
+	size_t n = (size_t)sqlite3_column_int64(st, 8);
+	char *p = malloc(producer.n + 1 + origins.n + n + 1);
+
+	if (!p)
+		return -ENOMEM;
+	*block = p;
+	*body_len = n;
+	*crc = (uint32_t)sqlite3_column_int64(st, 9);
+	memcpy(p, producer.p, producer.n);
+	p[producer.n] = '\0';
+	if (origins.n)
+		memcpy(p + producer.n + 1, origins.p, origins.n);
+	*row = (struct bh_spool_row){
+	    .ord = ord,
+	    .producer = p,
+	    .epoch = column_u64(st, 1),
+	    .seq = column_u64(st, 2),
+	    .kind = (enum bh_kind)sqlite3_column_int(st, 3),
+	    .created_ms = sqlite3_column_int64(st, 4),
+	    .expires_ms = sqlite3_column_int64(st, 5),
+	    .items = (uint32_t)sqlite3_column_int64(st, 6),
+	    .raw_len = column_u64(st, 7),
+	    .origins = {p + producer.n + 1, origins.n},
+	    .body = {p + producer.n + 1 + origins.n, 0},
+	};
+	return bh_encoding_parse(column(st, 10), &row->encoding) ? BH_E_CORRUPT : 0;
+}
+
+static int copy_body(struct bh_store *s, uint64_t ord, char *to, size_t n, uint32_t crc)
+{
+	sqlite3_stmt *st = s->st[ST_LOAD_BODY];
+	struct bh_str body = {NULL, 0};
+	int step, rc = BH_E_CORRUPT;
+
+	bind_u64(st, 1, ord);
+	step = sqlite3_step(st);
+	if (step == SQLITE_ROW)
+		body = column(st, 0);
+	if (step == SQLITE_ROW && body.n == n && bh_crc32c(0, body.p, n) == crc) {
+		if (n)
+			memcpy(to, body.p, n);
+		rc = 0;
+	}
+	/* An open read pins the WAL. */
+	(void)sqlite3_reset(st);
+	return rc;
+}
+
+int bh_store_load(struct bh_store *s, uint64_t ord, struct bh_spool_row *row, void **block)
+{
+	sqlite3_stmt *st = s->st[ST_LOAD];
+	char *mem = NULL;
+	size_t n = 0;
+	uint32_t crc = 0;
+	int step, rc;
+
+	bind_u64(st, 1, ord);
+	step = sqlite3_step(st);
+	rc = step == SQLITE_ROW ? copy_row(st, ord, row, &mem, &n, &crc)
+				: (step == SQLITE_DONE ? -ENOENT : bh_store_error(step));
+	(void)sqlite3_reset(st);
+	*block = mem;
+	if (rc)
+		return rc;
+	rc = copy_body(s, ord, mem + (row->body.p - mem), n, crc);
+	if (!rc)
+		row->body.n = n;
+	return rc;
+}
+
+int bh_store_oldest(struct bh_store *s, int64_t dest, int64_t now_ms, uint64_t *ord, uint32_t *items)
+{
+	sqlite3_stmt *st = s->st[ST_OLDEST];
+	int64_t expires = 0;
+	int step;
+
+	(void)sqlite3_bind_int64(st, 1, dest);
+	step = sqlite3_step(st);
+	if (step == SQLITE_ROW) {
+		*ord = column_u64(st, 0);
+		*items = (uint32_t)sqlite3_column_int64(st, 1);
+		expires = sqlite3_column_int64(st, 2);
+	}
+	(void)sqlite3_reset(st);
+	if (step != SQLITE_ROW)
+		return bh_store_error(step);
+	return expires <= now_ms ? 1 : 0;
+}

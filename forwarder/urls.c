@@ -1,0 +1,135 @@
+#include "forwarder/urls.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/version.h"
+
+const char *bh_url_path(enum bh_kind kind)
+{
+	switch (kind) {
+	case BH_KIND_SERIES_V2:
+		return "/api/v2/series";
+	case BH_KIND_SKETCHES:
+		return "/api/beta/sketches";
+	case BH_KIND_SERIES_V1:
+		return "/api/v1/series";
+	case BH_KIND_CHECKS:
+		return "/api/v1/check_run";
+	case BH_KIND_EVENTS:
+	case BH_KIND_METADATA:
+		return "/intake/";
+	case BH_KIND_LOGS:
+	case BH_KIND__END:
+		return NULL;
+	}
+	return NULL;
+}
+
+static bool take(struct bh_str *s, const char *word)
+{
+	struct bh_str w = bh_str_from(word);
+
+	if (!bh_str_starts(*s, w))
+		return false;
+	s->p += w.n;
+	s->n -= w.n;
+	return true;
+}
+
+/* "us5.": at least two letters, then one or two digits */
+static void take_region(struct bh_str *s)
+{
+	size_t letters = 0, digits = 0;
+
+	while (letters < s->n && islower((unsigned char)s->p[letters]))
+		letters++;
+	while (letters + digits < s->n && isdigit((unsigned char)s->p[letters + digits]))
+		digits++;
+	if (letters < 2 || digits < 1 || digits > 2 || letters + digits >= s->n ||
+	    s->p[letters + digits] != '.')
+		return;
+	s->p += letters + digits + 1;
+	s->n -= letters + digits + 1;
+}
+
+static bool is_datadog_host(struct bh_str host)
+{
+	static const char *const domains[] = {"datadoghq.com", "datadoghq.eu", "datad0g.com", "datad0g.eu",
+	    "ddog-gov.com", "ddog-gov.mil"};
+
+	if (!take(&host, "app."))
+		return false;
+	(void)take(&host, "mrf.");
+	take_region(&host);
+	for (size_t i = 0; i < BH_ARRAY_LEN(domains); i++) {
+		struct bh_str rest = host;
+
+		if (take(&rest, domains[i]) && (rest.n == 0 || (rest.n == 1 && rest.p[0] == '.')))
+			return true;
+	}
+	return false;
+}
+
+int bh_url_version_prefix(struct bh_str base, const char *version, struct bh_buf *out)
+{
+	const char *scheme = memmem(base.p, base.n, "://", 3);
+	struct bh_str host;
+	size_t head;
+
+	if (!scheme)
+		return bh_buf_append(out, base.p, base.n);
+	head = (size_t)(scheme - base.p) + 3;
+	host = (struct bh_str){base.p + head, strcspn(base.p + head, ":/")};
+	if (!is_datadog_host(host))
+		return bh_buf_append(out, base.p, base.n);
+	(void)bh_buf_append(out, base.p, head);
+	for (const char *v = version; *v; v++)
+		(void)bh_buf_u8(out, *v == '.' ? '-' : (uint8_t)*v);
+	(void)bh_buf_str(out, "-app.agent");
+	return bh_buf_append(out, base.p + head + 3, base.n - head - 3);
+}
+
+static struct bh_str trim_slashes(const char *url)
+{
+	struct bh_str s = bh_str_from(url);
+
+	while (s.n && s.p[s.n - 1] == '/')
+		s.n--;
+	return s;
+}
+
+int bh_url_metrics_base(const struct bh_config *cfg, struct bh_buf *out)
+{
+	struct bh_buf base = BH_BUF_INIT;
+	int rc;
+
+	if (cfg->dd_url[0]) {
+		struct bh_str url = trim_slashes(cfg->dd_url);
+
+		(void)bh_buf_append(&base, url.p, url.n);
+	} else {
+		(void)bh_buf_printf(&base, "https://app.%s", cfg->site);
+	}
+	rc = bh_buf_failed(&base);
+	if (!rc)
+		rc = bh_url_version_prefix(bh_buf_view(&base), BH_AGENT_VERSION, out);
+	bh_buf_release(&base);
+	return rc;
+}
+
+int bh_url_logs(const struct bh_config *cfg, struct bh_buf *out)
+{
+	static const char path[] = "/api/v2/logs";
+	struct bh_str url = trim_slashes(cfg->logs_dd_url);
+
+	if (url.n == 0)
+		return bh_buf_printf(out, "https://agent-http-intake.logs.%s%s", cfg->site, path);
+	if (!memmem(url.p, url.n, "://", 3))
+		(void)bh_buf_str(out, cfg->logs_no_ssl ? "http://" : "https://");
+	(void)bh_buf_append(out, url.p, url.n);
+	if (bh_str_ends(url, BH_STR_LIT(path)) || bh_str_ends(url, BH_STR_LIT("/v1/input")))
+		return bh_buf_failed(out);
+	return bh_buf_str(out, path);
+}

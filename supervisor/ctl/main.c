@@ -1,0 +1,271 @@
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/config.h"
+#include "common/config_load.h"
+#include "common/jsonw.h"
+#include "common/version.h"
+#include "supervisor/ctl/client.h"
+#include "supervisor/ctl/view.h"
+#include "supervisor/ctl/view_json.h"
+
+/* Exit statuses: spec/supervision.md §9.1. */
+enum exit_code {
+	EXIT_DONE = 0,
+	EXIT_WRONG = 1,
+	EXIT_USAGE = 2,
+	EXIT_NOT_RUNNING = 3, /* status */
+	EXIT_UNKNOWN = 4,     /* no answer, or insufficient privilege */
+	EXIT_STOPPED = 7,     /* other verbs: there is nobody to ask */
+};
+
+extern char **environ;
+
+static const char usage[] =
+    "usage: bulkheadctl [options] VERB\n"
+    "\n"
+    "  status      state, pid, uptime and memory of each process; what waits, what was lost\n"
+    "  ledger      the balance of every listener, source and destination; 1 when one is open\n"
+    "  drain       ordered drain; the supervisor stays, its children are stopped\n"
+    "  shutdown    ordered drain, then the end; prints the report\n"
+    "  version     versions of this program and of the supervisor that runs\n"
+    "  help        this text\n"
+    "\n"
+    "  -c, --config FILE|DIR   datadog.yaml, or the directory that holds it\n"
+    "  -s, --socket PATH       control socket (else run_dir/ctl.sock of the configuration)\n"
+    "      --json              one JSON object instead of text\n"
+    "      --timeout SECONDS   how long to wait for the answer\n"
+    "  -h, --help; --version\n";
+
+struct options {
+	const char *config;
+	const char *socket;
+	long timeout_s; /* 0 = by verb */
+	bool json;
+};
+
+struct verb {
+	const char *name;
+	bool drains;
+	void (*view)(const json_t *answer, struct bh_buf *out);
+	int (*verdict)(const json_t *answer);
+};
+
+static int status_verdict(const json_t *answer)
+{
+	return bh_view_all_running(answer) ? EXIT_DONE : EXIT_NOT_RUNNING;
+}
+
+static int ledger_verdict(const json_t *answer)
+{
+	return json_is_true(json_object_get(answer, "balanced")) ? EXIT_DONE : EXIT_WRONG;
+}
+
+static int report_verdict(const json_t *answer)
+{
+	return json_is_true(json_object_get(answer, "accounted")) ? EXIT_DONE : EXIT_WRONG;
+}
+
+static int version_verdict(const json_t *answer)
+{
+	return *bh_json_text(answer, "version") ? EXIT_DONE : EXIT_WRONG;
+}
+
+static void version_view(const json_t *answer, struct bh_buf *out)
+{
+	(void)bh_buf_printf(
+	    out, "bulkheadctl %s\nbulkhead    %s\n", BH_VERSION, bh_json_text(answer, "version"));
+}
+
+static const struct verb verbs[] = {
+    {"status", false, bh_view_status, status_verdict},
+    {"ledger", false, bh_view_ledger, ledger_verdict},
+    {"drain", true, bh_view_report, report_verdict},
+    {"shutdown", true, bh_view_report, report_verdict},
+    {"version", false, version_view, version_verdict},
+};
+
+static int wrong(const char *what, const char *word)
+{
+	(void)fprintf(stderr, "bulkheadctl: %s%s%s (bulkheadctl help lists what there is)\n", word ? word : "",
+	    word ? ": " : "", what);
+	return EXIT_USAGE;
+}
+
+static void print(const struct bh_buf *b)
+{
+	if (b->len)
+		(void)fwrite(b->data, 1, b->len, stdout);
+}
+
+static void print_json_error(const char *text)
+{
+	struct bh_buf json = BH_BUF_INIT;
+	struct bh_jsonw w;
+
+	bh_jsonw_init(&w, &json);
+	bh_jsonw_object(&w, NULL);
+	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_str(&w, "error", text);
+	bh_jsonw_object_end(&w);
+	(void)bh_buf_u8(&json, '\n');
+	print(&json);
+	bh_buf_release(&json);
+}
+
+static int fail(const struct options *o, const char *text, int code)
+{
+	if (o->json)
+		print_json_error(text);
+	(void)fprintf(stderr, "bulkheadctl: ERROR (%s)\n", text);
+	return code;
+}
+
+static int cannot_ask(const struct options *o, const struct verb *v, int rc, const char *text)
+{
+	bool absent = rc == -ENOENT || rc == -ECONNREFUSED;
+
+	if (absent && strcmp(v->name, "version") == 0) {
+		(void)printf(o->json ? "{\"schema\":1,\"version\":null,\"bulkheadctl\":\"%s\"}\n"
+				     : "bulkheadctl %s\nbulkhead    does not run\n",
+		    BH_VERSION);
+		return EXIT_DONE;
+	}
+	if (absent)
+		return fail(o, text, strcmp(v->name, "status") == 0 ? EXIT_NOT_RUNNING : EXIT_STOPPED);
+	return fail(o, text, rc == BH_E_CLOSED ? EXIT_WRONG : EXIT_UNKNOWN);
+}
+
+static int show(const struct options *o, const struct verb *v, const struct bh_buf *answer)
+{
+	struct bh_buf text = BH_BUF_INIT;
+	json_t *json = json_loadb(answer->data, answer->len, 0, NULL);
+	int code;
+
+	if (!json)
+		return fail(o, "the answer is not JSON: another version runs?", EXIT_WRONG);
+	if (json_object_get(json, "error")) {
+		code = json_is_true(json_object_get(json, "denied")) ? EXIT_UNKNOWN : EXIT_WRONG;
+		(void)fail(o, bh_json_text(json, "error"), code);
+	} else {
+		if (o->json)
+			(void)bh_buf_printf(&text, "%s\n", answer->data);
+		else
+			v->view(json, &text);
+		print(&text);
+		code = v->verdict(json);
+	}
+	bh_buf_release(&text);
+	json_decref(json);
+	return code;
+}
+
+static int timeout_ms(const struct options *o, const struct verb *v, const struct bh_config *cfg)
+{
+	if (o->timeout_s)
+		return (int)(o->timeout_s * 1000);
+	return v->drains ? (int)BH_MIN(cfg->shutdown_budget_ms + 5000, (int64_t)INT32_MAX) : 5000;
+}
+
+static int ask(const struct options *o, const struct verb *v)
+{
+	struct bh_buf path = BH_BUF_INIT, answer = BH_BUF_INIT;
+	struct bh_findings findings = {0};
+	struct bh_err err = BH_ERR_INIT;
+	struct bh_config cfg;
+	int rc, code;
+
+	/* A configuration that became wrong does not keep anybody from asking what runs. */
+	if (bh_config_load(&cfg, o->config, environ, &findings)) {
+		for (size_t i = 0; i < findings.n && !o->socket; i++) {
+			if (findings.v[i].level == BH_FINDING_ERROR)
+				(void)fprintf(stderr, "bulkheadctl: %s\n", findings.v[i].text);
+		}
+	}
+	if (o->socket)
+		rc = bh_buf_str(&path, o->socket);
+	else
+		rc = bh_buf_printf(&path, "%s/ctl.sock", cfg.run_dir);
+	if (rc)
+		(void)bh_err_set(&err, rc, "path of the socket");
+	else
+		rc = bh_ctl_ask(path.data, v->name, timeout_ms(o, v, &cfg), &answer, &err);
+	code = rc ? cannot_ask(o, v, rc, err.text) : show(o, v, &answer);
+	bh_buf_release(&path);
+	bh_buf_release(&answer);
+	bh_findings_release(&findings);
+	bh_config_release(&cfg);
+	return code;
+}
+
+/* -1: go on; else the exit status. */
+static int take_option(struct options *o, int opt, char **argv)
+{
+	char *end = NULL;
+
+	switch (opt) {
+	case 'c':
+		o->config = optarg;
+		return -1;
+	case 's':
+		o->socket = optarg;
+		return -1;
+	case 'j':
+		o->json = true;
+		return -1;
+	case 't':
+		o->timeout_s = strtol(optarg, &end, 10);
+		return *end || o->timeout_s < 1 || o->timeout_s > 86400
+			   ? wrong("the timeout is a number of seconds", optarg)
+			   : -1;
+	case 'h':
+		(void)fputs(usage, stdout);
+		return EXIT_DONE;
+	case 'V':
+		(void)printf("bulkheadctl %s\n", BH_VERSION);
+		return EXIT_DONE;
+	case ':':
+		return wrong("an argument is missing", argv[optind - 1]);
+	default:
+		return wrong("unknown option", argv[optind - 1]);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"config", required_argument, NULL, 'c'},
+	    {"socket", required_argument, NULL, 's'},
+	    {"json", no_argument, NULL, 'j'},
+	    {"timeout", required_argument, NULL, 't'},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'},
+	    {NULL, 0, NULL, 0},
+	};
+	struct options o = {0};
+	int opt, code;
+
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":c:s:h", options, NULL)) != -1) {
+		code = take_option(&o, opt, argv);
+		if (code >= 0)
+			return code;
+	}
+	if (optind == argc)
+		return wrong("a verb is missing", NULL);
+	if (optind + 1 < argc)
+		return wrong("unexpected argument", argv[optind + 1]);
+	if (strcmp(argv[optind], "help") == 0) {
+		(void)fputs(usage, stdout);
+		return EXIT_DONE;
+	}
+	for (size_t i = 0; i < BH_ARRAY_LEN(verbs); i++) {
+		if (strcmp(verbs[i].name, argv[optind]) == 0)
+			return ask(&o, &verbs[i]);
+	}
+	return wrong("unknown verb", argv[optind]);
+}

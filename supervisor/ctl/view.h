@@ -1,0 +1,23 @@
+/*
+ * The supervisor's answers as text for people, never wider than 80 columns. Pure: parsed JSON in,
+ * text out. Fields that are missing count as empty or zero.
+ */
+#ifndef BH_CTL_VIEW_H
+#define BH_CTL_VIEW_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "common/buf.h"
+
+/* Table of the children as supervisorctl prints it, then what waits, what was lost and why, notes. */
+void bh_view_status(const json_t *status, struct bh_buf *out);
+/* One row each listener, source, hand-over and destination. */
+void bh_view_ledger(const json_t *ledger, struct bh_buf *out);
+/* The drain report. */
+void bh_view_report(const json_t *report, struct bh_buf *out);
+
+/* Whether every role is RUNNING: exit status 0 of `status`, else 3. */
+bool bh_view_all_running(const json_t *status);
+
+#endif

@@ -1,0 +1,272 @@
+#include "supervisor/ctl_server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/jsonw.h"
+
+#define COMPONENT  "ctl"
+#define REQUEST_NS (5 * BH_NS_PER_S)
+#define ANSWER_NS  (10 * BH_NS_PER_S)
+#define BACKLOG    16
+
+static void close_conn(struct bh_ctl_conn *c)
+{
+	int fd = c->watch.fd;
+
+	bh_timer_cancel(&c->timer);
+	bh_loop_del_fd(&c->watch);
+	if (fd >= 0)
+		(void)close(fd);
+	bh_buf_release(&c->in);
+	bh_buf_release(&c->out);
+	c->watch.fd = -1;
+	c->asked = c->answered = false;
+}
+
+static void on_timeout(struct bh_timer *t)
+{
+	close_conn(BH_CONTAINER(t, struct bh_ctl_conn, timer));
+}
+
+static void write_out(struct bh_ctl_conn *c)
+{
+	while (c->sent < c->out.len) {
+		ssize_t n = send(c->watch.fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			(void)bh_loop_mod_fd(&c->watch, BH_LOOP_WRITE);
+			return;
+		}
+		if (n < 0)
+			break;
+		c->sent += (size_t)n;
+	}
+	close_conn(c);
+}
+
+void bh_ctl_answer(struct bh_ctl_conn *c, struct bh_str json)
+{
+	bh_buf_clear(&c->out);
+	c->sent = 0;
+	c->answered = true;
+	(void)bh_buf_append(&c->out, json.p, json.n);
+	(void)bh_buf_u8(&c->out, '\n');
+	if (bh_buf_failed(&c->out)) {
+		close_conn(c);
+		return;
+	}
+	bh_timer_in(c->server->loop, &c->timer, ANSWER_NS, on_timeout);
+	write_out(c);
+}
+
+void bh_ctl_answer_error(struct bh_ctl_conn *c, const char *text)
+{
+	struct bh_buf json = BH_BUF_INIT;
+	struct bh_jsonw w;
+
+	bh_jsonw_init(&w, &json);
+	bh_jsonw_object(&w, NULL);
+	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_str(&w, "error", text);
+	bh_jsonw_object_end(&w);
+	bh_ctl_answer(c, bh_buf_view(&json));
+	bh_buf_release(&json);
+}
+
+static void take_request(struct bh_ctl_conn *c, size_t n)
+{
+	int rc = bh_ctl_request_parse((struct bh_str){c->in.data, n}, &c->verb);
+
+	c->asked = true;
+	/* Nothing more is read; a client that leaves while it waits is seen as a hang-up. */
+	(void)bh_loop_mod_fd(&c->watch, 0);
+	bh_timer_cancel(&c->timer);
+	if (rc == BH_E_STATE) {
+		bh_ctl_answer_error(c, "unknown verb");
+		return;
+	}
+	if (rc) {
+		bh_ctl_answer_error(c, "the request is not {\"verb\":\"NAME\"} on one line");
+		return;
+	}
+	if (c->verb == BH_VERB_DRAIN || c->verb == BH_VERB_SHUTDOWN)
+		bh_info(c->server->log, COMPONENT, "%s asked by uid=%u pid=%d", bh_verb_name(c->verb),
+		    (unsigned)c->uid, (int)c->pid);
+	c->server->handle(c->server->ctx, c);
+}
+
+static void read_in(struct bh_ctl_conn *c)
+{
+	char part[4096];
+	ssize_t n = recv(c->watch.fd, part, sizeof(part), 0);
+	const char *end;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0 || bh_buf_append(&c->in, part, (size_t)n)) {
+		close_conn(c);
+		return;
+	}
+	end = memchr(c->in.data, '\n', c->in.len);
+	if (end)
+		take_request(c, (size_t)(end - c->in.data));
+	else if (c->in.len > BH_CTL_REQUEST_MAX)
+		bh_ctl_answer_error(c, "the request is longer than 64 KiB");
+}
+
+static void on_conn(struct bh_watch *w, unsigned events)
+{
+	struct bh_ctl_conn *c = BH_CONTAINER(w, struct bh_ctl_conn, watch);
+
+	if (c->answered && (events & BH_LOOP_WRITE))
+		write_out(c);
+	else if (!c->asked && (events & BH_LOOP_READ))
+		read_in(c);
+	else if (events & BH_LOOP_HANGUP)
+		close_conn(c);
+}
+
+/* A refusal that needs no connection slot. */
+static void turn_away(int fd, const char *line)
+{
+	if (send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		(void)shutdown(fd, SHUT_RDWR);
+	(void)close(fd);
+}
+
+static void greet(struct bh_ctl_server *s, int fd)
+{
+	struct ucred peer = {0};
+	socklen_t n = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0 ||
+	    (peer.uid != 0 && peer.uid != geteuid())) {
+		bh_warn(s->log, COMPONENT, "refused uid=%u pid=%d", (unsigned)peer.uid, (int)peer.pid);
+		turn_away(fd, "{\"schema\":1,\"error\":\"permission denied: ask as root or as the user "
+			      "bulkhead runs as\",\"denied\":true}\n");
+		return;
+	}
+	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
+		struct bh_ctl_conn *c = &s->conn[i];
+
+		if (c->watch.fd >= 0)
+			continue;
+		*c = (struct bh_ctl_conn){.server = s, .uid = peer.uid, .pid = peer.pid};
+		if (bh_loop_add_fd(s->loop, &c->watch, fd, BH_LOOP_READ, on_conn)) {
+			c->watch.fd = -1;
+			(void)close(fd);
+			return;
+		}
+		bh_timer_in(s->loop, &c->timer, REQUEST_NS, on_timeout);
+		return;
+	}
+	turn_away(fd, "{\"schema\":1,\"error\":\"too many connections; try again\"}\n");
+}
+
+static void on_listener(struct bh_watch *w, unsigned events)
+{
+	struct bh_ctl_server *s = BH_CONTAINER(w, struct bh_ctl_server, listener);
+	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)events;
+	if (fd >= 0)
+		greet(s, fd);
+}
+
+static int bind_path(const struct sockaddr_un *sun, int *out)
+{
+	int rc, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (unlink(sun->sun_path) < 0 && errno != ENOENT)
+		goto fail;
+	if (bind(fd, (const struct sockaddr *)sun, sizeof(*sun)) < 0 ||
+	    chmod(sun->sun_path, 0660) < 0 || listen(fd, BACKLOG) < 0)
+		goto fail;
+	*out = fd;
+	return 0;
+fail:
+	rc = -errno;
+	(void)close(fd);
+	return rc;
+}
+
+int bh_ctl_server_open(struct bh_ctl_server *s, struct bh_loop *loop, struct bh_log *log,
+    const char *run_dir, struct bh_err *err)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int fd = -1, rc;
+
+	*s = (struct bh_ctl_server){.loop = loop, .log = log};
+	s->listener.fd = -1;
+	for (size_t i = 0; i < BH_CTL_CONNS; i++)
+		s->conn[i].watch.fd = -1;
+	if (asprintf(&s->path, "%s/ctl.sock", run_dir) < 0) {
+		s->path = NULL;
+		return bh_err_set(err, -ENOMEM, "control socket");
+	}
+	if (strlen(s->path) >= sizeof(sun.sun_path))
+		return bh_err_set(err, BH_E_CONFIG,
+		    "control socket %s: the path is longer than %zu bytes: choose a shorter "
+		    "bulkhead.run_dir",
+		    s->path, sizeof(sun.sun_path) - 1);
+	memcpy(sun.sun_path, s->path, strlen(s->path) + 1);
+	rc = bind_path(&sun, &fd);
+	if (!rc)
+		rc = bh_loop_add_fd(loop, &s->listener, fd, BH_LOOP_READ, on_listener);
+	if (rc) {
+		if (fd >= 0)
+			(void)close(fd);
+		return bh_err_set(err, rc, "control socket %s", s->path);
+	}
+	return 0;
+}
+
+/* The loop is over: what is owed is written with a bounded wait. */
+static void flush(struct bh_ctl_conn *c)
+{
+	static const struct timeval wait = {1, 0};
+	int flags = fcntl(c->watch.fd, F_GETFL);
+
+	if (!c->answered || flags < 0 || fcntl(c->watch.fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ||
+	    setsockopt(c->watch.fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) < 0)
+		return;
+	while (c->sent < c->out.len) {
+		ssize_t n = send(c->watch.fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return;
+		c->sent += (size_t)n;
+	}
+}
+
+void bh_ctl_server_close(struct bh_ctl_server *s)
+{
+	int fd = s->listener.fd;
+
+	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
+		if (s->conn[i].watch.fd < 0)
+			continue;
+		flush(&s->conn[i]);
+		close_conn(&s->conn[i]);
+	}
+	bh_loop_del_fd(&s->listener);
+	if (fd >= 0) {
+		(void)close(fd);
+		(void)unlink(s->path);
+	}
+	free(s->path);
+	s->path = NULL;
+}

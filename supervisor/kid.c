@@ -1,0 +1,405 @@
+#include "supervisor/kid.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define COMPONENT     "supervisor"
+#define MSGS_PER_TURN 256 /* one talkative child does not starve the others */
+#define EXIT_OSERR    71  /* the start failed for want of memory, descriptors or processes */
+
+static int64_t now(const struct bh_kid *k)
+{
+	return bh_mono_ns(k->env->loop->clock);
+}
+
+static void on_timer(struct bh_timer *t);
+static void on_process(struct bh_watch *w, unsigned events);
+static void on_control(struct bh_watch *w, unsigned events);
+
+void bh_kid_init(struct bh_kid *k, enum bh_role role, const struct bh_kid_env *env)
+{
+	*k = (struct bh_kid){.role = role, .env = env, .config_fd = -1};
+	k->process.fd = k->control.fd = -1;
+	bh_life_init(&k->life, now(k));
+}
+
+static void close_watch(struct bh_watch *w)
+{
+	int fd = w->fd;
+
+	bh_loop_del_fd(w);
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+void bh_kid_release(struct bh_kid *k)
+{
+	bh_timer_cancel(&k->timer);
+	close_watch(&k->process);
+	close_watch(&k->control);
+	if (k->config_fd >= 0)
+		(void)close(k->config_fd);
+	bh_stat_set_release(&k->stats);
+	bh_stat_set_release(&k->incoming);
+	free(k->exe);
+}
+
+/* --- actions ---------------------------------------------------------------------------------- */
+
+static void send_msg(struct bh_kid *k, struct bh_ctl_msg *m)
+{
+	struct bh_buf out = BH_BUF_INIT;
+
+	m->generation = k->life.generation;
+	/* A full channel means that the child does not read: its heartbeat decides what follows. */
+	if (k->control.fd >= 0 && bh_ctl_encode(m, &out) == 0 &&
+	    send(k->control.fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EPIPE)
+		bh_warn(k->env->log, COMPONENT, "message to %s: %s", bh_role_name(k->role),
+		    strerror(errno));
+	bh_buf_release(&out);
+}
+
+static void send_plain(struct bh_kid *k, enum bh_ctl_type type)
+{
+	struct bh_ctl_msg m = {.type = type};
+
+	send_msg(k, &m);
+}
+
+static void send_drain(struct bh_kid *k, int64_t deadline_ns, enum bh_drain_mode mode)
+{
+	struct bh_ctl_msg m = {.type = BH_CTL_DRAIN};
+	int64_t left_ms = (deadline_ns - now(k)) / BH_NS_PER_MS;
+
+	m.u.drain.deadline_ms = (uint32_t)BH_MAX(BH_MIN(left_ms, (int64_t)UINT32_MAX), 0);
+	m.u.drain.mode = mode;
+	send_msg(k, &m);
+}
+
+static void do_kill(struct bh_kid *k)
+{
+	if (k->process.fd >= 0 &&
+	    syscall(SYS_pidfd_send_signal, k->process.fd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		bh_error(k->env->log, COMPONENT, "kill %s pid=%d: %s", bh_role_name(k->role), (int)k->pid,
+		    strerror(errno));
+}
+
+static void arm(struct bh_kid *k)
+{
+	if (k->life.timer_ns == BH_LIFE_NEVER)
+		bh_timer_cancel(&k->timer);
+	else
+		bh_timer_at(k->env->loop, &k->timer, k->life.timer_ns, on_timer);
+}
+
+static void ended(struct bh_kid *k, const struct bh_life_exit *how)
+{
+	enum bh_life_state from = k->life.state;
+
+	(void)bh_life_exited(&k->life, how, now(k), k->env->rng);
+	k->pid = 0;
+	arm(k);
+	k->env->ops->gone(k->env->ctx, k);
+	if (k->life.state != from)
+		k->env->ops->changed(k->env->ctx, k, from);
+}
+
+static int watch(struct bh_kid *k, const struct bh_spawned *s)
+{
+	int rc = bh_loop_add_fd(k->env->loop, &k->process, s->pid_fd, BH_LOOP_READ, on_process);
+
+	if (rc) {
+		(void)close(s->pid_fd);
+		(void)close(s->control_fd);
+		return rc;
+	}
+	rc = bh_loop_add_fd(k->env->loop, &k->control, s->control_fd, BH_LOOP_READ, on_control);
+	if (rc)
+		(void)close(s->control_fd);
+	return rc;
+}
+
+static void forget_process(struct bh_kid *k)
+{
+	k->beat_ns = 0;
+	k->beat = (struct bh_ctl_heartbeat){0};
+	k->has_drained = false;
+	k->asked_id = k->incoming_id = 0;
+	k->answered = false;
+	bh_stat_set_clear(&k->stats);
+	bh_stat_set_clear(&k->incoming);
+}
+
+static void do_spawn(struct bh_kid *k)
+{
+	struct bh_spawn_request req = {.exe = k->exe,
+	    .role = k->role,
+	    .generation = k->life.generation,
+	    .run_id = k->env->run_id,
+	    .spool_only = k->spool_only,
+	    .config_fd = k->config_fd,
+	    .log_fd = k->env->log_fd,
+	    .lock_fd = k->env->lock_fd,
+	    .fds = k->fds,
+	    .fds_n = k->fds_n};
+	struct bh_life_exit how = {EXIT_OSERR, 0, false};
+	struct bh_err err = BH_ERR_INIT;
+	struct bh_spawned s;
+
+	forget_process(k);
+	k->failure[0] = '\0';
+	k->spawned_wall_ns = bh_wall_ns(k->env->loop->clock);
+	if (bh_spawn(&req, &s, &how.exec_failed, &err)) {
+		bh_error(k->env->log, COMPONENT, "start of %s: %s", bh_role_name(k->role), err.text);
+		(void)snprintf(k->failure, sizeof(k->failure), "%s", err.text);
+		ended(k, &how);
+		return;
+	}
+	k->pid = s.pid;
+	if (watch(k, &s)) {
+		(void)kill(s.pid, SIGKILL);
+		(void)waitpid(s.pid, NULL, 0);
+		close_watch(&k->process);
+		ended(k, &how);
+		return;
+	}
+	bh_debug(k->env->log, COMPONENT, "started %s pid=%d generation=%" PRIu32, bh_role_name(k->role),
+	    (int)k->pid, k->life.generation);
+	k->env->ops->started(k->env->ctx, k);
+}
+
+static void act(struct bh_kid *k, enum bh_life_action action, int64_t deadline_ns,
+    enum bh_drain_mode mode)
+{
+	switch (action) {
+	case BH_LIFE_DO_SPAWN:
+		do_spawn(k);
+		break;
+	case BH_LIFE_DO_KILL:
+		bh_warn(k->env->log, COMPONENT, "killing %s pid=%d cause=%s", bh_role_name(k->role),
+		    (int)k->pid, bh_life_cause_name(k->life.killed_for));
+		do_kill(k);
+		break;
+	case BH_LIFE_DO_DRAIN:
+		send_drain(k, deadline_ns, mode);
+		break;
+	case BH_LIFE_DO_EXIT:
+		send_plain(k, BH_CTL_EXIT);
+		break;
+	case BH_LIFE_DO_NOTHING:
+		break;
+	}
+}
+
+void bh_kid_event(struct bh_kid *k, enum bh_life_event event, int64_t deadline_ns,
+    enum bh_drain_mode mode)
+{
+	enum bh_life_state from = k->life.state;
+	enum bh_life_action action =
+	    bh_life_step(&k->life, event, now(k), BH_LIFE_NEVER, k->env->rng);
+
+	arm(k);
+	if (k->life.state != from)
+		k->env->ops->changed(k->env->ctx, k, from);
+	act(k, action, deadline_ns, mode);
+}
+
+static void on_timer(struct bh_timer *t)
+{
+	bh_kid_event(BH_CONTAINER(t, struct bh_kid, timer), BH_LIFE_EV_TIMER, 0, BH_DRAIN_FULL);
+}
+
+/* --- what the child says ---------------------------------------------------------------------- */
+
+#define IN(state) (1u << BH_LIFE_##state)
+
+/* States in which a message is allowed; the late ones of a child that is leaving are dropped. */
+static unsigned allowed_in(enum bh_ctl_type type)
+{
+	switch (type) {
+	case BH_CTL_HELLO:
+	case BH_CTL_READY:
+		return IN(STARTING) | IN(STOPPING);
+	case BH_CTL_HEARTBEAT:
+	case BH_CTL_STATS_REPLY:
+		return IN(RUNNING) | IN(DRAINING) | IN(STOPPING);
+	case BH_CTL_DRAIN_PROGRESS:
+	case BH_CTL_DRAIN_ACK:
+		return IN(DRAINING) | IN(STOPPING);
+	case BH_CTL_DRAIN:
+	case BH_CTL_EXIT:
+	case BH_CTL_PEER_STATE:
+	case BH_CTL_STATS:
+		break;
+	}
+	return 0;
+}
+
+static void take_stat(struct bh_kid *k, const struct bh_ctl_msg *m)
+{
+	/* Late answers to an earlier question are nobody's. */
+	if (m->id != 0 && m->id != k->asked_id)
+		return;
+	if (m->id != k->incoming_id) {
+		bh_stat_set_clear(&k->incoming);
+		k->incoming_id = m->id;
+	}
+	if (m->u.stat.type != BH_STAT_END) {
+		bh_stat_set_add(&k->incoming, &m->u.stat);
+		return;
+	}
+	bh_stat_set_swap(&k->stats, &k->incoming);
+	bh_stat_set_clear(&k->incoming);
+	/* Unasked ones are the last of a drain: whoever waits for an answer has it now. */
+	k->answered = true;
+	k->env->ops->stats(k->env->ctx, k);
+}
+
+static void take(struct bh_kid *k, const struct bh_ctl_msg *m)
+{
+	switch (m->type) {
+	case BH_CTL_READY:
+		bh_kid_event(k, BH_LIFE_EV_READY, 0, BH_DRAIN_FULL);
+		break;
+	case BH_CTL_HEARTBEAT:
+	case BH_CTL_DRAIN_PROGRESS:
+		k->beat = m->u.heartbeat;
+		k->beat_ns = now(k);
+		bh_life_beat(&k->life, k->beat_ns);
+		arm(k);
+		break;
+	case BH_CTL_DRAIN_ACK:
+		k->drained = m->u.drained;
+		k->has_drained = true;
+		bh_kid_event(k, BH_LIFE_EV_ACK, 0, BH_DRAIN_FULL);
+		k->env->ops->drained(k->env->ctx, k);
+		break;
+	case BH_CTL_STATS_REPLY:
+		take_stat(k, m);
+		break;
+	case BH_CTL_HELLO:
+	case BH_CTL_DRAIN:
+	case BH_CTL_EXIT:
+	case BH_CTL_PEER_STATE:
+	case BH_CTL_STATS:
+		break;
+	}
+}
+
+static void broken(struct bh_kid *k, const char *why)
+{
+	bh_error(k->env->log, COMPONENT, "%s pid=%d: %s (state %s)", bh_role_name(k->role), (int)k->pid,
+	    why, bh_life_state_name(k->life.state));
+	bh_kid_event(k, BH_LIFE_EV_BROKEN, 0, BH_DRAIN_FULL);
+}
+
+static void check(struct bh_kid *k, const void *raw, size_t n)
+{
+	struct bh_ctl_msg m;
+
+	if (k->life.state == BH_LIFE_BACKOFF) /* killed; nothing it said counts any more */
+		return;
+	if (bh_ctl_decode(raw, n, &m)) {
+		broken(k, "a control message does not decode");
+		return;
+	}
+	if (m.generation != k->life.generation)
+		return;
+	if (!(allowed_in(m.type) & 1u << k->life.state)) {
+		broken(k, "a control message is not allowed now");
+		return;
+	}
+	if (m.type == BH_CTL_HELLO && (m.u.hello.role != k->role || m.u.hello.pid != (uint32_t)k->pid)) {
+		broken(k, "HELLO of another role or process");
+		return;
+	}
+	if (k->life.state != BH_LIFE_STOPPING)
+		take(k, &m);
+}
+
+/* Reads what is there, up to a bound; true when there may be more. */
+static bool read_control(struct bh_kid *k)
+{
+	char raw[BH_CTL_MSG_MAX + 1];
+	uint32_t generation = k->life.generation;
+
+	for (int i = 0; i < MSGS_PER_TURN && k->control.fd >= 0; i++) {
+		ssize_t n = recv(k->control.fd, raw, sizeof(raw), MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return false;
+		if (n <= 0) {
+			/* Its death follows as an event of its own; a live one that closed the channel
+			 * misses its heartbeats. */
+			close_watch(&k->control);
+			return false;
+		}
+		check(k, raw, (size_t)n);
+		if (k->life.generation != generation)
+			return false;
+	}
+	return k->control.fd >= 0;
+}
+
+static void on_control(struct bh_watch *w, unsigned events)
+{
+	(void)events;
+	(void)read_control(BH_CONTAINER(w, struct bh_kid, control));
+}
+
+static void on_process(struct bh_watch *w, unsigned events)
+{
+	struct bh_kid *k = BH_CONTAINER(w, struct bh_kid, process);
+	struct bh_life_exit how = {-1, 0, false};
+	siginfo_t si = {0};
+
+	(void)events;
+	if (waitid(P_PIDFD, (id_t)w->fd, &si, WEXITED | WNOHANG) < 0 || si.si_pid == 0)
+		return;
+	/* Its last words, an acknowledgement perhaps, are still in the socket. */
+	while (read_control(k))
+		continue;
+	if (si.si_code == CLD_EXITED)
+		how.code = si.si_status;
+	else
+		how.signal = si.si_status;
+	close_watch(&k->process);
+	close_watch(&k->control);
+	ended(k, &how);
+}
+
+bool bh_kid_ask(struct bh_kid *k, uint32_t id)
+{
+	struct bh_ctl_msg m = {.type = BH_CTL_STATS, .id = id};
+
+	if (k->has_drained)
+		return false;
+	k->answered = false;
+	if (k->life.state != BH_LIFE_RUNNING && k->life.state != BH_LIFE_DRAINING)
+		return false;
+	if (k->control.fd < 0)
+		return false;
+	k->asked_id = id;
+	send_msg(k, &m);
+	return true;
+}
+
+void bh_kid_peer_state(struct bh_kid *k, enum bh_role peer, bool running)
+{
+	struct bh_ctl_msg m = {.type = BH_CTL_PEER_STATE};
+
+	m.u.peer.role = peer;
+	m.u.peer.running = running;
+	if (k->life.alive)
+		send_msg(k, &m);
+}

@@ -1,0 +1,88 @@
+/*
+ * One child as the supervisor holds it: its life (lifecycle.h), its process, its control channel and
+ * what it last said. Carries out the actions of the life cycle, checks every message against the
+ * state before use (proto/CONTROL.md), and reports what happened to its owner.
+ *
+ * The owner is called back from within bh_kid_* functions and from the loop; it may call bh_kid_*
+ * again, but must not release the kid there.
+ */
+#ifndef BH_SUPERVISOR_KID_H
+#define BH_SUPERVISOR_KID_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/attrs.h"
+#include "common/config.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/rng.h"
+#include "proto/control.h"
+#include "supervisor/lifecycle.h"
+#include "supervisor/spawn.h"
+#include "supervisor/stat_set.h"
+
+struct bh_kid;
+
+struct bh_kid_ops {
+	/* The state is another one; the action that belongs to it follows. */
+	void (*changed)(void *ctx, struct bh_kid *kid, enum bh_life_state from);
+	void (*started)(void *ctx, struct bh_kid *kid); /* a process was made; it may be told things */
+	void (*drained)(void *ctx, struct bh_kid *kid); /* kid->drained holds its answer */
+	void (*gone)(void *ctx, struct bh_kid *kid);    /* its process ended; the state is the new one */
+	void (*stats)(void *ctx, struct bh_kid *kid);   /* its answer is complete in kid->stats */
+};
+
+/* Shared by all kids, borrowed for their lives. */
+struct bh_kid_env {
+	struct bh_loop *loop;
+	struct bh_rng *rng;
+	struct bh_log *log;
+	uint64_t run_id;
+	int log_fd;  /* children's 1 and 2 */
+	int lock_fd; /* inherited by every child; -1 = none */
+	const struct bh_kid_ops *ops;
+	void *ctx;
+};
+
+struct bh_kid {
+	enum bh_role role;
+	bool enabled;
+	bool spool_only; /* for the next start */
+	const struct bh_kid_env *env;
+	struct bh_life life;
+	char *exe;                    /* owned */
+	int config_fd;                /* owned: the sealed configuration, for every start */
+	const struct bh_spawn_fd *fds; /* borrowed */
+	size_t fds_n;
+	pid_t pid; /* 0 when there is no process */
+	int64_t spawned_wall_ns;
+	struct bh_watch process;
+	struct bh_watch control;
+	struct bh_timer timer;
+	int64_t beat_ns; /* mono time of the last heartbeat; 0 = none from this process */
+	struct bh_ctl_heartbeat beat;
+	bool has_drained;
+	struct bh_ctl_drained drained;
+	uint32_t asked_id;         /* of the last STATS; 0 = none */
+	uint32_t incoming_id;      /* of the answer being received */
+	bool answered;             /* the last STATS has its answer in stats */
+	struct bh_stat_set stats;  /* last complete answer of the present or last process */
+	struct bh_stat_set incoming;
+	char failure[BH_ERR_TEXT_MAX]; /* why the last start failed; "" = it did not */
+};
+
+/* config_fd moves into the kid; exe is owned by it. */
+void bh_kid_init(struct bh_kid *k, enum bh_role role, const struct bh_kid_env *env);
+void bh_kid_release(struct bh_kid *k);
+
+/* Feeds the life cycle and carries out the action. deadline_ns (absolute) and mode matter for STOP. */
+void bh_kid_event(struct bh_kid *k, enum bh_life_event event, int64_t deadline_ns,
+    enum bh_drain_mode mode);
+
+/* STATS with this id (not 0). false when it is not in a state to answer. */
+bool bh_kid_ask(struct bh_kid *k, uint32_t id);
+void bh_kid_peer_state(struct bh_kid *k, enum bh_role peer, bool running);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * The sockets clients send to: bound once by the supervisor, kept open for its life and inherited by
+ * each dogstatsd child, so that a restart of the child loses nothing (spec/dogstatsd.md §2.1, §2.2;
+ * spec/supervision.md §14).
+ *
+ * A listener that cannot be made is left out with a note that names the object, the cause and the
+ * way out; the others stand.
+ */
+#ifndef BH_SUPERVISOR_SOCKETS_H
+#define BH_SUPERVISOR_SOCKETS_H
+
+#include <stdbool.h>
+#include "common/attrs.h"
+#include "common/config.h"
+
+#define BH_SOCKETS_MAX 4
+
+struct bh_socket {
+	char *name; /* "udp:127.0.0.1:8125", "udp:[::1]:8125", "uds:/run/x.sock" */
+	int fd;     /* non-blocking, SO_RXQ_OVFL set */
+};
+
+struct bh_sockets {
+	struct bh_socket v[BH_SOCKETS_MAX];
+	size_t n;
+	struct bh_strlist notes; /* what could not be made, and why; plain sentences */
+	char *uds_path;          /* NULL when there is none */
+};
+
+/* Makes all listeners the configuration asks for. Fails only when out of memory. */
+int bh_sockets_open(struct bh_sockets *s, const struct bh_config *cfg) BH_MUST_CHECK;
+
+/* Whether a Unix socket still holds a datagram that nobody has read. */
+bool bh_sockets_unread(const struct bh_sockets *s);
+
+/* Closes all, and removes the Unix socket's file unless somebody else receives there. */
+void bh_sockets_release(struct bh_sockets *s);
+
+#endif

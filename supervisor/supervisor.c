@@ -1,0 +1,273 @@
+#include "supervisor/supervisor.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/child.h"
+#include "common/jsonw.h"
+#include "common/version.h"
+#include "supervisor/file_write.h"
+#include "supervisor/status_view.h"
+
+#define COMPONENT "supervisor"
+#define STATUS_NS (10 * BH_NS_PER_S)
+
+static bool works(const struct bh_kid *k)
+{
+	return k->life.state == BH_LIFE_RUNNING || k->life.state == BH_LIFE_DRAINING;
+}
+
+static bool all_running(const struct bh_supervisor *s)
+{
+	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
+		if (s->kids[i].enabled && s->kids[i].life.state != BH_LIFE_RUNNING)
+			return false;
+	}
+	return true;
+}
+
+bool bh_supervisor_alive(const struct bh_supervisor *s)
+{
+	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
+		if (s->kids[i].life.alive)
+			return true;
+	}
+	return false;
+}
+
+/* --- status ----------------------------------------------------------------------------------- */
+
+static const char *state_name(const struct bh_supervisor *s)
+{
+	if (s->drain.phase == BH_DRAIN_DONE)
+		return "STOPPED";
+	if (bh_stopping(s))
+		return "DRAINING";
+	return s->was_ready ? "RUNNING" : "STARTING";
+}
+
+static struct bh_status_view view(const struct bh_supervisor *s)
+{
+	return (struct bh_status_view){.state = state_name(s),
+	    .ready = !bh_stopping(s) && all_running(s),
+	    .mono_ns = bh_mono_ns(s->loop.clock),
+	    .wall_ns = bh_wall_ns(s->loop.clock),
+	    .started_mono_ns = s->started_ns,
+	    .kids = s->kids,
+	    .notes = &s->notes,
+	    .limits = &s->limits};
+}
+
+static void on_status_timer(struct bh_timer *t)
+{
+	bh_supervisor_write_status(BH_CONTAINER(t, struct bh_supervisor, status_timer));
+}
+
+/* For when the supervisor hangs: what it last knew. */
+void bh_supervisor_write_status(struct bh_supervisor *s)
+{
+	struct bh_status_view v = view(s);
+	struct bh_buf json = BH_BUF_INIT;
+	int rc;
+
+	bh_status_json(&v, &json);
+	(void)bh_buf_u8(&json, '\n');
+	rc = bh_file_replace(s->cfg.run_dir, "status.json", bh_buf_view(&json), 0644);
+	if (rc)
+		bh_debug(&s->log, COMPONENT, "status.json: %s", bh_err_name(rc));
+	bh_buf_release(&json);
+	bh_timer_in(&s->loop, &s->status_timer, STATUS_NS, on_status_timer);
+}
+
+/* --- children --------------------------------------------------------------------------------- */
+
+static void start(struct bh_supervisor *s, enum bh_role role)
+{
+	if (s->kids[role].enabled)
+		bh_kid_event(&s->kids[role], BH_LIFE_EV_START, 0, BH_DRAIN_FULL);
+}
+
+void bh_supervisor_start_children(struct bh_supervisor *s)
+{
+	start(s, BH_ROLE_FORWARDER);
+}
+
+/* The producers follow the forwarder's first answer; one that fails does not hold them up. */
+static void start_producers(struct bh_supervisor *s)
+{
+	if (s->producers_started || bh_stopping(s))
+		return;
+	s->producers_started = true;
+	start(s, BH_ROLE_DOGSTATSD);
+	start(s, BH_ROLE_LOGS);
+}
+
+static bool are_peers(enum bh_role a, enum bh_role b)
+{
+	return a != b && (a == BH_ROLE_FORWARDER || b == BH_ROLE_FORWARDER);
+}
+
+static void tell_peers(struct bh_supervisor *s, const struct bh_kid *k)
+{
+	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
+		if (s->kids[i].enabled && are_peers(k->role, (enum bh_role)i))
+			bh_kid_peer_state(&s->kids[i], k->role, works(k));
+	}
+}
+
+static void on_started(void *ctx, struct bh_kid *k)
+{
+	struct bh_supervisor *s = ctx;
+
+	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
+		if (s->kids[i].enabled && are_peers(k->role, (enum bh_role)i))
+			bh_kid_peer_state(k, (enum bh_role)i, works(&s->kids[i]));
+	}
+}
+
+static void note_ready(struct bh_supervisor *s)
+{
+	if (s->was_ready || bh_stopping(s) || !all_running(s))
+		return;
+	s->was_ready = true;
+	bh_info(&s->log, COMPONENT, "ready: every process runs");
+}
+
+static void on_changed(void *ctx, struct bh_kid *k, enum bh_life_state from)
+{
+	struct bh_supervisor *s = ctx;
+	enum bh_life_state to = k->life.state;
+	bool worked = from == BH_LIFE_RUNNING || from == BH_LIFE_DRAINING;
+
+	bh_info(&s->log, COMPONENT, "%s pid=%d state=%s from=%s", bh_role_name(k->role), (int)k->pid,
+	    bh_life_state_name(to), bh_life_state_name(from));
+	if (worked != works(k))
+		tell_peers(s, k);
+	if (to == BH_LIFE_RUNNING && bh_stopping(s)) {
+		bh_drain_ready(&s->drain, k->role);
+		bh_stop_pump(s);
+	}
+	if (k->role == BH_ROLE_FORWARDER && from == BH_LIFE_STARTING)
+		start_producers(s);
+	note_ready(s);
+	bh_supervisor_write_status(s);
+}
+
+static void on_gone(void *ctx, struct bh_kid *k)
+{
+	struct bh_supervisor *s = ctx;
+	const struct bh_life *l = &k->life;
+	bool expected = l->last_cause == BH_CAUSE_REQUESTED && l->last_exit.code == 0;
+
+	bh_log_write(&s->log, expected ? BH_LOG_INFO : BH_LOG_ERROR, COMPONENT,
+	    "%s ended cause=%s code=%d signal=%d state=%s", bh_role_name(k->role),
+	    bh_life_cause_name(l->last_cause), l->last_exit.code, l->last_exit.signal,
+	    bh_life_state_name(l->state));
+	if (l->state == BH_LIFE_FATAL)
+		bh_error(&s->log, COMPONENT, "%s is not started again: %s", bh_role_name(k->role),
+		    k->failure[0] ? k->failure : "its own messages above say why");
+	bh_collect_check(&s->collect);
+	if (bh_stopping(s)) {
+		/* Nothing restarts by itself during an end. */
+		if (l->state == BH_LIFE_BACKOFF)
+			bh_kid_event(k, BH_LIFE_EV_STOP, 0, BH_DRAIN_FULL);
+		bh_drain_gone(&s->drain, k->role, bh_mono_ns(s->loop.clock));
+		bh_stop_pump(s);
+	}
+}
+
+static void on_drained(void *ctx, struct bh_kid *k)
+{
+	struct bh_supervisor *s = ctx;
+
+	bh_drain_acked(&s->drain, k->role, bh_mono_ns(s->loop.clock));
+	bh_stop_pump(s);
+}
+
+static void on_stats(void *ctx, struct bh_kid *k)
+{
+	struct bh_supervisor *s = ctx;
+
+	(void)k;
+	bh_collect_check(&s->collect);
+}
+
+const struct bh_kid_ops bh_supervisor_kid_ops = {
+    .changed = on_changed,
+    .started = on_started,
+    .drained = on_drained,
+    .gone = on_gone,
+    .stats = on_stats,
+};
+
+/* --- questions -------------------------------------------------------------------------------- */
+
+static bool is_question(enum bh_verb verb)
+{
+	return verb == BH_VERB_STATUS || verb == BH_VERB_LEDGER;
+}
+
+void bh_supervisor_collected(void *ctx)
+{
+	struct bh_supervisor *s = ctx;
+	struct bh_status_view v = view(s);
+	struct bh_buf status = BH_BUF_INIT, ledger = BH_BUF_INIT;
+	bool more = false;
+
+	bh_status_json(&v, &status);
+	bh_ledger_json(&v, &ledger);
+	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
+		struct bh_ctl_conn *c = &s->ctl.conn[i];
+
+		if (c->watch.fd < 0 || !c->asked || c->answered || !is_question(c->verb))
+			continue;
+		if (c->round > s->collect.round)
+			more = true;
+		else
+			bh_ctl_answer(c, bh_buf_view(c->verb == BH_VERB_STATUS ? &status : &ledger));
+	}
+	bh_buf_release(&status);
+	bh_buf_release(&ledger);
+	if (more)
+		bh_collect_start(&s->collect);
+}
+
+static void answer_version(struct bh_ctl_conn *c)
+{
+	struct bh_buf json = BH_BUF_INIT;
+	struct bh_jsonw w;
+
+	bh_jsonw_init(&w, &json);
+	bh_jsonw_object(&w, NULL);
+	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_str(&w, "version", BH_VERSION);
+	bh_jsonw_str(&w, "agent_version", BH_AGENT_VERSION);
+	bh_jsonw_object_end(&w);
+	bh_ctl_answer(c, bh_buf_view(&json));
+	bh_buf_release(&json);
+}
+
+void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
+{
+	struct bh_supervisor *s = ctx;
+
+	switch (conn->verb) {
+	case BH_VERB_STATUS:
+	case BH_VERB_LEDGER:
+		conn->round = bh_collect_next(&s->collect);
+		bh_collect_start(&s->collect);
+		break;
+	case BH_VERB_DRAIN:
+		bh_stop_begin(s, "drain");
+		break;
+	case BH_VERB_SHUTDOWN:
+		s->exit_wanted = true;
+		bh_stop_begin(s, "shutdown");
+		break;
+	case BH_VERB_VERSION:
+		answer_version(conn);
+		break;
+	case BH_VERB__N:
+		break;
+	}
+}

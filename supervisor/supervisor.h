@@ -1,0 +1,86 @@
+/*
+ * The supervisor: one thread, one loop, three children (spec/supervision.md §1-§5). This header is
+ * the shared state of its parts: supervisor.c (children and questions), stop.c (the ordered end),
+ * run.c (bringing everything up and down).
+ */
+#ifndef BH_SUPERVISOR_SUPERVISOR_H
+#define BH_SUPERVISOR_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/config.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/rng.h"
+#include "supervisor/collect.h"
+#include "supervisor/ctl_server.h"
+#include "supervisor/drain.h"
+#include "supervisor/kid.h"
+#include "supervisor/rundir.h"
+#include "supervisor/sockets.h"
+
+struct bh_supervisor {
+	struct bh_config cfg;
+	struct bh_log log;
+	struct bh_loop loop;
+	struct bh_rng rng;
+	struct bh_rundir rundir;
+	struct bh_sockets sockets;
+	struct bh_spawn_fd socket_fds[BH_SOCKETS_MAX];
+	struct bh_strlist notes;  /* of the start: configuration, listeners */
+	struct bh_strlist limits; /* protections that are missing */
+	struct bh_kid_env env;
+	struct bh_kid kids[BH_ROLE__N]; /* [BH_ROLE_SUPERVISOR] is unused */
+	struct bh_collect collect;
+	struct bh_ctl_server ctl;
+	struct bh_watch signals;
+	struct bh_timer status_timer;
+	int64_t started_ns;
+	bool producers_started;
+	bool was_ready;
+
+	/* the end */
+	struct bh_drain drain;
+	struct bh_timer drain_timer;
+	const char *stop_cause;   /* of the drain; a literal */
+	int64_t stop_wall_ns;     /* wall time of its begin */
+	bool exit_wanted;         /* leave when the drain is done */
+	unsigned stop_signals;    /* TERM and INT that counted */
+	int64_t stop_signal_ns;   /* mono time of the last one that counted */
+	bool pumping;
+	bool killing;             /* immediate stop */
+	struct bh_buf report;     /* JSON of the last drain; empty before */
+	bool accounted;           /* its verdict */
+	int exit_code;
+};
+
+/* --- supervisor.c --- */
+extern const struct bh_kid_ops bh_supervisor_kid_ops;
+void bh_supervisor_start_children(struct bh_supervisor *s);
+void bh_supervisor_write_status(struct bh_supervisor *s);
+void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn);
+void bh_supervisor_collected(void *ctx);
+bool bh_supervisor_alive(const struct bh_supervisor *s); /* any child process left */
+
+/* --- stop.c --- */
+/* Begins the ordered drain unless one has begun. */
+void bh_stop_begin(struct bh_supervisor *s, const char *cause);
+/* TERM or INT: ordered, then fast, then at once. */
+void bh_stop_signal(struct bh_supervisor *s, const char *cause);
+/* SIGKILL to all children; the loop ends when they are gone. */
+void bh_stop_now(struct bh_supervisor *s);
+/* A fact for the drain was noted: carries out what follows. Harmless when none runs. */
+void bh_stop_pump(struct bh_supervisor *s);
+
+static inline bool bh_stopping(const struct bh_supervisor *s)
+{
+	return s->killing || s->drain.phase != BH_DRAIN_IDLE;
+}
+
+/* --- run.c --- */
+/* From configuration to exit status. config_path may be NULL. */
+int bh_supervisor_run(const char *config_path);
+
+#endif

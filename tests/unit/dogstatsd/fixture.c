@@ -1,0 +1,239 @@
+#include "tests/unit/dogstatsd/fixture.h"
+
+#include <criterion/criterion.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/agent_payload.pb-c.h"
+
+typedef Datadog__Agentpayload__MetricPayload metric_payload;
+typedef Datadog__Agentpayload__MetricPayload__MetricSeries metric_series;
+typedef Datadog__Agentpayload__SketchPayload sketch_payload;
+typedef Datadog__Agentpayload__SketchPayload__Sketch sketch_series;
+typedef Datadog__Agentpayload__SketchPayload__Sketch__Dogsketch dogsketch;
+
+static char max[] = "max", median[] = "median", avg[] = "avg", count[] = "count", p95[] = "0.95";
+static char *aggregates[] = {max, median, avg, count};
+static char *percentiles[] = {p95};
+
+struct bh_strlist fixture_list(char **words, size_t n)
+{
+	return (struct bh_strlist){words, n};
+}
+
+void fixture_defaults(struct fixture *f)
+{
+	static char hostname[] = "h", kind[] = "none";
+
+	memset(f, 0, sizeof(*f));
+	f->cfg = (struct bh_config){
+	    .hostname = hostname,
+	    .histogram_aggregates = fixture_list(aggregates, 4),
+	    .histogram_percentiles = fixture_list(percentiles, 1),
+	    .dogstatsd_expiry_seconds = 300,
+	    .dogstatsd_context_expiry_seconds = 20,
+	    .dogstatsd_no_aggregation_pipeline = true,
+	    .dogstatsd_context_limit = 1000,
+	    .serializer_max_payload_size = 2621440,
+	    .serializer_max_uncompressed_payload_size = 4194304,
+	    .serializer_max_series_payload_size = 512000,
+	    .serializer_max_series_uncompressed_payload_size = 5242880,
+	    .serializer_max_series_points_per_payload = 10000,
+	    .serializer_compressor_kind = kind,
+	    .serializer_zstd_compressor_level = 1,
+	};
+}
+
+static void keep(void *ctx, struct bh_payload *p)
+{
+	struct fixture *f = ctx;
+	struct bh_payload **end = &f->payloads;
+
+	while (*end)
+		end = &(*end)->next;
+	*end = p;
+}
+
+void fixture_open(struct fixture *f)
+{
+	struct bh_sampler_config cfg = {
+	    .seed = 42,
+	    .hostname = bh_str_from(f->cfg.hostname),
+	    .tags = &f->cfg.dogstatsd_tags,
+	    .expiry_s = f->cfg.dogstatsd_expiry_seconds,
+	    .context_expiry_s = f->cfg.dogstatsd_context_expiry_seconds,
+	    .context_limit = (size_t)f->cfg.dogstatsd_context_limit,
+	};
+
+	cr_assert_eq(bh_sampler_init(&f->sampler, &cfg), 0);
+	bh_late_init(&f->late, &f->sampler.contexts.resolver);
+	cr_assert_eq(bh_ingest_init(&f->ingest, &f->sampler, &f->late,
+			 f->cfg.dogstatsd_no_aggregation_pipeline),
+	    0);
+	bh_hist_outputs_init(&f->hist, &f->cfg.histogram_aggregates, &f->cfg.histogram_percentiles);
+	bh_payload_writer_init(&f->writer, &f->cfg, keep, f);
+	bh_output_init(&f->output, &f->writer, &f->hist);
+}
+
+void fixture_close(struct fixture *f)
+{
+	(void)fixture_text(f);
+	bh_buf_release(&f->text);
+	bh_output_release(&f->output);
+	bh_payload_writer_release(&f->writer);
+	bh_ingest_release(&f->ingest);
+	bh_late_release(&f->late);
+	bh_sampler_release(&f->sampler);
+}
+
+void fixture_send_bytes(struct fixture *f, int64_t now, struct bh_str datagram, unsigned flags)
+{
+	/* A copy of exactly this size: reading beyond it is seen by AddressSanitizer. */
+	char *copy = malloc(datagram.n ? datagram.n : 1);
+
+	cr_assert_not_null(copy);
+	if (datagram.n)
+		memcpy(copy, datagram.p, datagram.n);
+	bh_ingest_datagram(
+	    &f->ingest, (struct bh_str){copy, datagram.n}, flags, now, &f->ledger, &f->bad);
+	f->bad.line = (struct bh_str){NULL, 0};
+	free(copy);
+}
+
+void fixture_send(struct fixture *f, int64_t now, const char *datagram)
+{
+	fixture_send_bytes(f, now, bh_str_from(datagram), 0);
+}
+
+static void put_tags(struct bh_buf *out, char **tags, size_t n)
+{
+	(void)bh_buf_str(out, " tags=");
+	for (size_t i = 0; i < n; i++)
+		(void)bh_buf_printf(out, "%s%s", i ? "," : "", tags[i]);
+}
+
+static void put_series(struct bh_buf *out, const metric_series *s)
+{
+	static const char *const types[] = {"unspecified", "count", "rate", "gauge"};
+
+	(void)bh_buf_printf(out, "%s %s", s->metric, types[s->type]);
+	for (size_t i = 0; i < s->n_resources; i++)
+		(void)bh_buf_printf(out, " %s=%s", s->resources[i]->type, s->resources[i]->name);
+	put_tags(out, s->tags, s->n_tags);
+	(void)bh_buf_printf(out, " interval=%d", (int)s->interval);
+	for (size_t i = 0; i < s->n_points; i++)
+		(void)bh_buf_printf(
+		    out, " %lld:%.10g", (long long)s->points[i]->timestamp, s->points[i]->value);
+	(void)bh_buf_str(out, "\n");
+}
+
+static void put_dogsketch(struct bh_buf *out, const dogsketch *d)
+{
+	(void)bh_buf_printf(out,
+	    " %lld:cnt=%lld,min=%.10g,max=%.10g,avg=%.10g,sum=%.10g,bins=", (long long)d->ts,
+	    (long long)d->cnt, d->min, d->max, d->avg, d->sum);
+	cr_assert_eq(d->n_k, d->n_n);
+	for (size_t i = 0; i < d->n_k; i++)
+		(void)bh_buf_printf(out, "%s%d*%u", i ? "/" : "", d->k[i], d->n[i]);
+}
+
+static void put_sketch(struct bh_buf *out, const sketch_series *s)
+{
+	(void)bh_buf_printf(out, "%s sketch host=%s", s->metric, s->host);
+	put_tags(out, s->tags, s->n_tags);
+	for (size_t i = 0; i < s->n_dogsketches; i++)
+		put_dogsketch(out, s->dogsketches[i]);
+	(void)bh_buf_str(out, "\n");
+}
+
+static void put_payload(struct bh_buf *out, const struct bh_payload *p)
+{
+	const uint8_t *body = (const uint8_t *)p->body;
+
+	cr_assert_eq(p->encoding, BH_ENC_IDENTITY);
+	cr_assert_eq(p->raw_len, p->len);
+	if (p->kind == BH_KIND_SERIES_V2) {
+		metric_payload *m =
+		    datadog__agentpayload__metric_payload__unpack(NULL, p->len, body);
+
+		cr_assert_not_null(m, "series payload does not decode");
+		for (size_t i = 0; i < m->n_series; i++)
+			put_series(out, m->series[i]);
+		datadog__agentpayload__metric_payload__free_unpacked(m, NULL);
+	} else {
+		sketch_payload *s =
+		    datadog__agentpayload__sketch_payload__unpack(NULL, p->len, body);
+
+		cr_assert_not_null(s, "sketch payload does not decode");
+		cr_assert_not_null(s->metadata);
+		for (size_t i = 0; i < s->n_sketches; i++)
+			put_sketch(out, s->sketches[i]);
+		datadog__agentpayload__sketch_payload__free_unpacked(s, NULL);
+	}
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void sort_lines(struct bh_buf *text)
+{
+	size_t n = 0, len = 0;
+	char **lines, *copy;
+
+	for (size_t i = 0; i < text->len; i++)
+		n += text->data[i] == '\n';
+	if (n < 2)
+		return;
+	lines = calloc(n, sizeof(*lines));
+	copy = bh_buf_detach(text, &len);
+	cr_assert_not_null(lines);
+	n = 0;
+	for (char *p = copy, *nl; (nl = strchr(p, '\n')); p = nl + 1) {
+		*nl = '\0';
+		lines[n++] = p;
+	}
+	qsort(lines, n, sizeof(*lines), compare_lines);
+	for (size_t i = 0; i < n; i++)
+		(void)bh_buf_printf(text, "%s\n", lines[i]);
+	free(lines);
+	free(copy);
+}
+
+const char *fixture_text(struct fixture *f)
+{
+	bh_buf_clear(&f->text);
+	while (f->payloads) {
+		struct bh_payload *p = f->payloads;
+
+		f->payloads = p->next;
+		if (p->encoding == BH_ENC_IDENTITY)
+			put_payload(&f->text, p);
+		free(p);
+	}
+	sort_lines(&f->text);
+	return f->text.len ? f->text.data : "";
+}
+
+const char *fixture_flush(struct fixture *f, int64_t now, bool all)
+{
+	struct bh_flush_set *set;
+
+	cr_assert_eq(bh_sampler_flush(&f->sampler, now, all, &set), 0);
+	bh_payload_writer_begin(&f->writer, BH_KIND_SERIES_V2);
+	bh_output_set_series(&f->output, set);
+	bh_payload_writer_finish(&f->writer);
+	bh_payload_writer_begin(&f->writer, BH_KIND_SKETCHES);
+	bh_output_set_sketches(&f->output, set);
+	bh_payload_writer_finish(&f->writer);
+	bh_flush_set_free(set);
+	return fixture_text(f);
+}
+
+const char *fixture_flush_late(struct fixture *f)
+{
+	bh_late_flush(&f->late, &f->writer);
+	return fixture_text(f);
+}

@@ -1,0 +1,251 @@
+#include <criterion/criterion.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/err.h"
+#include "common/rng.h"
+#include "dogstatsd/context.h"
+
+static struct bh_resolver resolver;
+
+static void setup(void)
+{
+	cr_assert_eq(bh_resolver_init(&resolver, 5, BH_STR_LIT("h"), NULL), 0);
+}
+
+static void teardown(void)
+{
+	bh_resolver_release(&resolver);
+}
+
+TestSuite(identity, .init = setup, .fini = teardown);
+
+/* "name@host tag|tag" */
+static const char *resolve(const char *name, struct bh_str tags, struct bh_key *key)
+{
+	static char out[512];
+	struct bh_identity id;
+	struct bh_str tag, rest;
+	size_t at;
+
+	cr_assert_eq(bh_resolve(&resolver, bh_str_from(name), tags, &id, key), 0);
+	at = (size_t)snprintf(
+	    out, sizeof(out), "%.*s@%.*s ", (int)id.name.n, id.name.p, (int)id.host.n, id.host.p);
+	for (rest = id.tags; bh_tags_next(&rest, &tag);)
+		at += (size_t)snprintf(out + at, sizeof(out) - at, "[%.*s]", (int)tag.n, tag.p);
+	return out;
+}
+
+static void expect(const char *tags, const char *want)
+{
+	struct bh_key key;
+	const char *got = resolve("m", bh_str_from(tags), &key);
+
+	cr_expect_str_eq(got, want, "%s gave %s", tags, got);
+}
+
+Test(identity, sorts_tags_and_keeps_each_once)
+{
+	expect("", "m@h ");
+	expect("b,a", "m@h [a][b]");
+	expect("b,a,b,a", "m@h [a][b]");
+	expect("a,,b", "m@h [][a][b]");
+	expect(",", "m@h []");
+	expect("a:1,a", "m@h [a][a:1]");
+}
+
+Test(identity, takes_special_tags_out)
+{
+	expect("host:x,a", "m@x [a]");
+	expect("host:x,host:y", "m@y ");
+	expect("host:", "m@ ");
+	expect("Host:x,hostname:x,host", "m@h [Host:x][host][hostname:x]");
+	expect("dd.internal.entity_id:1,dd.internal.entity_id:2,a", "m@h [a]");
+	expect("dd.internal.jmx_check_name:k,a", "m@h [a]");
+	expect("dd.internal.card:low,dd.internal.card:high", "m@h [dd.internal.card:high]");
+	expect("device:sda", "m@h [device:sda]");
+}
+
+Test(identity, repairs_invalid_utf8)
+{
+	struct bh_key key;
+
+	expect("a:\xFF\xFE,b", "m@h [a:\xEF\xBF\xBD][b]");
+	cr_expect_str_eq(resolve("n\xFF", BH_STR_LIT(""), &key), "n\xEF\xBF\xBD@h ");
+	cr_expect_eq(resolver.sanitized, 2);
+}
+
+Test(identity, has_one_key_whatever_the_order_of_tags)
+{
+	struct bh_key a, b, c, d, e;
+
+	(void)resolve("m", BH_STR_LIT("x,y,z"), &a);
+	(void)resolve("m", BH_STR_LIT("z,x,y,x"), &b);
+	(void)resolve("m", BH_STR_LIT("x,yz"), &c);
+	(void)resolve("m", BH_STR_LIT("x,y,z,host:q"), &d);
+	(void)resolve("n", BH_STR_LIT("x,y,z"), &e);
+	cr_expect(bh_key_eq(a, b));
+	cr_expect(!bh_key_eq(a, c) && !bh_key_eq(a, d) && !bh_key_eq(a, e));
+}
+
+Test(identity, adds_configured_tags_without_reading_them)
+{
+	char *words[] = {(char[]){"env:prod"}, (char[]){"host:no"}};
+	struct bh_strlist extra = {words, 2};
+	struct bh_key key;
+
+	bh_resolver_release(&resolver);
+	cr_assert_eq(bh_resolver_init(&resolver, 5, BH_STR_LIT("h"), &extra), 0);
+	cr_expect_str_eq(
+	    resolve("m", BH_STR_LIT("env:prod,zone:1"), &key), "m@h [env:prod][host:no][zone:1]");
+}
+
+Test(identity, packs_long_tags)
+{
+	static char tag[40000];
+	struct bh_identity id;
+	struct bh_str rest, got;
+	struct bh_key key;
+
+	memset(tag, 'x', sizeof(tag));
+	cr_assert_eq(
+	    bh_resolve(&resolver, BH_STR_LIT("m"), (struct bh_str){tag, sizeof(tag)}, &id, &key),
+	    0);
+	rest = id.tags;
+	cr_assert(bh_tags_next(&rest, &got));
+	cr_expect_eq(got.n, sizeof(tag));
+	cr_expect_not(bh_tags_next(&rest, &got));
+}
+
+static struct bh_context *get(struct bh_contexts *c, const char *name, const char *tags)
+{
+	struct bh_context *ctx = NULL;
+
+	cr_assert_eq(
+	    bh_contexts_get(c, bh_str_from(name), bh_str_from(tags), BH_METRIC_GAUGE, &ctx), 0);
+	return ctx;
+}
+
+Test(contexts, are_found_by_text_and_by_identity)
+{
+	struct bh_contexts c;
+	struct bh_context *ctx;
+
+	cr_assert_eq(bh_contexts_init(&c, 1, BH_STR_LIT("h"), NULL, 10), 0);
+	ctx = get(&c, "m", "a,b");
+	cr_expect_eq(get(&c, "m", "a,b"), ctx);
+	cr_expect_eq(get(&c, "m", "b,a"), ctx);
+	cr_expect_eq(get(&c, "m", "b,a,a,host:h"), ctx);
+	cr_expect_neq(get(&c, "m", "a"), ctx);
+	cr_expect_eq(bh_contexts_count(&c), 2);
+	bh_contexts_release(&c);
+}
+
+Test(contexts, beyond_the_limit_are_refused_and_known_ones_stay)
+{
+	struct bh_contexts c;
+	struct bh_context *ctx;
+
+	cr_assert_eq(bh_contexts_init(&c, 1, BH_STR_LIT("h"), NULL, 1), 0);
+	ctx = get(&c, "m", "");
+	cr_expect_eq(bh_contexts_get(&c, BH_STR_LIT("n"), BH_STR_LIT(""), BH_METRIC_GAUGE, &ctx),
+	    BH_E_LIMIT);
+	cr_expect_not_null(get(&c, "m", ""));
+	bh_contexts_release(&c);
+}
+
+/* Many contexts come and go: those that should be there are, those that went are not. */
+Test(contexts, survive_growth_and_expiry_of_others)
+{
+	struct bh_contexts c;
+	struct bh_context *list;
+	char name[32];
+	size_t expired = 0;
+
+	cr_assert_eq(bh_contexts_init(&c, 1, BH_STR_LIT("h"), NULL, 100000), 0);
+	for (int i = 0; i < 20000; i++) {
+		(void)snprintf(name, sizeof(name), "m%d", i);
+		get(&c, name, "t")->last_seen = i % 10 ? 100 : 200;
+	}
+	list = bh_contexts_expire(&c, 150, 10, 10);
+	for (const struct bh_context *ctx = list; ctx; ctx = ctx->next)
+		expired++;
+	bh_context_list_free(list);
+	cr_expect_eq(expired, 18000);
+	cr_expect_eq(bh_contexts_count(&c), 2000);
+	for (int i = 0; i < 20000; i += 10) {
+		(void)snprintf(name, sizeof(name), "m%d", i);
+		cr_assert_eq(get(&c, name, "t")->last_seen, 200);
+	}
+	cr_expect_eq(bh_contexts_count(&c), 2000);
+	bh_contexts_release(&c);
+}
+
+Test(contexts, with_data_in_an_open_bucket_do_not_expire)
+{
+	struct bh_contexts c;
+
+	cr_assert_eq(bh_contexts_init(&c, 1, BH_STR_LIT("h"), NULL, 10), 0);
+	get(&c, "m", "")->open = 1;
+	cr_expect_null(bh_contexts_expire(&c, 1000, 10, 10));
+	get(&c, "m", "")->open = 0;
+	bh_context_list_free(bh_contexts_expire(&c, 1000, 10, 10));
+	cr_expect_eq(bh_contexts_count(&c), 0);
+	bh_contexts_release(&c);
+}
+
+Test(contexts, remember_a_bounded_number_of_texts)
+{
+	struct bh_contexts c;
+	struct bh_context *ctx;
+	char tags[32];
+
+	cr_assert_eq(bh_contexts_init(&c, 1, BH_STR_LIT("h"), NULL, 10), 0);
+	ctx = get(&c, "m", "");
+	for (int i = 0; i < 20000; i++) {
+		(void)snprintf(tags, sizeof(tags), "host:%d,host:h", i);
+		cr_assert_eq(get(&c, "m", tags), ctx);
+	}
+	cr_expect_lt(c.by_text.n, 5000);
+	bh_contexts_release(&c);
+}
+
+static bool is_marked(struct bh_context *ctx, void *arg)
+{
+	(void)arg;
+	return ctx->mark == 1;
+}
+
+/* Against a plain array: random adds and sweeps over keys that collide on purpose. */
+Test(ctxmap, agrees_with_a_plain_array)
+{
+	static struct bh_context nodes[600];
+	bool present[600] = {false};
+	struct bh_ctxmap m;
+	struct bh_rng rng;
+
+	bh_rng_seed(&rng, 21);
+	cr_assert_eq(bh_ctxmap_init(&m), 0);
+	for (int round = 0; round < 200; round++) {
+		for (int i = 0; i < 40; i++) {
+			size_t k = bh_rng_u64(&rng) % 600;
+
+			if (present[k])
+				continue;
+			/* 8 homes, at the end of the table so that runs wrap */
+			cr_assert_eq(bh_ctxmap_add(&m, (struct bh_key){~(k % 8), k}, &nodes[k]), 0);
+			present[k] = true;
+		}
+		for (size_t k = 0; k < 600; k++) {
+			nodes[k].mark = bh_rng_u64(&rng) % 4 == 0;
+			if (nodes[k].mark)
+				present[k] = false;
+		}
+		bh_ctxmap_sweep(&m, is_marked, NULL);
+		for (size_t k = 0; k < 600; k++)
+			cr_assert_eq(bh_ctxmap_find(&m, (struct bh_key){~(k % 8), k}),
+			    present[k] ? &nodes[k] : NULL, "round %d key %zu", round, k);
+	}
+	bh_ctxmap_release(&m);
+}

@@ -1,0 +1,208 @@
+#include <criterion/criterion.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dogstatsd/series_encoder.h"
+#include "dogstatsd/sketch_encoder.h"
+#include "proto/agent_payload.pb-c.h"
+
+typedef Datadog__Agentpayload__MetricPayload metric_payload;
+typedef Datadog__Agentpayload__MetricPayload__MetricSeries metric_series;
+typedef Datadog__Agentpayload__SketchPayload sketch_payload;
+
+/* The vectors of spec/intake.md §20. */
+static const char series_hex[] =
+    "0a3f0a0a0a04686f737412026831120a706167652e76696577731a08656e763a70726f64"
+    "220f090000000000000c401080e2cfaa062802400a4a060a04200a280a";
+static const char sketch_hex[] =
+    "0a530a036c6174120268312208656e763a70726f643a360880e2cfaa0610031900000000"
+    "0000f03f21000000000000004029555555555555f53f3100000000000010403a04f414ce"
+    "154202020142060a04200a280a1200";
+
+static struct bh_buf from_hex(const char *hex)
+{
+	struct bh_buf b = BH_BUF_INIT;
+
+	for (; *hex; hex += 2) {
+		char pair[3] = {hex[0], hex[1], 0};
+
+		(void)bh_buf_u8(&b, (uint8_t)strtoul(pair, NULL, 16));
+	}
+	return b;
+}
+
+/* Both messages, decoded and packed again by protobuf-c, are the same bytes. */
+static void expect_same_series(struct bh_str entry, const char *hex)
+{
+	struct bh_buf want = from_hex(hex);
+	metric_payload *a =
+	    datadog__agentpayload__metric_payload__unpack(NULL, entry.n, (const uint8_t *)entry.p);
+	metric_payload *b = datadog__agentpayload__metric_payload__unpack(
+	    NULL, want.len, (const uint8_t *)want.data);
+	uint8_t packed_a[256], packed_b[256];
+	size_t na, nb;
+
+	cr_assert(a && b);
+	na = datadog__agentpayload__metric_payload__pack(a, packed_a);
+	nb = datadog__agentpayload__metric_payload__pack(b, packed_b);
+	cr_expect(na == nb && memcmp(packed_a, packed_b, na) == 0);
+	datadog__agentpayload__metric_payload__free_unpacked(a, NULL);
+	datadog__agentpayload__metric_payload__free_unpacked(b, NULL);
+	bh_buf_release(&want);
+}
+
+static const struct bh_identity h1 = {
+    .name = {"page.views", 10},
+    .host = {"h1", 2},
+    .tags = {"\x08"
+	     "env:prod",
+	9},
+};
+
+Test(series_encoder, writes_the_vector_of_the_specification)
+{
+	struct bh_point point = {1700000000, 3.5};
+	struct bh_series s = {.id = &h1,
+	    .type = BH_SERIES_RATE,
+	    .interval = 10,
+	    .category = BH_ORIGIN_CATEGORY_DOGSTATSD,
+	    .points = &point,
+	    .n = 1};
+	struct bh_buf scratch = BH_BUF_INIT;
+	struct bh_str entry;
+
+	cr_assert_eq(bh_series_encode(&s, &scratch, &entry), 0);
+	cr_expect_eq(entry.n, 65);
+	expect_same_series(entry, series_hex);
+	bh_buf_release(&scratch);
+}
+
+static metric_payload *encode(const struct bh_series *s)
+{
+	struct bh_buf scratch = BH_BUF_INIT;
+	struct bh_str entry;
+	metric_payload *m;
+
+	cr_assert_eq(bh_series_encode(s, &scratch, &entry), 0);
+	m = datadog__agentpayload__metric_payload__unpack(NULL, entry.n, (const uint8_t *)entry.p);
+	cr_assert_not_null(m);
+	cr_assert_eq(m->n_series, 1);
+	bh_buf_release(&scratch);
+	return m;
+}
+
+Test(series_encoder, turns_device_and_resource_tags_into_resources)
+{
+	struct bh_identity id = {
+	    .name = BH_STR_LIT("m"),
+	    .host = BH_STR_LIT(""),
+	    .tags = BH_STR_LIT("\x01"
+			       "a"
+			       "\x1d"
+			       "dd.internal.resource:pod:p:q1"
+			       "\x16"
+			       "dd.internal.resource:x"
+			       "\x0a"
+			       "device:sda"
+			       "\x06"
+			       "device"),
+	};
+	struct bh_point point = {1, 1};
+	struct bh_series s = {.id = &id, .type = BH_SERIES_GAUGE, .points = &point, .n = 1};
+	metric_payload *m = encode(&s);
+	const metric_series *got = m->series[0];
+
+	cr_assert_eq(got->n_resources, 3);
+	cr_expect_str_eq(got->resources[0]->type, "host");
+	cr_expect_str_eq(got->resources[0]->name, "");
+	cr_expect_str_eq(got->resources[1]->type, "pod");
+	cr_expect_str_eq(got->resources[1]->name, "p:q1");
+	cr_expect_str_eq(got->resources[2]->type, "device");
+	cr_expect_str_eq(got->resources[2]->name, "sda");
+	cr_assert_eq(got->n_tags, 3);
+	cr_expect_str_eq(got->tags[0], "a");
+	cr_expect_str_eq(got->tags[1], "dd.internal.resource:x");
+	cr_expect_str_eq(got->tags[2], "device");
+	datadog__agentpayload__metric_payload__free_unpacked(m, NULL);
+}
+
+Test(series_encoder, writes_suffix_source_type_and_many_points)
+{
+	struct bh_point points[300];
+	struct bh_series s = {.id = &h1,
+	    .suffix = BH_STR_LIT(".95percentile"),
+	    .type = BH_SERIES_GAUGE,
+	    .source_type = BH_STR_LIT("System"),
+	    .points = points,
+	    .n = 300};
+	metric_payload *m;
+
+	for (int i = 0; i < 300; i++)
+		points[i] = (struct bh_point){1700000000 + i, -i / 3.0};
+	m = encode(&s);
+	cr_expect_str_eq(m->series[0]->metric, "page.views.95percentile");
+	cr_expect_str_eq(m->series[0]->source_type_name, "System");
+	cr_expect_eq(m->series[0]->interval, 0);
+	cr_expect_eq(m->series[0]->metadata->origin->origin_product, 10);
+	cr_expect_eq(m->series[0]->metadata->origin->origin_category, 0);
+	cr_assert_eq(m->series[0]->n_points, 300);
+	for (int i = 0; i < 300; i++) {
+		cr_assert_eq(m->series[0]->points[i]->timestamp, 1700000000 + i);
+		cr_assert_eq(m->series[0]->points[i]->value, -i / 3.0);
+	}
+	datadog__agentpayload__metric_payload__free_unpacked(m, NULL);
+}
+
+Test(sketch_encoder, writes_the_vector_of_the_specification)
+{
+	struct bh_identity id = {{"lat", 3}, {"h1", 2},
+	    {"\x08"
+	     "env:prod",
+		9}};
+	struct bh_sketch sketch = BH_SKETCH_INIT;
+	struct bh_sketch_point point = {1700000000, &sketch};
+	struct bh_buf scratch = BH_BUF_INIT, body = BH_BUF_INIT, want = from_hex(sketch_hex);
+	struct bh_str entry;
+
+	cr_assert_eq(bh_sketch_add(&sketch, 1, 1), 0);
+	cr_assert_eq(bh_sketch_add(&sketch, 1, 1), 0);
+	cr_assert_eq(bh_sketch_add(&sketch, 2, 1), 0);
+	cr_assert_eq(bh_sketch_encode(&id, &point, 1, &scratch, &entry), 0);
+	(void)bh_buf_append(&body, entry.p, entry.n);
+	(void)bh_buf_append(&body, "\x12\x00", 2);
+	cr_assert_eq(body.len, want.len);
+	cr_expect(memcmp(body.data, want.data, want.len) == 0);
+	bh_sketch_release(&sketch);
+	bh_buf_release(&scratch);
+	bh_buf_release(&body);
+	bh_buf_release(&want);
+}
+
+Test(sketch_encoder, splits_counts_beyond_32_bits)
+{
+	struct bh_identity id = {{"lat", 3}, {"h1", 2}, {NULL, 0}};
+	struct bh_sketch sketch = BH_SKETCH_INIT;
+	struct bh_sketch_point point = {1, &sketch};
+	struct bh_buf scratch = BH_BUF_INIT;
+	struct bh_str entry;
+	sketch_payload *s;
+	uint64_t total = 0;
+
+	for (int i = 0; i < 3; i++)
+		cr_assert_eq(bh_sketch_add(&sketch, -1, 1e-12), 0);
+	cr_assert_eq(bh_sketch_add(&sketch, -1, 1), 0);
+	cr_assert_eq(bh_sketch_encode(&id, &point, 1, &scratch, &entry), 0);
+	s = datadog__agentpayload__sketch_payload__unpack(NULL, entry.n, (const uint8_t *)entry.p);
+	cr_assert_not_null(s);
+	cr_assert_eq(s->sketches[0]->dogsketches[0]->n_k, 4);
+	for (size_t i = 0; i < 4; i++) {
+		cr_expect_eq(s->sketches[0]->dogsketches[0]->k[i], -1338);
+		total += s->sketches[0]->dogsketches[0]->n[i];
+	}
+	cr_expect_eq(total, 3ull * UINT32_MAX + 1);
+	cr_expect_eq(s->sketches[0]->dogsketches[0]->cnt, (int64_t)total);
+	datadog__agentpayload__sketch_payload__free_unpacked(s, NULL);
+	bh_sketch_release(&sketch);
+	bh_buf_release(&scratch);
+}

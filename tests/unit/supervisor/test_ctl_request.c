@@ -1,0 +1,55 @@
+#include <criterion/criterion.h>
+
+#include "common/attrs.h"
+#include "common/err.h"
+#include "supervisor/ctl_request.h"
+
+Test(ctl_request, every_verb_is_understood)
+{
+	static const struct {
+		const char *line;
+		enum bh_verb verb;
+	} cases[] = {
+	    {"{\"verb\":\"status\"}", BH_VERB_STATUS},
+	    {"{\"verb\":\"ledger\"}", BH_VERB_LEDGER},
+	    {"{\"verb\":\"drain\"}", BH_VERB_DRAIN},
+	    {" { \"verb\" : \"shutdown\" }\r", BH_VERB_SHUTDOWN},
+	    {"{\"verb\":\"version\"}", BH_VERB_VERSION},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		enum bh_verb verb = BH_VERB__N;
+
+		cr_assert_eq(bh_ctl_request_parse(bh_str_from(cases[i].line), &verb), 0, "%s",
+		    cases[i].line);
+		cr_assert_eq(verb, cases[i].verb, "%s", cases[i].line);
+	}
+}
+
+Test(ctl_request, everything_else_is_refused)
+{
+	static const struct {
+		const char *line;
+		int rc;
+	} cases[] = {
+	    {"", BH_E_FORMAT},
+	    {"status", BH_E_FORMAT},
+	    {"{}", BH_E_FORMAT},
+	    {"{\"verb\":1}", BH_E_FORMAT},
+	    {"{\"verb\":\"status\"", BH_E_FORMAT},
+	    {"{\"verb\":\"status}", BH_E_FORMAT},
+	    {"{\"verb\":\"status\"}x", BH_E_FORMAT},
+	    {"{\"verb\":\"status\",\"a\":\"b\"}", BH_E_FORMAT},
+	    {"{\"word\":\"status\"}", BH_E_FORMAT},
+	    {"{\"verb\":\"st\\u0061tus\"}", BH_E_FORMAT},
+	    {"{\"verb\":\"statu\"}", BH_E_STATE},
+	    {"{\"verb\":\"\"}", BH_E_STATE},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		enum bh_verb verb;
+
+		cr_assert_eq(bh_ctl_request_parse(bh_str_from(cases[i].line), &verb), cases[i].rc,
+		    "%s", cases[i].line);
+	}
+}
