@@ -1,0 +1,392 @@
+#include "logs-agent/logs.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "logs-agent/logs_internal.h"
+
+#define COMPONENT      "logs"
+#define POLL_NS        (1 * BH_NS_PER_S)
+#define READY_LIMIT_NS (5 * BH_NS_PER_S) /* READY without the link, so that a dead forwarder harms nobody */
+
+static void on_poll(struct bh_timer *t)
+{
+	struct bh_logs *l = BH_CONTAINER(t, struct bh_logs, poll);
+
+	bh_tailing_poll(l);
+	bh_tailing_read(l);
+	bh_timer_in(&l->child->loop, t, POLL_NS, on_poll);
+}
+
+static void on_scan(struct bh_timer *t)
+{
+	struct bh_logs *l = BH_CONTAINER(t, struct bh_logs, scan);
+
+	bh_tailing_scan(l);
+	bh_tailing_read(l);
+	bh_timer_in(&l->child->loop, t, l->child->config.logs_file_scan_period_ms * BH_NS_PER_MS, on_scan);
+}
+
+static void on_inotify(struct bh_watch *w, unsigned events)
+{
+	struct bh_logs *l = BH_CONTAINER(w, struct bh_logs, inotify);
+	char raw[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	bool names = false, bytes = false;
+	ssize_t n;
+
+	(void)events;
+	while ((n = read(w->fd, raw, sizeof(raw))) > 0) {
+		for (char *p = raw; p < raw + n;) {
+			const struct inotify_event *e = (const struct inotify_event *)(const void *)p;
+
+			names |= (e->mask & (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_Q_OVERFLOW)) != 0;
+			bytes |= (e->mask & IN_MODIFY) != 0;
+			p += sizeof(*e) + e->len;
+		}
+	}
+	if (!l->link_ready || l->draining)
+		return;
+	if (names || bytes)
+		bh_tailing_poll(l);
+	if (names)
+		bh_tailing_scan(l);
+	bh_tailing_read(l);
+}
+
+static void tell_ready(struct bh_logs *l)
+{
+	if (l->told_ready)
+		return;
+	l->told_ready = true;
+	bh_timer_cancel(&l->ready_timer);
+	bh_child_ready(l->child);
+}
+
+static void on_ready_limit(struct bh_timer *t)
+{
+	tell_ready(BH_CONTAINER(t, struct bh_logs, ready_timer));
+}
+
+static void resume_row(void *ctx, const struct bh_origin *row)
+{
+	struct bh_logs *l = ctx;
+
+	if (bh_rows_put(&l->rows, row, false))
+		bh_child_fail(l->child, BH_EXIT_INTERNAL); /* without a row a file would be read again */
+}
+
+static void link_ready(void *ctx)
+{
+	struct bh_logs *l = ctx;
+
+	l->link_ready = true;
+	on_scan(&l->scan);
+	bh_handover_close(l); /* start positions are registered before the first line */
+	on_poll(&l->poll);
+	tell_ready(l);
+}
+
+static void durable(void *ctx, uint64_t seq, uint32_t items, bool refused)
+{
+	(void)items;
+	bh_handover_durable(ctx, seq, refused);
+}
+
+static void finish_drain(struct bh_logs *l, bool complete)
+{
+	struct bh_ctl_drained d = {
+	    .complete = complete,
+	    .durable = l->handover.delivered,
+	    .left = bh_handover_unproven(l),
+	    .dropped = bh_ledger_dropped(&l->handover),
+	    .streams_n = 1,
+	};
+	struct bh_producer_stats st;
+
+	if (l->drained)
+		return;
+	l->drained = true;
+	bh_producer_stats(l->producer, &st);
+	d.streams[0] = (struct bh_ctl_stream){BH_ROLE_LOGS, st.epoch, st.base_seq};
+	bh_child_drained(l->child, &d);
+}
+
+/* The fence follows the last batch: it is asked for when nothing waits for credit any more. */
+static void drain_step(struct bh_logs *l)
+{
+	bh_handover_pump(l);
+	if (l->draining && !l->fencing && !l->queue && l->link_ready) {
+		l->fencing = true;
+		bh_producer_fence(l->producer);
+	}
+}
+
+static void credit(void *ctx)
+{
+	struct bh_logs *l = ctx;
+
+	drain_step(l);
+	if (!bh_timer_armed(&l->work) && bh_logs_may_read(l))
+		bh_tailing_read(l);
+}
+
+static void fenced(void *ctx)
+{
+	finish_drain(ctx, true);
+}
+
+static void stale(void *ctx)
+{
+	struct bh_logs *l = ctx;
+
+	bh_error(&l->child->log, COMPONENT, "a newer logs process exists, or the store was replaced; leaving");
+	bh_child_fail(l->child, BH_EXIT_INTERNAL);
+}
+
+static const struct bh_producer_ops producer_ops = {
+    .resume_row = resume_row,
+    .ready = link_ready,
+    .durable = durable,
+    .credit = credit,
+    .fenced = fenced,
+    .stale = stale,
+};
+
+/* Start of our parent, the supervisor, in wall time: 0 when /proc does not say. */
+static int64_t parent_started_ns(void)
+{
+	unsigned long long ticks = 0;
+	struct timespec boot, wall;
+	char path[64], line[1024];
+	const char *p;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%ld/stat", (long)getppid());
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	p = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+	(void)fclose(f);
+	for (int field = 2; p && field < 22; field++) {
+		p = strchr(p, ' ');
+		p = p ? p + 1 : NULL;
+	}
+	if (!p || (ticks = strtoull(p, NULL, 10)) == 0 || clock_gettime(CLOCK_BOOTTIME, &boot) < 0 ||
+	    clock_gettime(CLOCK_REALTIME, &wall) < 0)
+		return 0;
+	return wall.tv_sec * BH_NS_PER_S + wall.tv_nsec - (boot.tv_sec * BH_NS_PER_S + boot.tv_nsec) +
+	       (int64_t)ticks * (BH_NS_PER_S / sysconf(_SC_CLK_TCK));
+}
+
+static int make_sources(struct bh_logs *l)
+{
+	const struct bh_config *cfg = &l->child->config;
+
+	l->sources_n = cfg->log_sources_n;
+	l->sources = calloc(l->sources_n + 1, sizeof(*l->sources));
+	l->batch.lines = calloc(l->sources_n + 1, sizeof(*l->batch.lines));
+	if (!l->sources || !l->batch.lines)
+		return -ENOMEM;
+	for (size_t i = 0; i < l->sources_n; i++)
+		l->sources[i].cfg = &cfg->log_sources[i];
+	return bh_buf_reserve(&l->chunk, BH_CHUNK);
+}
+
+static void watch(struct bh_logs *l)
+{
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	l->inotify.fd = -1;
+	if (fd >= 0 && bh_loop_add_fd(&l->child->loop, &l->inotify, fd, BH_LOOP_READ, on_inotify)) {
+		(void)close(fd);
+		l->inotify.fd = -1;
+	}
+	if (l->inotify.fd < 0)
+		bh_warn(&l->child->log, COMPONENT, "no inotify: files are looked at once a second");
+}
+
+/* Every tailed and draining file is a descriptor: take what the hard limit allows. */
+static void raise_file_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+int bh_logs_new(struct bh_logs **out, struct bh_child *child, struct bh_err *err)
+{
+	struct bh_logs *l = calloc(1, sizeof(*l));
+	struct bh_producer_config cfg = {
+	    .loop = &child->loop,
+	    .log = &child->log,
+	    .role = BH_ROLE_LOGS,
+	    .run_dir = child->config.run_dir,
+	    .run_id = child->run_id,
+	    .generation = child->generation,
+	    .ops = &producer_ops,
+	};
+	int rc;
+
+	if (!l)
+		return bh_err_set(err, -ENOMEM, "logs");
+	l->child = child;
+	l->queue_end = &l->queue;
+	l->flying_end = &l->flying;
+	l->run_started_ns = parent_started_ns();
+	bh_rng_init(&l->rng);
+	bh_body_init(&l->body, &child->config);
+	raise_file_limit();
+	watch(l);
+	rc = make_sources(l);
+	if (rc) {
+		bh_logs_free(l);
+		return bh_err_set(err, rc, "sources");
+	}
+	cfg.rng = &l->rng;
+	cfg.ctx = l;
+	rc = bh_producer_new(&l->producer, &cfg, err);
+	if (rc) {
+		bh_logs_free(l);
+		return rc;
+	}
+	bh_timer_in(&child->loop, &l->ready_timer, READY_LIMIT_NS, on_ready_limit);
+	*out = l;
+	return 0;
+}
+
+static void free_packets(struct bh_packet *p)
+{
+	while (p) {
+		struct bh_packet *next = p->next;
+
+		bh_buf_release(&p->body);
+		bh_buf_release(&p->origins);
+		free(p);
+		p = next;
+	}
+}
+
+void bh_logs_free(struct bh_logs *l)
+{
+	struct bh_timer *timers[] = {&l->work, &l->scan, &l->poll, &l->batch_timer, &l->dirty_timer, &l->ready_timer,
+	    &l->drain_timer};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(timers); i++)
+		bh_timer_cancel(timers[i]);
+	while (l->head) {
+		struct bh_generation *g = l->head;
+
+		l->head = g->next;
+		bh_generation_free(g);
+	}
+	free_packets(l->queue);
+	free_packets(l->flying);
+	if (l->inotify.fd >= 0) {
+		int fd = l->inotify.fd;
+
+		bh_loop_del_fd(&l->inotify);
+		(void)close(fd);
+	}
+	bh_producer_free(l->producer);
+	bh_rows_release(&l->rows);
+	bh_body_release(&l->body);
+	bh_buf_release(&l->chunk);
+	bh_buf_release(&l->batch.json);
+	free(l->batch.lines);
+	free(l->sources);
+	free(l);
+}
+
+static void on_drain_limit(struct bh_timer *t)
+{
+	struct bh_logs *l = BH_CONTAINER(t, struct bh_logs, drain_timer);
+
+	/* What is not acknowledged is forgotten: no loss for files, it is read again. */
+	finish_drain(l, false);
+}
+
+static void drain(void *ctx, int64_t deadline_ns, enum bh_drain_mode mode)
+{
+	struct bh_logs *l = ctx;
+
+	(void)mode; /* handing over is the same; what the forwarder does with it is its own mode */
+	bh_timer_at(&l->child->loop, &l->drain_timer, deadline_ns, on_drain_limit);
+	if (l->draining)
+		return;
+	l->draining = true;
+	bh_timer_cancel(&l->work);
+	bh_timer_cancel(&l->scan);
+	bh_timer_cancel(&l->poll);
+	if (!l->link_ready) {
+		finish_drain(l, true); /* nothing was read */
+		return;
+	}
+	bh_handover_close(l);
+	drain_step(l);
+}
+
+static void peer_state(void *ctx, enum bh_role role, bool running)
+{
+	struct bh_logs *l = ctx;
+
+	if (role == BH_ROLE_FORWARDER)
+		bh_producer_peer_running(l->producer, running);
+}
+
+static void stats(void *ctx, struct bh_child *c)
+{
+	struct bh_logs *l = ctx;
+	uint64_t live = 0, draining = 0;
+	char name[BH_LEDGER_NAME_MAX];
+	struct bh_producer_stats st;
+
+	for (const struct bh_generation *g = l->head; g; g = g->next) {
+		live += g->state == BH_ORIGIN_LIVE;
+		draining += g->state == BH_ORIGIN_DRAINING;
+	}
+	for (size_t i = 0; i < l->sources_n; i++) {
+		struct bh_source *s = &l->sources[i];
+
+		bh_child_stat_ledger(c, BH_LEDGER_SOURCE, s->cfg->path, strlen(s->cfg->path), &s->l);
+		(void)snprintf(name, sizeof(name), "source.%.150s", s->cfg->path);
+		if (s->note[0])
+			bh_child_stat_note(c, name, "%s", s->note);
+	}
+	l->handover.in_flight = l->handover.received - l->handover.delivered - bh_ledger_dropped(&l->handover);
+	bh_child_stat_ledger(c, BH_LEDGER_HANDOVER, "logs", 4, &l->handover);
+	bh_producer_stats(l->producer, &st);
+	bh_child_stat_number(c, "files.tailed", live);
+	bh_child_stat_number(c, "files.draining", draining);
+	bh_child_stat_number(c, "files.rotations", l->rotations);
+	bh_child_stat_number(c, "files.truncations", l->truncations);
+	bh_child_stat_number(c, "link.resent", st.resent);
+	bh_child_stat_number(c, "link.renewals", st.renewals);
+}
+
+static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)
+{
+	struct bh_logs *l = ctx;
+	struct bh_producer_stats st;
+
+	bh_producer_stats(l->producer, &st);
+	hb->pending_items = bh_handover_unproven(l);
+	hb->pending_bytes = st.window_bytes + l->batch.json.len;
+	hb->link_up = st.ready;
+}
+
+const struct bh_child_ops bh_logs_child_ops = {
+    .drain = drain,
+    .peer_state = peer_state,
+    .stats = stats,
+    .heartbeat = heartbeat,
+};
