@@ -13,9 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/procmem.h"
+
 #define BEAT_NS         (5 * BH_NS_PER_S)
 #define ORPHAN_DRAIN_NS (10 * BH_NS_PER_S)
 #define ORPHAN_GRACE_NS (2 * BH_NS_PER_S)
+#define ORPHAN_SPOOL_NS (4 * BH_NS_PER_S) /* what a forwarder keeps for its own part */
+#define ORPHAN_POLL_NS  (200 * BH_NS_PER_MS)
 #define COMPONENT       "child"
 
 static struct bh_child *of_control(struct bh_watch *w)
@@ -46,7 +50,8 @@ static int add_fd(struct bh_child *c, const char *name, size_t n, int fd)
 	return 0;
 }
 
-/* "name:num,name:num": a name may hold colons (addresses), the number stands behind the last one. */
+/* "name:num,name:num": a name may hold colons (addresses), the number stands behind the last one.
+ */
 static int read_fds(struct bh_child *c)
 {
 	const char *p = getenv("BULKHEAD_FDS");
@@ -84,7 +89,8 @@ static int read_config(struct bh_child *c, struct bh_err *err)
 	(void)munmap(map, (size_t)st.st_size);
 	(void)close(BH_CHILD_FD_CONFIG);
 	if (rc)
-		return bh_err_set(err, BH_E_CONFIG, "the configuration handed over does not decode");
+		return bh_err_set(
+		    err, BH_E_CONFIG, "the configuration handed over does not decode");
 	return 0;
 }
 
@@ -100,6 +106,7 @@ static bool started_by_supervisor(void)
 int bh_child_boot(struct bh_child *c, enum bh_role role, int *exit_code, struct bh_err *err)
 {
 	uint64_t generation = 0;
+	const char *drain;
 	sigset_t all;
 	int rc;
 
@@ -119,9 +126,11 @@ int bh_child_boot(struct bh_child *c, enum bh_role role, int *exit_code, struct 
 	*exit_code = BH_EXIT_INTERNAL;
 	if (read_number("BULKHEAD_GENERATION", 10, UINT32_MAX, &generation) ||
 	    read_number("BULKHEAD_RUN_ID", 16, UINT64_MAX, &c->run_id))
-		return bh_err_set(err, BH_E_STATE, "BULKHEAD_GENERATION or BULKHEAD_RUN_ID is missing");
+		return bh_err_set(
+		    err, BH_E_STATE, "BULKHEAD_GENERATION or BULKHEAD_RUN_ID is missing");
 	c->generation = (uint32_t)generation;
-	c->spool_only = getenv("BULKHEAD_DRAIN") && strcmp(getenv("BULKHEAD_DRAIN"), "spool-only") == 0;
+	drain = getenv("BULKHEAD_DRAIN");
+	c->spool_only = drain && strcmp(drain, "spool-only") == 0;
 	rc = read_fds(c);
 	if (rc)
 		return bh_err_set(err, rc, "BULKHEAD_FDS");
@@ -159,25 +168,12 @@ static struct bh_ctl_msg message(const struct bh_child *c, enum bh_ctl_type type
 	return m;
 }
 
-static uint64_t rss_kib(void)
-{
-	unsigned long long total = 0, resident = 0;
-	FILE *f = fopen("/proc/self/statm", "re");
-
-	if (!f)
-		return 0;
-	if (fscanf(f, "%llu %llu", &total, &resident) != 2)
-		resident = 0;
-	(void)fclose(f);
-	return resident * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
-}
-
 static void beat(struct bh_timer *t)
 {
 	struct bh_child *c = BH_CONTAINER(t, struct bh_child, beat);
 	struct bh_ctl_msg m = message(c, BH_CTL_HEARTBEAT);
 
-	m.u.heartbeat.rss_kib = rss_kib();
+	m.u.heartbeat.rss_kib = bh_proc_rss_kib(getpid());
 	c->ops->heartbeat(c->ctx, &m.u.heartbeat);
 	send_msg(c, &m);
 	bh_timer_in(&c->loop, &c->beat, BEAT_NS, beat);
@@ -241,19 +237,41 @@ static void orphan_end(struct bh_timer *t)
 	leave(BH_CONTAINER(t, struct bh_child, beat), BH_EXIT_UNPROVEN);
 }
 
+static void orphan_drain(struct bh_child *c)
+{
+	/* Nobody is left to kill a drain that does not end. */
+	bh_timer_at(&c->loop, &c->beat, c->orphan_until_ns + ORPHAN_GRACE_NS, orphan_end);
+	start_drain(c, BH_MAX(c->orphan_until_ns - bh_mono_ns(&bh_clock_system), 0), BH_DRAIN_FULL);
+}
+
+/* The order of a stop holds without a supervisor too: a forwarder that left at once would take the
+ * producers' acknowledgements with it. */
+static void orphan_wait(struct bh_timer *t)
+{
+	struct bh_child *c = BH_CONTAINER(t, struct bh_child, beat);
+	struct bh_ctl_heartbeat hb = {0};
+
+	c->ops->heartbeat(c->ctx, &hb);
+	if (hb.link_up && bh_mono_ns(&bh_clock_system) < c->orphan_until_ns - ORPHAN_SPOOL_NS)
+		bh_timer_in(&c->loop, &c->beat, ORPHAN_POLL_NS, orphan_wait);
+	else
+		orphan_drain(c);
+}
+
 static void become_orphan(struct bh_child *c)
 {
 	bh_loop_del_fd(&c->control);
 	if (c->orphan)
 		return;
-	/* Nobody is left to kill a drain that does not end. */
-	bh_timer_in(&c->loop, &c->beat, ORPHAN_DRAIN_NS + ORPHAN_GRACE_NS, orphan_end);
 	bh_warn(&c->log, COMPONENT, "the supervisor is gone; draining for at most 10 s");
 	c->orphan = true;
+	c->orphan_until_ns = bh_mono_ns(&bh_clock_system) + ORPHAN_DRAIN_NS;
 	if (c->drained)
 		leave(c, BH_EXIT_UNPROVEN);
+	else if (c->role == BH_ROLE_FORWARDER && !c->draining)
+		bh_timer_in(&c->loop, &c->beat, ORPHAN_POLL_NS, orphan_wait);
 	else
-		start_drain(c, ORPHAN_DRAIN_NS, BH_DRAIN_FULL);
+		orphan_drain(c);
 }
 
 static void on_control(struct bh_watch *w, unsigned events)
@@ -291,7 +309,8 @@ static void on_signal(struct bh_watch *w, unsigned events)
 			leave(c, 128 + SIGQUIT);
 		} else if (!c->term_logged && (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT)) {
 			c->term_logged = true;
-			bh_info(&c->log, COMPONENT, "signal %u ignored: a stop is commanded by the supervisor",
+			bh_info(&c->log, COMPONENT,
+			    "signal %u ignored: a stop is commanded by the supervisor",
 			    si.ssi_signo);
 		}
 	}
@@ -325,7 +344,8 @@ int bh_child_start(struct bh_child *c, const struct bh_child_ops *ops, void *ctx
 	c->ctx = ctx;
 	rc = watch_signals(c);
 	if (!rc)
-		rc = bh_loop_add_fd(&c->loop, &c->control, BH_CHILD_FD_CONTROL, BH_LOOP_READ, on_control);
+		rc = bh_loop_add_fd(
+		    &c->loop, &c->control, BH_CHILD_FD_CONTROL, BH_LOOP_READ, on_control);
 	if (rc)
 		return rc;
 	m.u.hello.role = c->role;
@@ -350,8 +370,11 @@ int bh_child_run(struct bh_child *c)
 
 	if (rc) {
 		bh_error(&c->log, COMPONENT, "event loop: %s", bh_err_name(rc));
-		return BH_EXIT_INTERNAL;
+		c->exit_code = BH_EXIT_INTERNAL;
 	}
+	/* An orphan is drained and has nobody to end it, should a library not let go. */
+	if (c->orphan)
+		_exit(c->exit_code);
 	return c->exit_code;
 }
 
@@ -382,7 +405,7 @@ void bh_child_progress(struct bh_child *c, uint64_t items, uint64_t bytes)
 
 	m.u.heartbeat.pending_items = items;
 	m.u.heartbeat.pending_bytes = bytes;
-	m.u.heartbeat.rss_kib = rss_kib();
+	m.u.heartbeat.rss_kib = bh_proc_rss_kib(getpid());
 	send_msg(c, &m);
 }
 

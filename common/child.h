@@ -11,7 +11,8 @@
  * Signals: all are blocked before the first library call and read by signalfd. TERM, INT, HUP are
  * ignored (logged once) while the control channel is open; QUIT leaves at once without a drain.
  * End-of-file on the control channel: the supervisor is gone; the child drains by itself within 10 s
- * (ops->drain with BH_DRAIN_FULL) and exits 75 instead of waiting for EXIT.
+ * (ops->drain with BH_DRAIN_FULL) and exits 75 instead of waiting for EXIT; a forwarder first waits for its
+ * producers (heartbeat's link_up) for at most 6 s of it.
  */
 #ifndef BH_COMMON_CHILD_H
 #define BH_COMMON_CHILD_H
@@ -79,6 +80,7 @@ struct bh_child {
 	struct bh_timer beat;
 	uint32_t stats_id;
 	bool draining, drained, orphan, term_logged;
+	int64_t orphan_until_ns; /* mono time by which an orphan has drained */
 	int exit_code; /* what main() returns after bh_child_run() */
 };
 
@@ -89,7 +91,8 @@ int bh_child_boot(struct bh_child *c, enum bh_role role, int *exit_code, struct 
 /* Registers with the loop and says HELLO. ops and ctx are borrowed for the life of c. */
 int bh_child_start(struct bh_child *c, const struct bh_child_ops *ops, void *ctx) BH_MUST_CHECK;
 void bh_child_ready(struct bh_child *c);
-/* Runs the loop until EXIT (or the end of an orphan drain); returns the exit status for main(). */
+/* Runs the loop until EXIT; returns the exit status for main(). After an orphan's drain it does not return
+ * but ends the process. */
 int bh_child_run(struct bh_child *c);
 /* Ends the loop with this status (70 for an internal error, 75 …). */
 void bh_child_fail(struct bh_child *c, int exit_code);

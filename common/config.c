@@ -128,7 +128,8 @@ static int put_option(const struct bh_config *cfg, const struct bh_option *o, st
 
 	(void)put_text(out, o->key);
 	if (o->type == BH_OPT_LIST) {
-		put_list(out, (const struct bh_strlist *)(const void *)((const char *)cfg + o->offset));
+		put_list(
+		    out, (const struct bh_strlist *)(const void *)((const char *)cfg + o->offset));
 		return bh_buf_failed(out);
 	}
 	rc = bh_config_print(cfg, o, &text);
@@ -165,6 +166,8 @@ static int get_text(struct bh_cur *c, char **out)
 {
 	struct bh_str s = bh_cur_blob(c);
 
+	if (s.n && memchr(s.p, '\0', s.n))
+		return BH_E_FORMAT; /* encode writes C strings: it would come out cut */
 	free(*out);
 	*out = strndup(s.p ? s.p : "", s.n);
 	return *out ? 0 : -ENOMEM;
@@ -179,6 +182,8 @@ static int get_list(struct bh_cur *c, struct bh_strlist *l)
 	for (uint32_t i = 0; i < n && !c->failed && !rc; i++) {
 		struct bh_str s = bh_cur_blob(c);
 
+		if (s.n && memchr(s.p, '\0', s.n))
+			return BH_E_FORMAT;
 		rc = bh_strlist_add(l, s.p ? s.p : "", s.n);
 	}
 	return rc;

@@ -15,10 +15,10 @@
 #include "common/config_yaml.h"
 #include "common/nearest.h"
 
-#define PATH_CAP  4096
-#define KEY_CAP   256
+#define PATH_CAP    4096
+#define KEY_CAP     256
 #define NEAR_ENOUGH 3
-#define FILE_NAME "datadog.yaml"
+#define FILE_NAME   "datadog.yaml"
 
 void bh_finding_add(struct bh_findings *f, enum bh_finding_level level, const char *fmt, ...)
 {
@@ -96,11 +96,13 @@ static void unknown_key(struct load *l, const struct bh_yaml *n, const char *key
 		}
 	}
 	if (best)
-		bh_finding_add(l->findings, BH_FINDING_WARNING, "%s:%d:%d: unknown key %.100s; did you mean %s?", l->file,
-		    n->key_line, n->key_col, key, best);
+		bh_finding_add(l->findings, BH_FINDING_WARNING,
+		    "%s:%d:%d: unknown key %.100s; did you mean %s?", l->file, n->key_line,
+		    n->key_col, key, best);
 	else
-		bh_finding_add(l->findings, BH_FINDING_WARNING, "%s:%d:%d: unknown key %.100s; it is ignored", l->file,
-		    n->key_line, n->key_col, key);
+		bh_finding_add(l->findings, BH_FINDING_WARNING,
+		    "%s:%d:%d: unknown key %.100s; it is ignored", l->file, n->key_line, n->key_col,
+		    key);
 }
 
 static void set_list(struct load *l, const struct bh_option *o, const struct bh_yaml *n)
@@ -108,18 +110,32 @@ static void set_list(struct load *l, const struct bh_option *o, const struct bh_
 	bh_config_clear_list(l->cfg, o);
 	for (const struct bh_yaml *item = n->child; item; item = item->next) {
 		if (item->type != BH_YAML_SCALAR || bh_config_add_item(l->cfg, o, item->text))
-			bh_finding_add(l->findings, BH_FINDING_ERROR, "%s:%d:%d: %s: a list of plain values is wanted",
-			    l->file, item->line, item->col, o->key);
+			bh_finding_add(l->findings, BH_FINDING_ERROR,
+			    "%s:%d:%d: %s: a list of plain values is wanted", l->file, item->line,
+			    item->col, o->key);
 	}
 }
 
-static void set_option(struct load *l, const struct bh_option *o, const struct bh_yaml *n, const char *key)
+/* How bad a refused value is. The Agent goes on with the default of batch_wait (spec/logs.md §14).
+ */
+static enum bh_finding_level value_refused(struct load *l, const struct bh_option *o)
+{
+	if (strcmp(o->key, "logs_config.batch_wait") != 0)
+		return BH_FINDING_ERROR;
+	if (bh_config_set(l->cfg, o, o->def, NULL))
+		BH_BUG(o->key);
+	return BH_FINDING_WARNING;
+}
+
+static void set_option(
+    struct load *l, const struct bh_option *o, const struct bh_yaml *n, const char *key)
 {
 	struct bh_err err = BH_ERR_INIT;
 
 	if (o->type == BH_OPT_IGNORED) {
-		bh_finding_add(l->findings, BH_FINDING_WARNING, "%s:%d:%d: %.100s is known but has no effect in this version",
-		    l->file, n->key_line, n->key_col, key);
+		bh_finding_add(l->findings, BH_FINDING_WARNING,
+		    "%s:%d:%d: %.100s is known but has no effect in this version", l->file,
+		    n->key_line, n->key_col, key);
 		return;
 	}
 	if (o->type == BH_OPT_LIST && n->type == BH_YAML_SEQ) {
@@ -127,19 +143,18 @@ static void set_option(struct load *l, const struct bh_option *o, const struct b
 		return;
 	}
 	if (n->type != BH_YAML_SCALAR) {
-		bh_finding_add(l->findings, BH_FINDING_ERROR, "%s:%d:%d: %s: a plain value is wanted", l->file, n->line,
-		    n->col, key);
+		bh_finding_add(l->findings, BH_FINDING_ERROR,
+		    "%s:%d:%d: %s: a plain value is wanted", l->file, n->line, n->col, key);
 		return;
 	}
 	/* `key:` with nothing behind it means unset */
-	if (n->plain && (n->text[0] == '\0' || strcmp(n->text, "null") == 0 || strcmp(n->text, "~") == 0))
+	if (n->plain &&
+	    (n->text[0] == '\0' || strcmp(n->text, "null") == 0 || strcmp(n->text, "~") == 0))
 		return;
 	if (!bh_config_set(l->cfg, o, n->text, &err))
 		return;
-	/* The Agent goes on with its default here (spec/logs.md §14). */
-	bh_finding_add(l->findings,
-	    strcmp(o->key, "logs_config.batch_wait") == 0 ? BH_FINDING_WARNING : BH_FINDING_ERROR, "%s:%d:%d: %s",
-	    l->file, n->line, n->col, err.text[0] ? err.text : bh_err_name(-ENOMEM));
+	bh_finding_add(l->findings, value_refused(l, o), "%s:%d:%d: %s", l->file, n->line, n->col,
+	    err.text[0] ? err.text : bh_err_name(-ENOMEM));
 }
 
 static void report_duplicates(struct load *l, const struct bh_yaml *map)
@@ -148,8 +163,9 @@ static void report_duplicates(struct load *l, const struct bh_yaml *map)
 		const struct bh_yaml *first = bh_yaml_get(map, n->key);
 
 		if (first != n)
-			bh_finding_add(l->findings, BH_FINDING_ERROR, "%s:%d:%d: %.100s is set twice, first at line %d",
-			    l->file, n->key_line, n->key_col, n->key, first->key_line);
+			bh_finding_add(l->findings, BH_FINDING_ERROR,
+			    "%s:%d:%d: %.100s is set twice, first at line %d", l->file, n->key_line,
+			    n->key_col, n->key, first->key_line);
 	}
 }
 
@@ -159,7 +175,8 @@ static void read_map(struct load *l, const struct bh_yaml *map, const char *pref
 	for (const struct bh_yaml *n = map->child; n; n = n->next) {
 		char key[KEY_CAP];
 		int len = snprintf(key, sizeof(key), "%s%s%s", prefix, *prefix ? "." : "", n->key);
-		const struct bh_option *o = len > 0 && (size_t)len < sizeof(key) ? find_option(key) : NULL;
+		const struct bh_option *o =
+		    len > 0 && (size_t)len < sizeof(key) ? find_option(key) : NULL;
 
 		if (o)
 			set_option(l, o, n, key);
@@ -201,12 +218,13 @@ static void apply_env(struct load *l, const struct bh_option *o, const char *nam
 	if (!value)
 		return;
 	if (o->type == BH_OPT_IGNORED) {
-		bh_finding_add(l->findings, BH_FINDING_WARNING, "environment %s: %s is known but has no effect in this version",
-		    name, o->key);
+		bh_finding_add(l->findings, BH_FINDING_WARNING,
+		    "environment %s: %s is known but has no effect in this version", name, o->key);
 		return;
 	}
 	if (bh_config_set(l->cfg, o, value, &err))
-		bh_finding_add(l->findings, BH_FINDING_ERROR, "environment %s: %s", name, err.text);
+		bh_finding_add(
+		    l->findings, value_refused(l, o), "environment %s: %s", name, err.text);
 }
 
 static void read_env(struct load *l, char *const *env)
@@ -229,7 +247,8 @@ static void read_env(struct load *l, char *const *env)
 	}
 }
 
-/* -c names the file or its folder; without it the two well-known folders are looked in. false: no file. */
+/* -c names the file or its folder; without it the two well-known folders are looked in. false: no
+ * file. */
 static bool find_file(const char *path, char *out, size_t cap)
 {
 	static const char *const dirs[] = {"/etc/bulkhead", "/etc/datadog-agent"};
@@ -261,8 +280,8 @@ static void read_main(struct load *l)
 	if (root && root->type == BH_YAML_MAP)
 		read_map(l, root, "");
 	else if (root)
-		bh_finding_add(l->findings, BH_FINDING_ERROR, "%s:%d:%d: a map of keys is wanted", l->file, root->line,
-		    root->col);
+		bh_finding_add(l->findings, BH_FINDING_ERROR, "%s:%d:%d: a map of keys is wanted",
+		    l->file, root->line, root->col);
 	bh_yaml_free(root);
 }
 
@@ -280,7 +299,9 @@ static bool valid_hostname(const char *s)
 {
 	size_t n = strlen(s);
 
-	return n > 0 && n <= 255 && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == n &&
+	return n > 0 && n <= 255 &&
+	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") ==
+		   n &&
 	       s[0] != '-' && s[0] != '.' && strcmp(s, "localhost") != 0;
 }
 
@@ -290,14 +311,15 @@ static void resolve_hostname(struct load *l)
 
 	if (l->cfg->hostname[0]) {
 		if (!valid_hostname(l->cfg->hostname))
-			bh_finding_add(l->findings, BH_FINDING_ERROR, "hostname: \"%.100s\" is not a host name (RFC 1123)",
-			    l->cfg->hostname);
+			bh_finding_add(l->findings, BH_FINDING_ERROR,
+			    "hostname: \"%.100s\" is not a host name (RFC 1123)", l->cfg->hostname);
 		return;
 	}
 	if (gethostname(name, sizeof(name) - 1) < 0 || name[0] == '\0')
 		(void)snprintf(name, sizeof(name), "localhost");
 	if (!valid_hostname(name))
-		bh_finding_add(l->findings, BH_FINDING_WARNING, "hostname: this host calls itself \"%.100s\"; set hostname", name);
+		bh_finding_add(l->findings, BH_FINDING_WARNING,
+		    "hostname: this host calls itself \"%.100s\"; set hostname", name);
 	set_text(&l->cfg->hostname, name);
 }
 
@@ -309,11 +331,13 @@ static void default_confd(struct load *l)
 
 	if (l->cfg->confd_path[0])
 		return;
-	(void)snprintf(dir, sizeof(dir), "%.*s/conf.d", slash ? (int)(slash - l->file) : 1, slash ? l->file : ".");
+	(void)snprintf(dir, sizeof(dir), "%.*s/conf.d", slash ? (int)(slash - l->file) : 1,
+	    slash ? l->file : ".");
 	set_text(&l->cfg->confd_path, dir);
 }
 
-int bh_config_load(struct bh_config *cfg, const char *path, char *const *environ_, struct bh_findings *findings)
+int bh_config_load(
+    struct bh_config *cfg, const char *path, char *const *environ_, struct bh_findings *findings)
 {
 	char file[PATH_CAP] = "";
 	struct load l = {cfg, findings, file};

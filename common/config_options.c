@@ -1,8 +1,8 @@
 #include "common/config.h"
 
-#define ALL (1u << BH_ROLE_DOGSTATSD | 1u << BH_ROLE_LOGS | 1u << BH_ROLE_FORWARDER)
+#define ALL       ((1u << BH_ROLE__N) - 1)
 #define AT(field) offsetof(struct bh_config, field)
-#define MS(s) ((int64_t)(s) * 1000)
+#define MS(s)     ((int64_t)(s)*1000)
 
 /* clang-format off */
 const struct bh_option bh_options[] = {

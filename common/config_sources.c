@@ -40,7 +40,8 @@ static bool looks_numeric(const struct bh_yaml *n)
 	return *end == '\0';
 }
 
-static int read_list(const struct bh_yaml *n, struct bh_strlist *out, const char *file, struct bh_findings *f)
+static int read_list(
+    const struct bh_yaml *n, struct bh_strlist *out, const char *file, struct bh_findings *f)
 {
 	int rc = 0;
 
@@ -57,8 +58,10 @@ static int read_list(const struct bh_yaml *n, struct bh_strlist *out, const char
 	}
 	for (const struct bh_yaml *item = n->child; item && !rc; item = item->next) {
 		if (item->type != BH_YAML_SCALAR || looks_numeric(item)) {
-			bh_finding_add(f, BH_FINDING_WARNING, "%s:%d:%d: cannot unmarshal %s into a string; quote it", file,
-			    item->line, item->col, item->type == BH_YAML_SCALAR ? item->text : "a structure");
+			bh_finding_add(f, BH_FINDING_WARNING,
+			    "%s:%d:%d: cannot unmarshal %s into a string; quote it", file,
+			    item->line, item->col,
+			    item->type == BH_YAML_SCALAR ? item->text : "a structure");
 			return BH_E_CONFIG;
 		}
 		rc = bh_strlist_add(out, item->text, strlen(item->text));
@@ -77,16 +80,20 @@ static bool valid_position(const char *s)
 	return false;
 }
 
-static const char *fault_of(const struct bh_config *cfg, const struct bh_yaml *e, char *text, size_t cap)
+static const char *fault_of(
+    const struct bh_config *cfg, const struct bh_yaml *e, char *text, size_t cap)
 {
-	const char *type = text_of(e, "type"), *path = text_of(e, "path"), *start = text_of(e, "start_position");
+	const char *type = text_of(e, "type"), *path = text_of(e, "path"),
+		   *start = text_of(e, "start_position");
 
 	if (e->type != BH_YAML_MAP)
 		return "a source must be a map";
 	if (!*type)
 		return "a config must have a type";
 	if (strcmp(type, "file") != 0) {
-		(void)snprintf(text, cap, "type %.40s is not supported by bulkhead in this version; source skipped", type);
+		(void)snprintf(text, cap,
+		    "type %.40s is not supported by bulkhead in this version; source skipped",
+		    type);
 		return text;
 	}
 	if (path[0] != '/')
@@ -97,7 +104,8 @@ static const char *fault_of(const struct bh_config *cfg, const struct bh_yaml *e
 	}
 	for (size_t i = 0; i < cfg->log_sources_n; i++) {
 		if (strcmp(cfg->log_sources[i].path, path) == 0) {
-			(void)snprintf(text, cap, "%.200s is tailed already by the source at %.100s; source skipped",
+			(void)snprintf(text, cap,
+			    "%.200s is tailed already by the source at %.100s; source skipped",
 			    path, cfg->log_sources[i].where);
 			return text;
 		}
@@ -105,7 +113,8 @@ static const char *fault_of(const struct bh_config *cfg, const struct bh_yaml *e
 	return NULL;
 }
 
-static int fill(struct bh_log_source *s, const struct bh_yaml *e, const char *file, struct bh_findings *f)
+static int fill(
+    struct bh_log_source *s, const struct bh_yaml *e, const char *file, struct bh_findings *f)
 {
 	char where[PATH_CAP + 16];
 	int rc;
@@ -118,13 +127,15 @@ static int fill(struct bh_log_source *s, const struct bh_yaml *e, const char *fi
 	s->sourcecategory = strdup(text_of(e, "sourcecategory"));
 	s->start_position = strdup(text_of(e, "start_position"));
 	s->where = strdup(where);
-	if (!s->type || !s->path || !s->service || !s->source || !s->sourcecategory || !s->start_position || !s->where)
+	if (!s->type || !s->path || !s->service || !s->source || !s->sourcecategory ||
+	    !s->start_position || !s->where)
 		return -ENOMEM;
 	rc = read_list(bh_yaml_get(e, "tags"), &s->tags, file, f);
 	return rc ? rc : read_list(bh_yaml_get(e, "exclude_paths"), &s->exclude_paths, file, f);
 }
 
-static int add_source(struct bh_config *cfg, const struct bh_yaml *e, const char *file, struct bh_findings *f)
+static int add_source(
+    struct bh_config *cfg, const struct bh_yaml *e, const char *file, struct bh_findings *f)
 {
 	struct bh_config one = {0}; /* lends its release to a source that is left out */
 	struct bh_log_source *grown;
@@ -179,7 +190,8 @@ static int read_dir(struct bh_config *cfg, const char *dir, int depth, struct bh
 
 	if (n < 0) {
 		if (errno != ENOENT)
-			bh_finding_add(f, BH_FINDING_WARNING, "%s: %s; its sources are left out", dir, strerror(errno));
+			bh_finding_add(f, BH_FINDING_WARNING, "%s: %s; its sources are left out",
+			    dir, strerror(errno));
 		return 0;
 	}
 	for (int i = 0; i < n; i++) {
@@ -188,7 +200,8 @@ static int read_dir(struct bh_config *cfg, const char *dir, int depth, struct bh
 		int len = snprintf(path, sizeof(path), "%s/%s", dir, name);
 		struct stat st;
 
-		if (!rc && len > 0 && (size_t)len < sizeof(path) && name[0] != '.' && stat(path, &st) == 0) {
+		if (!rc && len > 0 && (size_t)len < sizeof(path) && name[0] != '.' &&
+		    stat(path, &st) == 0) {
 			if (S_ISREG(st.st_mode) && is_yaml_name(name))
 				rc = read_file(cfg, path, f);
 			else if (S_ISDIR(st.st_mode) && depth == 0 && ends_with(name, ".d"))

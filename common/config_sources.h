@@ -1,4 +1,5 @@
-/* Log sources from conf.d (spec/logs.md §2): files in order of name, one bad source never harms another. */
+/* Log sources from conf.d (spec/logs.md §2): files in order of name, one bad source never harms
+ * another. */
 #ifndef BH_COMMON_CONFIG_SOURCES_H
 #define BH_COMMON_CONFIG_SOURCES_H
 

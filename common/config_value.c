@@ -30,7 +30,8 @@ static int set_string(struct bh_config *cfg, const struct bh_option *o, const ch
 	return 0;
 }
 
-static int set_bool(struct bh_config *cfg, const struct bh_option *o, const char *text, struct bh_err *err)
+static int set_bool(
+    struct bh_config *cfg, const struct bh_option *o, const char *text, struct bh_err *err)
 {
 	static const char *const yes[] = {"1", "t", "T", "TRUE", "true", "True"};
 	static const char *const no[] = {"0", "f", "F", "FALSE", "false", "False"};
@@ -41,19 +42,20 @@ static int set_bool(struct bh_config *cfg, const struct bh_option *o, const char
 			return 0;
 		}
 	}
-	return bh_err_set(err, BH_E_CONFIG, "%s: \"%.80s\" is not a boolean; write true or false", o->key, text);
+	return bh_err_set(
+	    err, BH_E_CONFIG, "%s: \"%.80s\" is not a boolean; write true or false", o->key, text);
 }
 
 static int out_of_range(const struct bh_option *o, const char *text, struct bh_err *err)
 {
 	double unit = o->type == BH_OPT_SECONDS || o->type == BH_OPT_MILLI ? 1000 : 1;
 
-	return bh_err_set(err, BH_E_CONFIG, "%s: %.80s is out of range; from %g to %g", o->key, text,
-	    (double)o->min / unit, (double)o->max / unit);
+	return bh_err_set(err, BH_E_CONFIG, "%s: %.80s is out of range; from %g to %g", o->key,
+	    text, (double)o->min / unit, (double)o->max / unit);
 }
 
-static int store_number(struct bh_config *cfg, const struct bh_option *o, const char *text, int64_t v,
-    struct bh_err *err)
+static int store_number(struct bh_config *cfg, const struct bh_option *o, const char *text,
+    int64_t v, struct bh_err *err)
 {
 	if ((o->min || o->max) && (v < o->min || v > o->max))
 		return out_of_range(o, text, err);
@@ -61,7 +63,8 @@ static int store_number(struct bh_config *cfg, const struct bh_option *o, const 
 	return 0;
 }
 
-static int set_int(struct bh_config *cfg, const struct bh_option *o, const char *text, struct bh_err *err)
+static int set_int(
+    struct bh_config *cfg, const struct bh_option *o, const char *text, struct bh_err *err)
 {
 	char *end = NULL;
 	long long v;
@@ -69,11 +72,13 @@ static int set_int(struct bh_config *cfg, const struct bh_option *o, const char 
 	errno = 0;
 	v = strtoll(text, &end, 10);
 	if (errno || end == text || *end)
-		return bh_err_set(err, BH_E_CONFIG, "%s: \"%.80s\" is not a whole number", o->key, text);
+		return bh_err_set(
+		    err, BH_E_CONFIG, "%s: \"%.80s\" is not a whole number", o->key, text);
 	return store_number(cfg, o, text, v, err);
 }
 
-static int set_port(struct bh_config *cfg, const struct bh_option *o, const char *text, struct bh_err *err)
+static int set_port(
+    struct bh_config *cfg, const struct bh_option *o, const char *text, struct bh_err *err)
 {
 	char *end = NULL;
 	long v;
@@ -84,13 +89,15 @@ static int set_port(struct bh_config *cfg, const struct bh_option *o, const char
 	}
 	v = strtol(text, &end, 10);
 	if (end == text || *end || v < 0 || v > 65535)
-		return bh_err_set(err, BH_E_CONFIG, "%s: \"%.80s\" is not a port; 0 to 65535 or __random__", o->key, text);
+		return bh_err_set(err, BH_E_CONFIG,
+		    "%s: \"%.80s\" is not a port; 0 to 65535 or __random__", o->key, text);
 	*(int64_t *)field(cfg, o) = v;
 	return 0;
 }
 
 /* Numbers of seconds, with an optional unit as in Go's durations (ms s m h). */
-static int set_scaled(struct bh_config *cfg, const struct bh_option *o, const char *text, struct bh_err *err)
+static int set_scaled(
+    struct bh_config *cfg, const struct bh_option *o, const char *text, struct bh_err *err)
 {
 	char *end = NULL;
 	double scale = 1000, v = strtod(text, &end);
@@ -138,7 +145,8 @@ static int set_list(struct bh_config *cfg, const struct bh_option *o, const char
 	return rc;
 }
 
-int bh_config_set(struct bh_config *cfg, const struct bh_option *o, const char *text, struct bh_err *err)
+int bh_config_set(
+    struct bh_config *cfg, const struct bh_option *o, const char *text, struct bh_err *err)
 {
 	switch (o->type) {
 	case BH_OPT_STRING:

@@ -4,14 +4,16 @@
 
 #include "common/config.h"
 
-/* Sets one option from text; lists are split at blanks. BH_E_CONFIG with what would be accepted in err
- * (the value is not repeated for secrets); -ENOMEM. */
-int bh_config_set(struct bh_config *cfg, const struct bh_option *o, const char *text, struct bh_err *err)
-    BH_MUST_CHECK;
+/* Sets one option from text; lists are split at blanks. BH_E_CONFIG with what would be accepted in
+ * err (the value is not repeated for secrets); -ENOMEM. */
+int bh_config_set(struct bh_config *cfg, const struct bh_option *o, const char *text,
+    struct bh_err *err) BH_MUST_CHECK;
 /* Appends one item to a list option; the first call after bh_config_clear_list starts anew. */
-int bh_config_add_item(struct bh_config *cfg, const struct bh_option *o, const char *text) BH_MUST_CHECK;
+int bh_config_add_item(
+    struct bh_config *cfg, const struct bh_option *o, const char *text) BH_MUST_CHECK;
 void bh_config_clear_list(struct bh_config *cfg, const struct bh_option *o);
 /* The value as text that bh_config_set would read back; not for lists. */
-int bh_config_print(const struct bh_config *cfg, const struct bh_option *o, struct bh_buf *out) BH_MUST_CHECK;
+int bh_config_print(
+    const struct bh_config *cfg, const struct bh_option *o, struct bh_buf *out) BH_MUST_CHECK;
 
 #endif

@@ -43,7 +43,8 @@ const struct bh_yaml *bh_yaml_get(const struct bh_yaml *map, const char *key)
 
 static int fail_at(struct reader *r, yaml_mark_t mark, const char *what)
 {
-	return bh_err_set(r->err, BH_E_CONFIG, "%s:%zu:%zu: %s", r->path, mark.line + 1, mark.column + 1, what);
+	return bh_err_set(
+	    r->err, BH_E_CONFIG, "%s:%zu:%zu: %s", r->path, mark.line + 1, mark.column + 1, what);
 }
 
 static int next_event(struct reader *r, yaml_event_t *event)
@@ -136,7 +137,8 @@ static int read_node(struct reader *r, yaml_event_t *event, struct bh_yaml **out
 		type = BH_YAML_MAP;
 	n = new_node(r, type, mark);
 	if (n && type == BH_YAML_SCALAR) {
-		n->text = strndup((const char *)event->data.scalar.value, event->data.scalar.length);
+		n->text =
+		    strndup((const char *)event->data.scalar.value, event->data.scalar.length);
 		n->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	}
 	yaml_event_delete(event);
@@ -145,7 +147,8 @@ static int read_node(struct reader *r, yaml_event_t *event, struct bh_yaml **out
 		return fail_at(r, mark, "too large");
 	}
 	if (type != BH_YAML_SCALAR)
-		rc = read_children(r, n, type == BH_YAML_SEQ ? YAML_SEQUENCE_END_EVENT : YAML_MAPPING_END_EVENT);
+		rc = read_children(
+		    r, n, type == BH_YAML_SEQ ? YAML_SEQUENCE_END_EVENT : YAML_MAPPING_END_EVENT);
 	if (rc) {
 		bh_yaml_free(n);
 		return rc;
@@ -201,7 +204,8 @@ int bh_yaml_load(const char *path, struct bh_yaml **root, struct bh_err *err)
 		return bh_err_set(err, -errno, "%s", path);
 	if (fstat(fileno(f), &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > BH_YAML_FILE_MAX) {
 		(void)fclose(f);
-		return bh_err_set(err, BH_E_CONFIG, "%s: not a regular file of at most 4 MiB", path);
+		return bh_err_set(
+		    err, BH_E_CONFIG, "%s: not a regular file of at most 4 MiB", path);
 	}
 	if (!yaml_parser_initialize(&r.parser)) {
 		(void)fclose(f);

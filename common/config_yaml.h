@@ -11,10 +11,10 @@ enum bh_yaml_type { BH_YAML_SCALAR, BH_YAML_SEQ, BH_YAML_MAP };
 
 struct bh_yaml {
 	enum bh_yaml_type type;
-	int line, col;         /* from 1 */
-	char *text;            /* SCALAR: NUL-terminated */
-	int plain;             /* SCALAR without quotes */
-	char *key;             /* when it is a value of a MAP; NULL else */
+	int line, col; /* from 1 */
+	char *text;    /* SCALAR: NUL-terminated */
+	int plain;     /* SCALAR without quotes */
+	char *key;     /* when it is a value of a MAP; NULL else */
 	int key_line, key_col;
 	struct bh_yaml *child; /* SEQ, MAP: first entry */
 	struct bh_yaml *next;
@@ -24,8 +24,8 @@ struct bh_yaml {
 #define BH_YAML_NODES_MAX 100000
 #define BH_YAML_FILE_MAX  (4 * 1024 * 1024)
 
-/* Reads one document. *root is NULL for an empty file. Errors carry "path:line:col: cause"; an unreadable
- * file is -errno with its path. Freed by bh_yaml_free. */
+/* Reads one document. *root is NULL for an empty file. Errors carry "path:line:col: cause"; an
+ * unreadable file is -errno with its path. Freed by bh_yaml_free. */
 int bh_yaml_load(const char *path, struct bh_yaml **root, struct bh_err *err) BH_MUST_CHECK;
 void bh_yaml_free(struct bh_yaml *n);
 /* Value of a key of a MAP; NULL when it is not there. */

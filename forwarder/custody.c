@@ -10,7 +10,6 @@
 
 #define COMPONENT        "custody"
 #define MINUTE_NS        (60 * BH_NS_PER_S)
-#define FULL_LOOK_NS     (2 * BH_NS_PER_S) /* while full: look for room more often */
 #define LOGS_CONCURRENCY 4
 
 void bh_payload_free(struct bh_payload *p)
@@ -89,7 +88,7 @@ static void on_minute(struct bh_timer *t)
 
 	if (!c->drain_done)
 		bh_custody_expire(c);
-	bh_timer_in(c->cfg.loop, t, c->full ? FULL_LOOK_NS : MINUTE_NS, on_minute);
+	bh_timer_in(c->cfg.loop, t, c->full ? BH_FULL_LOOK_NS : MINUTE_NS, on_minute);
 }
 
 int bh_custody_new(struct bh_custody **out, const struct bh_custody_config *cfg, struct bh_err *err)

@@ -9,6 +9,8 @@
 #define COMPANY_NS    (20 * BH_NS_PER_MS)
 #define IDLE_NS       (1 * BH_NS_PER_S)
 #define EXPIRE_SLICE  256
+#define DISK_RESERVE  ((uint64_t)1 << 19)
+#define ROOM_AGAIN    ((uint64_t)1 << 18) /* a payload of the usual size */
 
 /* What one transaction takes along. */
 struct group {
@@ -96,12 +98,29 @@ static int drop_oldest(struct bh_custody *c, struct bh_dest *d, uint64_t need, s
 	return 0;
 }
 
+/* Rows may come only while the disk keeps room for positions. A page is written to the WAL, which is used
+ * again from its beginning, and then to the file, whose free pages are used first. */
+static bool disk_has_room(struct bh_custody *c, uint64_t bytes)
+{
+	struct bh_store *s = c->cfg.store;
+	uint64_t disk, wal, pages;
+
+	if (!bh_store_recover(s))
+		return false;
+	disk = bh_store_disk_free(s);
+	wal = bh_store_wal_bytes(s);
+	pages = bh_store_free_bytes(s);
+	return disk + wal > bytes + DISK_RESERVE && disk + wal + pages > 2 * bytes + DISK_RESERVE;
+}
+
 static int make_room(struct bh_custody *c, const struct group *g, struct retired *gone)
 {
 	uint64_t used = bh_store_used_bytes(c->cfg.store) - bh_store_wal_bytes(c->cfg.store);
 	uint64_t limit = (uint64_t)c->cfg.spool_max_bytes;
 	struct bh_dest *metrics = &c->dests[1];
 
+	if (!disk_has_room(c, g->bytes))
+		return -ENOSPC;
 	if (used + g->bytes <= limit)
 		return 0;
 	if (g->t1_n && g->t1[0]->dest && !g->t1[0]->dest->logs)
@@ -245,6 +264,8 @@ static void set_full(struct bh_custody *c, bool full)
 		return;
 	c->full = full;
 	if (full)
+		bh_timer_in(c->cfg.loop, &c->minute, BH_FULL_LOOK_NS, c->minute.fn);
+	if (full)
 		bh_error(c->cfg.log, COMPONENT, "the spool is full (disk or bulkhead.spool_max_size_bytes): logs wait "
 		    "in their files, metrics are delivered from memory; free space or raise the limit");
 	else
@@ -333,10 +354,12 @@ static void commit_failed(struct bh_custody *c, int rc)
 static int commit_without_rows(struct bh_custody *c, struct group *g)
 {
 	set_full(c, true);
-	bh_store_relieve(c->cfg.store);
 	gather(c, g, false);
 	if (g->t2_n == 0 && !c->new_epoch[BH_ROLE_LOGS] && !c->new_epoch[BH_ROLE_DOGSTATSD])
 		return 0;
+	if (commit_group(c, g) == 0)
+		return 0;
+	bh_store_relieve(c->cfg.store);
 	return commit_group(c, g);
 }
 
@@ -437,7 +460,7 @@ void bh_custody_expire(struct bh_custody *c)
 			bh_ledger_drop(&d->l, BH_DROP_EXPIRED, gone.items);
 	}
 	/* Room again? Ask the file system, and the limit with 5 % of hysteresis. */
-	if (c->full && bh_store_recover(c->cfg.store) &&
+	if (c->full && disk_has_room(c, ROOM_AGAIN) &&
 	    bh_store_used_bytes(c->cfg.store) < (uint64_t)c->cfg.spool_max_bytes / 20 * 19)
 		set_full(c, false);
 }

@@ -8,6 +8,7 @@
 
 #define BH_CUSTODY_DESTS 2
 #define BH_TTL_MS        (7LL * 24 * 3600 * 1000)
+#define BH_FULL_LOOK_NS  (2 * BH_NS_PER_S) /* while full: look for room more often than each minute */
 
 struct bh_custody {
 	struct bh_custody_config cfg;

@@ -256,12 +256,13 @@ static int set_aside(struct bh_store *s, const char *word)
 
 static uint64_t ballast_size(const struct bh_store *s)
 {
-	uint64_t eighth = (uint64_t)s->cfg.max_size_bytes / 8;
+	uint64_t eighth = s->cfg.max_size_bytes > 0 ? (uint64_t)s->cfg.max_size_bytes / 8 : UINT64_MAX;
 	uint64_t full = WAL_THRESHOLD + BALLAST_SLACK;
+	uint64_t disk = bh_store_disk_free(s);
 
-	if (s->cfg.max_size_bytes <= 0 || eighth >= full)
-		return full;
-	return BH_MAX(eighth, (uint64_t)1 << 20);
+	/* A small limit or a small disk makes a small ballast, and with it a small WAL. */
+	eighth = BH_MIN(eighth, disk / 8);
+	return BH_MAX(BH_MIN(eighth, full), (uint64_t)1 << 20);
 }
 
 static bool make_ballast(struct bh_store *s)
@@ -275,11 +276,11 @@ static bool make_ballast(struct bh_store *s)
 	fd = open(s->ballast, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return false;
-	s->has_ballast = posix_fallocate(fd, 0, (off_t)want) == 0;
+	s->ballast_bytes = posix_fallocate(fd, 0, (off_t)want) == 0 ? want : 0;
 	(void)close(fd);
-	if (!s->has_ballast)
+	if (!s->ballast_bytes)
 		(void)unlink(s->ballast);
-	return s->has_ballast;
+	return s->ballast_bytes > 0;
 }
 
 static int open_or_replace(struct bh_store *s, struct bh_err *err)
@@ -602,6 +603,20 @@ uint64_t bh_store_used_bytes(struct bh_store *s)
 	return (uint64_t)(pages - free_pages) * s->page_size + bh_store_wal_bytes(s);
 }
 
+uint64_t bh_store_free_bytes(struct bh_store *s)
+{
+	sqlite3_int64 free_pages = 0;
+
+	return scalar(s, "PRAGMA freelist_count", &free_pages) ? 0 : (uint64_t)free_pages * s->page_size;
+}
+
+uint64_t bh_store_disk_free(const struct bh_store *s)
+{
+	struct statvfs fs;
+
+	return statvfs(s->cfg.dir, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : UINT64_MAX;
+}
+
 int64_t bh_store_oldest_ms(struct bh_store *s)
 {
 	sqlite3_int64 ms = 0;
@@ -632,18 +647,19 @@ void bh_store_tend(struct bh_store *s, bool idle)
 
 	if (idle)
 		give_space_back(s);
-	if (wal >= WAL_THRESHOLD || (idle && wal > 0))
+	/* Never more WAL than the ballast can make room for. */
+	if (wal >= BH_MIN(WAL_THRESHOLD, BH_MAX(s->ballast_bytes / 2, (uint64_t)1 << 19)) || (idle && wal > 0))
 		(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
 void bh_store_relieve(struct bh_store *s)
 {
-	if (s->has_ballast && unlink(s->ballast) == 0)
-		s->has_ballast = false;
+	if (s->ballast_bytes && unlink(s->ballast) == 0)
+		s->ballast_bytes = 0;
 	(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }
 
 bool bh_store_recover(struct bh_store *s)
 {
-	return s->has_ballast || make_ballast(s);
+	return s->ballast_bytes > 0 || make_ballast(s);
 }

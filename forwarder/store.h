@@ -108,6 +108,8 @@ int bh_store_oldest(struct bh_store *s, int64_t dest, int64_t now_ms, uint64_t *
 
 uint64_t bh_store_used_bytes(struct bh_store *s); /* O(1): pages in use and the WAL */
 uint64_t bh_store_wal_bytes(const struct bh_store *s);
+uint64_t bh_store_free_bytes(struct bh_store *s);      /* in free pages of the file */
+uint64_t bh_store_disk_free(const struct bh_store *s); /* bytes an ordinary user may still take */
 int64_t bh_store_oldest_ms(struct bh_store *s);   /* created_ms of the oldest row; 0 = none */
 
 /* After acks: checkpoint when the WAL has grown (idle: at once); gives free pages back in slices. */

@@ -43,7 +43,8 @@ struct bh_store {
 	uint8_t id[BH_STORE_ID_BYTES];
 	uint64_t next_ord, ord_floor;
 	uint64_t page_size;
-	bool replaced, has_ballast;
+	uint64_t ballast_bytes; /* 0 = there is none */
+	bool replaced;
 };
 
 /* The bits are kept, the sign is not a sign. */

@@ -337,6 +337,8 @@ static void rotated(struct bh_logs *l, struct bh_generation *g)
 {
 	l->rotations++;
 	g->state = BH_ORIGIN_DRAINING;
+	/* A writer may still have it open: it is read to its end once more before its successor begins. */
+	g->at_end = g->read_once = false;
 	g->dirty = true;
 	bh_handover_dirty(l);
 	discover(l, g->source, g->path, g->birth_ns);

@@ -16,7 +16,8 @@ static void on_deadline(struct bh_timer *t)
 
 static bool owes(const struct bh_kid *k, uint32_t round)
 {
-	return k->enabled && k->asked_id == round && !k->answered && k->life.alive && k->control.fd >= 0;
+	return k->enabled && k->asked_id == round && !k->answered && k->life.alive &&
+	       k->control.fd >= 0;
 }
 
 void bh_collect_check(struct bh_collect *c)

@@ -40,7 +40,8 @@ static void on_timeout(struct bh_timer *t)
 static void write_out(struct bh_ctl_conn *c)
 {
 	while (c->sent < c->out.len) {
-		ssize_t n = send(c->watch.fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);
+		ssize_t n =
+		    send(c->watch.fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -101,8 +102,8 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 		return;
 	}
 	if (c->verb == BH_VERB_DRAIN || c->verb == BH_VERB_SHUTDOWN)
-		bh_info(c->server->log, COMPONENT, "%s asked by uid=%u pid=%d", bh_verb_name(c->verb),
-		    (unsigned)c->uid, (int)c->pid);
+		bh_info(c->server->log, COMPONENT, "%s asked by uid=%u pid=%d",
+		    bh_verb_name(c->verb), (unsigned)c->uid, (int)c->pid);
 	c->server->handle(c->server->ctx, c);
 }
 
@@ -152,9 +153,11 @@ static void greet(struct bh_ctl_server *s, int fd)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0 ||
 	    (peer.uid != 0 && peer.uid != geteuid())) {
-		bh_warn(s->log, COMPONENT, "refused uid=%u pid=%d", (unsigned)peer.uid, (int)peer.pid);
-		turn_away(fd, "{\"schema\":1,\"error\":\"permission denied: ask as root or as the user "
-			      "bulkhead runs as\",\"denied\":true}\n");
+		bh_warn(
+		    s->log, COMPONENT, "refused uid=%u pid=%d", (unsigned)peer.uid, (int)peer.pid);
+		turn_away(fd,
+		    "{\"schema\":1,\"error\":\"permission denied: ask as root or as the user "
+		    "bulkhead runs as\",\"denied\":true}\n");
 		return;
 	}
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
@@ -244,7 +247,8 @@ static void flush(struct bh_ctl_conn *c)
 	    setsockopt(c->watch.fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) < 0)
 		return;
 	while (c->sent < c->out.len) {
-		ssize_t n = send(c->watch.fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);
+		ssize_t n =
+		    send(c->watch.fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);
 
 		if (n <= 0)
 			return;

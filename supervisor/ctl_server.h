@@ -1,8 +1,8 @@
 /*
  * The control socket, run_dir/ctl.sock: one JSON line request, one JSON line answer, then the
- * connection ends (spec/supervision.md §9.2). Peers are checked by the kernel's credentials: uid 0 and
- * our own are answered, others get one line that says so. At most 8 connections, 64 KiB a request,
- * 5 s to send it and 10 s to read the answer.
+ * connection ends (spec/supervision.md §9.2). Peers are checked by the kernel's credentials: uid 0
+ * and our own are answered, others get one line that says so. At most 8 connections, 64 KiB a
+ * request, 5 s to send it and 10 s to read the answer.
  *
  * The owner answers a request at once or later; `round` of a connection is the owner's.
  */

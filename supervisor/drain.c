@@ -13,16 +13,19 @@ static bool is_producer(enum bh_role role)
 /* Tenths of the budget a phase may last. */
 static int64_t share(enum bh_drain_phase phase)
 {
-	static const int64_t tenths[] = {
-	    [BH_DRAIN_IDLE] = 0,
-	    [BH_DRAIN_PRODUCERS] = 4,
-	    [BH_DRAIN_PRODUCERS_EXIT] = 1,
-	    [BH_DRAIN_FORWARDER] = 3,
-	    [BH_DRAIN_FORWARDER_EXIT] = 1,
-	    [BH_DRAIN_DONE] = 0,
-	};
-
-	return tenths[phase];
+	switch (phase) {
+	case BH_DRAIN_PRODUCERS:
+		return 4;
+	case BH_DRAIN_FORWARDER:
+		return 3;
+	case BH_DRAIN_PRODUCERS_EXIT:
+	case BH_DRAIN_FORWARDER_EXIT:
+		return 1;
+	case BH_DRAIN_IDLE:
+	case BH_DRAIN_DONE:
+		break;
+	}
+	return 0;
 }
 
 /* Whether the phase is about this child. */
@@ -153,8 +156,8 @@ static bool give_up(struct bh_drain *d, struct bh_drain_role *r, int64_t now_ns)
 	return true;
 }
 
-static bool order_for(struct bh_drain *d, enum bh_role role, int64_t now_ns,
-    struct bh_drain_order *o)
+static bool order_for(
+    struct bh_drain *d, enum bh_role role, int64_t now_ns, struct bh_drain_order *o)
 {
 	struct bh_drain_role *r = &d->role[role];
 

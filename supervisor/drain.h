@@ -1,6 +1,6 @@
 /*
- * The ordered drain as a state machine (DESIGN §5, spec/supervision.md §5). Pure: facts go in through
- * the bh_drain_*() events, orders come out of bh_drain_next(), time is passed in.
+ * The ordered drain as a state machine (DESIGN §5, spec/supervision.md §5). Pure: facts go in
+ * through the bh_drain_*() events, orders come out of bh_drain_next(), time is passed in.
  *
  *   PRODUCERS       DRAIN to dogstatsd and logs, side by side; 0.4 of the budget
  *   PRODUCERS_EXIT  both acknowledged or gone; they leave; 0.1
@@ -61,14 +61,15 @@ struct bh_drain {
 	int64_t phase_limit_ns; /* when the phase's children are killed */
 	int64_t budget_ns;
 	bool hastened;
-	bool may_restart;       /* a forwarder can be started at all */
-	unsigned restarts;      /* of the forwarder, spool only */
+	bool may_restart;  /* a forwarder can be started at all */
+	unsigned restarts; /* of the forwarder, spool only */
 	struct bh_drain_role role[BH_ROLE__N];
 };
 
 enum bh_drain_do {
 	BH_DRAIN_DO_DRAIN, /* send DRAIN with this deadline and mode */
-	BH_DRAIN_DO_EXIT,  /* ask it to leave: it has nothing to drain (after an ACK the life cycle does) */
+	BH_DRAIN_DO_EXIT,  /* ask it to leave: it has nothing to drain (after an ACK the life cycle
+			      does) */
 	BH_DRAIN_DO_KILL,  /* SIGKILL: its deadline passed */
 	BH_DRAIN_DO_START_SPOOL_ONLY,
 };

@@ -8,6 +8,7 @@
 #include "common/str.h"
 
 /* 0 or -errno; on an error the old file stands. Not synced: these are reports, not data. */
-int bh_file_replace(const char *dir, const char *name, struct bh_str content, mode_t mode) BH_MUST_CHECK;
+int bh_file_replace(
+    const char *dir, const char *name, struct bh_str content, mode_t mode) BH_MUST_CHECK;
 
 #endif

@@ -61,7 +61,8 @@ static void send_msg(struct bh_kid *k, struct bh_ctl_msg *m)
 	m->generation = k->life.generation;
 	/* A full channel means that the child does not read: its heartbeat decides what follows. */
 	if (k->control.fd >= 0 && bh_ctl_encode(m, &out) == 0 &&
-	    send(k->control.fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EPIPE)
+	    send(k->control.fd, out.data, out.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+	    errno != EPIPE)
 		bh_warn(k->env->log, COMPONENT, "message to %s: %s", bh_role_name(k->role),
 		    strerror(errno));
 	bh_buf_release(&out);
@@ -88,8 +89,8 @@ static void do_kill(struct bh_kid *k)
 {
 	if (k->process.fd >= 0 &&
 	    syscall(SYS_pidfd_send_signal, k->process.fd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
-		bh_error(k->env->log, COMPONENT, "kill %s pid=%d: %s", bh_role_name(k->role), (int)k->pid,
-		    strerror(errno));
+		bh_error(k->env->log, COMPONENT, "kill %s pid=%d: %s", bh_role_name(k->role),
+		    (int)k->pid, strerror(errno));
 }
 
 static void arm(struct bh_kid *k)
@@ -107,9 +108,9 @@ static void ended(struct bh_kid *k, const struct bh_life_exit *how)
 	(void)bh_life_exited(&k->life, how, now(k), k->env->rng);
 	k->pid = 0;
 	arm(k);
-	k->env->ops->gone(k->env->ctx, k);
 	if (k->life.state != from)
 		k->env->ops->changed(k->env->ctx, k, from);
+	k->env->ops->gone(k->env->ctx, k);
 }
 
 static int watch(struct bh_kid *k, const struct bh_spawned *s)
@@ -158,7 +159,8 @@ static void do_spawn(struct bh_kid *k)
 	k->failure[0] = '\0';
 	k->spawned_wall_ns = bh_wall_ns(k->env->loop->clock);
 	if (bh_spawn(&req, &s, &how.exec_failed, &err)) {
-		bh_error(k->env->log, COMPONENT, "start of %s: %s", bh_role_name(k->role), err.text);
+		bh_error(
+		    k->env->log, COMPONENT, "start of %s: %s", bh_role_name(k->role), err.text);
 		(void)snprintf(k->failure, sizeof(k->failure), "%s", err.text);
 		ended(k, &how);
 		return;
@@ -171,13 +173,13 @@ static void do_spawn(struct bh_kid *k)
 		ended(k, &how);
 		return;
 	}
-	bh_debug(k->env->log, COMPONENT, "started %s pid=%d generation=%" PRIu32, bh_role_name(k->role),
-	    (int)k->pid, k->life.generation);
+	bh_debug(k->env->log, COMPONENT, "started %s pid=%d generation=%" PRIu32,
+	    bh_role_name(k->role), (int)k->pid, k->life.generation);
 	k->env->ops->started(k->env->ctx, k);
 }
 
-static void act(struct bh_kid *k, enum bh_life_action action, int64_t deadline_ns,
-    enum bh_drain_mode mode)
+static void act(
+    struct bh_kid *k, enum bh_life_action action, int64_t deadline_ns, enum bh_drain_mode mode)
 {
 	switch (action) {
 	case BH_LIFE_DO_SPAWN:
@@ -199,8 +201,8 @@ static void act(struct bh_kid *k, enum bh_life_action action, int64_t deadline_n
 	}
 }
 
-void bh_kid_event(struct bh_kid *k, enum bh_life_event event, int64_t deadline_ns,
-    enum bh_drain_mode mode)
+void bh_kid_event(
+    struct bh_kid *k, enum bh_life_event event, int64_t deadline_ns, enum bh_drain_mode mode)
 {
 	enum bh_life_state from = k->life.state;
 	enum bh_life_action action =
@@ -296,8 +298,8 @@ static void take(struct bh_kid *k, const struct bh_ctl_msg *m)
 
 static void broken(struct bh_kid *k, const char *why)
 {
-	bh_error(k->env->log, COMPONENT, "%s pid=%d: %s (state %s)", bh_role_name(k->role), (int)k->pid,
-	    why, bh_life_state_name(k->life.state));
+	bh_error(k->env->log, COMPONENT, "%s pid=%d: %s (state %s)", bh_role_name(k->role),
+	    (int)k->pid, why, bh_life_state_name(k->life.state));
 	bh_kid_event(k, BH_LIFE_EV_BROKEN, 0, BH_DRAIN_FULL);
 }
 
@@ -317,7 +319,8 @@ static void check(struct bh_kid *k, const void *raw, size_t n)
 		broken(k, "a control message is not allowed now");
 		return;
 	}
-	if (m.type == BH_CTL_HELLO && (m.u.hello.role != k->role || m.u.hello.pid != (uint32_t)k->pid)) {
+	if (m.type == BH_CTL_HELLO &&
+	    (m.u.hello.role != k->role || m.u.hello.pid != (uint32_t)k->pid)) {
 		broken(k, "HELLO of another role or process");
 		return;
 	}
@@ -339,8 +342,8 @@ static bool read_control(struct bh_kid *k)
 		if (n < 0 && errno == EAGAIN)
 			return false;
 		if (n <= 0) {
-			/* Its death follows as an event of its own; a live one that closed the channel
-			 * misses its heartbeats. */
+			/* Its death follows as an event of its own; a live one that closed the
+			 * channel misses its heartbeats. */
 			close_watch(&k->control);
 			return false;
 		}

@@ -1,7 +1,7 @@
 /*
- * One child as the supervisor holds it: its life (lifecycle.h), its process, its control channel and
- * what it last said. Carries out the actions of the life cycle, checks every message against the
- * state before use (proto/CONTROL.md), and reports what happened to its owner.
+ * One child as the supervisor holds it: its life (lifecycle.h), its process, its control channel
+ * and what it last said. Carries out the actions of the life cycle, checks every message against
+ * the state before use (proto/CONTROL.md), and reports what happened to its owner.
  *
  * The owner is called back from within bh_kid_* functions and from the loop; it may call bh_kid_*
  * again, but must not release the kid there.
@@ -28,10 +28,12 @@ struct bh_kid;
 struct bh_kid_ops {
 	/* The state is another one; the action that belongs to it follows. */
 	void (*changed)(void *ctx, struct bh_kid *kid, enum bh_life_state from);
-	void (*started)(void *ctx, struct bh_kid *kid); /* a process was made; it may be told things */
+	void (*started)(
+	    void *ctx, struct bh_kid *kid); /* a process was made; it may be told things */
 	void (*drained)(void *ctx, struct bh_kid *kid); /* kid->drained holds its answer */
-	void (*gone)(void *ctx, struct bh_kid *kid);    /* its process ended; the state is the new one */
-	void (*stats)(void *ctx, struct bh_kid *kid);   /* its answer is complete in kid->stats */
+	void (*gone)(
+	    void *ctx, struct bh_kid *kid); /* its process ended; the state is the new one */
+	void (*stats)(void *ctx, struct bh_kid *kid); /* its answer is complete in kid->stats */
 };
 
 /* Shared by all kids, borrowed for their lives. */
@@ -52,8 +54,8 @@ struct bh_kid {
 	bool spool_only; /* for the next start */
 	const struct bh_kid_env *env;
 	struct bh_life life;
-	char *exe;                    /* owned */
-	int config_fd;                /* owned: the sealed configuration, for every start */
+	char *exe;                     /* owned */
+	int config_fd;                 /* owned: the sealed configuration, for every start */
 	const struct bh_spawn_fd *fds; /* borrowed */
 	size_t fds_n;
 	pid_t pid; /* 0 when there is no process */
@@ -65,10 +67,10 @@ struct bh_kid {
 	struct bh_ctl_heartbeat beat;
 	bool has_drained;
 	struct bh_ctl_drained drained;
-	uint32_t asked_id;         /* of the last STATS; 0 = none */
-	uint32_t incoming_id;      /* of the answer being received */
-	bool answered;             /* the last STATS has its answer in stats */
-	struct bh_stat_set stats;  /* last complete answer of the present or last process */
+	uint32_t asked_id;        /* of the last STATS; 0 = none */
+	uint32_t incoming_id;     /* of the answer being received */
+	bool answered;            /* the last STATS has its answer in stats */
+	struct bh_stat_set stats; /* last complete answer of the present or last process */
 	struct bh_stat_set incoming;
 	char failure[BH_ERR_TEXT_MAX]; /* why the last start failed; "" = it did not */
 };
@@ -77,9 +79,10 @@ struct bh_kid {
 void bh_kid_init(struct bh_kid *k, enum bh_role role, const struct bh_kid_env *env);
 void bh_kid_release(struct bh_kid *k);
 
-/* Feeds the life cycle and carries out the action. deadline_ns (absolute) and mode matter for STOP. */
-void bh_kid_event(struct bh_kid *k, enum bh_life_event event, int64_t deadline_ns,
-    enum bh_drain_mode mode);
+/* Feeds the life cycle and carries out the action. deadline_ns (absolute) and mode matter for STOP.
+ */
+void bh_kid_event(
+    struct bh_kid *k, enum bh_life_event event, int64_t deadline_ns, enum bh_drain_mode mode);
 
 /* STATS with this id (not 0). false when it is not in a state to answer. */
 bool bh_kid_ask(struct bh_kid *k, uint32_t id);

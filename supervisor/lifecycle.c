@@ -11,6 +11,7 @@
 #define STABLE_NS    (60 * BH_NS_PER_S)
 #define DELAY_MIN_NS (1 * BH_NS_PER_S)
 #define DELAY_MAX_NS (60 * BH_NS_PER_S)
+#define REAP_NS      (100 * BH_NS_PER_MS) /* a killed process gets that long to be gone */
 #define EXEC_TRIES   3
 #define EXIT_NOPERM  77
 #define EXIT_CONFIG  78
@@ -22,10 +23,10 @@
 
 static const struct bh_life_cell table[BH_LIFE__N][BH_LIFE_EV__N] = {
     [BH_LIFE_STOPPED] = {[BH_LIFE_EV_START] = CELL(SPAWN, STARTING)},
-    [BH_LIFE_EXITED] = {[BH_LIFE_EV_START] = CELL(SPAWN, STARTING),
-	[BH_LIFE_EV_STOP] = CELL(NOTHING, STOPPED)},
-    [BH_LIFE_FATAL] = {[BH_LIFE_EV_START] = CELL(SPAWN, STARTING),
-	[BH_LIFE_EV_STOP] = CELL(NOTHING, STOPPED)},
+    [BH_LIFE_EXITED] =
+	{[BH_LIFE_EV_START] = CELL(SPAWN, STARTING), [BH_LIFE_EV_STOP] = CELL(NOTHING, STOPPED)},
+    [BH_LIFE_FATAL] =
+	{[BH_LIFE_EV_START] = CELL(SPAWN, STARTING), [BH_LIFE_EV_STOP] = CELL(NOTHING, STOPPED)},
     [BH_LIFE_STARTING] =
 	{
 	    [BH_LIFE_EV_READY] = CELL(NOTHING, RUNNING),
@@ -119,7 +120,8 @@ static int64_t add(int64_t a, int64_t b)
 	return __builtin_add_overflow(a, b, &sum) ? BH_LIFE_NEVER : sum;
 }
 
-/* The delay of the restart that follows a life that lasted from ready_ns (0: never READY) to now. */
+/* The delay of the restart that follows a life that lasted from ready_ns (0: never READY) to now.
+ */
 static int64_t next_delay(struct bh_life *l, int64_t now_ns, struct bh_rng *rng)
 {
 	int64_t up = l->ready_ns ? now_ns - l->ready_ns : 0;
@@ -139,8 +141,8 @@ static int64_t next_delay(struct bh_life *l, int64_t now_ns, struct bh_rng *rng)
 	return (int64_t)((double)delay * bh_rng_range(rng, 0.9, 1.1));
 }
 
-static int64_t timer_of(const struct bh_life *l, enum bh_life_state from, int64_t now_ns,
-    int64_t limit_ns)
+static int64_t timer_of(
+    const struct bh_life *l, enum bh_life_state from, int64_t now_ns, int64_t limit_ns)
 {
 	switch (l->state) {
 	case BH_LIFE_STARTING:
@@ -203,9 +205,13 @@ enum bh_life_action bh_life_step(struct bh_life *l, enum bh_life_event event, in
 	l->state = cell.next;
 	if (cell.next != from)
 		l->since_ns = now_ns;
-	if (cell.next == BH_LIFE_BACKOFF)
-		l->timer_ns = from == BH_LIFE_BACKOFF ? add(now_ns, KILL_NS)
-						      : add(now_ns, next_delay(l, now_ns, rng));
+	if (cell.next == BH_LIFE_BACKOFF && from == BH_LIFE_BACKOFF) {
+		l->overdue = true;
+		l->timer_ns = add(now_ns, KILL_NS);
+	} else if (cell.next == BH_LIFE_BACKOFF) {
+		l->overdue = false;
+		l->timer_ns = add(now_ns, BH_MAX(next_delay(l, now_ns, rng), REAP_NS));
+	}
 	l->timer_ns = timer_of(l, from, now_ns, limit_ns);
 	return cell.action;
 }
@@ -226,8 +232,8 @@ static enum bh_life_cause cause_of_exit(const struct bh_life *l, const struct bh
 	return how->code == 0 ? BH_CAUSE_CLEAN : BH_CAUSE_CRASH;
 }
 
-enum bh_life_cause bh_life_exited(struct bh_life *l, const struct bh_life_exit *how, int64_t now_ns,
-    struct bh_rng *rng)
+enum bh_life_cause bh_life_exited(
+    struct bh_life *l, const struct bh_life_exit *how, int64_t now_ns, struct bh_rng *rng)
 {
 	enum bh_life_cause cause = cause_of_exit(l, how);
 	enum bh_life_event event = BH_LIFE_EV_EXIT;
@@ -244,8 +250,11 @@ enum bh_life_cause bh_life_exited(struct bh_life *l, const struct bh_life_exit *
 	if (!cell.known)
 		return cause;
 	l->state = cell.next;
-	if (from == BH_LIFE_BACKOFF) /* reaped after a kill: its delay runs already */
+	if (from == BH_LIFE_BACKOFF) { /* reaped after a kill: its delay runs already, or is over */
+		if (l->overdue)
+			l->timer_ns = now_ns;
 		return cause;
+	}
 	l->since_ns = now_ns;
 	l->timer_ns = BH_LIFE_NEVER;
 	if (cell.next == BH_LIFE_BACKOFF)

@@ -1,15 +1,16 @@
 /*
- * The life of one child as a table [state][event] → {action, next} (spec/supervision.md §2). Pure: time
- * and randomness are passed in, actions are returned for the caller to carry out, nothing is logged.
+ * The life of one child as a table [state][event] → {action, next} (spec/supervision.md §2). Pure:
+ * time and randomness are passed in, actions are returned for the caller to carry out, nothing is
+ * logged.
  *
  * A cell that is not in the table is "no change, no action": the caller may log it.
  *
- * A killed child stays a process until it is reaped, so `alive` is kept beside the state and is part
- * of the event: BACKOFF never starts a second copy while the first one lives.
+ * A killed child stays a process until it is reaped, so `alive` is kept beside the state and is
+ * part of the event: BACKOFF never starts a second copy while the first one lives.
  *
- * Restart delay: a failed start (never READY, or READY for less than 1 s) waits 1 s, doubled each time
- * up to 60 s; a child that had been READY for at least 1 s waits 1 s, and after more than 10 s of
- * READY not at all the first time; 60 s of READY make everything as at the beginning. All delays
+ * Restart delay: a failed start (never READY, or READY for less than 1 s) waits 1 s, doubled each
+ * time up to 60 s; a child that had been READY for at least 1 s waits 1 s, and after more than 10 s
+ * of READY not at all the first time; 60 s of READY make everything as at the beginning. All delays
  * have ±10 % jitter.
  */
 #ifndef BH_SUPERVISOR_LIFECYCLE_H
@@ -34,17 +35,17 @@ enum bh_life_state {
 };
 
 enum bh_life_event {
-	BH_LIFE_EV_START,      /* start asked */
-	BH_LIFE_EV_READY,      /* READY received */
-	BH_LIFE_EV_TIMER,      /* the timer of the state ran out */
-	BH_LIFE_EV_TIMER_ALIVE, /* the same while a killed process is not reaped (BACKOFF only) */
-	BH_LIFE_EV_BROKEN,     /* a message that is malformed or not allowed now */
-	BH_LIFE_EV_STOP,       /* stop asked */
-	BH_LIFE_EV_STOP_ALIVE, /* the same while a killed process is not reaped (BACKOFF only) */
-	BH_LIFE_EV_ACK,        /* DRAIN_ACK received */
-	BH_LIFE_EV_KILL,       /* the drain's deadline passed, or an immediate stop */
-	BH_LIFE_EV_EXIT,       /* the process ended, to be tried again */
-	BH_LIFE_EV_EXIT_FATAL, /* it ended for a cause that a retry does not cure */
+	BH_LIFE_EV_START,         /* start asked */
+	BH_LIFE_EV_READY,         /* READY received */
+	BH_LIFE_EV_TIMER,         /* the timer of the state ran out */
+	BH_LIFE_EV_TIMER_ALIVE,   /* the same while a killed process is not reaped (BACKOFF only) */
+	BH_LIFE_EV_BROKEN,        /* a message that is malformed or not allowed now */
+	BH_LIFE_EV_STOP,          /* stop asked */
+	BH_LIFE_EV_STOP_ALIVE,    /* the same while a killed process is not reaped (BACKOFF only) */
+	BH_LIFE_EV_ACK,           /* DRAIN_ACK received */
+	BH_LIFE_EV_KILL,          /* the drain's deadline passed, or an immediate stop */
+	BH_LIFE_EV_EXIT,          /* the process ended, to be tried again */
+	BH_LIFE_EV_EXIT_FATAL,    /* it ended for a cause that a retry does not cure */
 	BH_LIFE_EV_EXIT_EXPECTED, /* it ended with 0, and its role may */
 	BH_LIFE_EV__N,
 };
@@ -52,9 +53,9 @@ enum bh_life_event {
 enum bh_life_action {
 	BH_LIFE_DO_NOTHING,
 	BH_LIFE_DO_SPAWN,
-	BH_LIFE_DO_KILL,       /* SIGKILL */
-	BH_LIFE_DO_DRAIN,      /* send DRAIN */
-	BH_LIFE_DO_EXIT,       /* send EXIT */
+	BH_LIFE_DO_KILL,  /* SIGKILL */
+	BH_LIFE_DO_DRAIN, /* send DRAIN */
+	BH_LIFE_DO_EXIT,  /* send EXIT */
 };
 
 enum bh_life_cause {
@@ -89,9 +90,10 @@ struct bh_life {
 	int64_t ready_ns;    /* mono time of READY; 0 when not READY in this generation */
 	int64_t timer_ns;    /* when BH_LIFE_EV_TIMER is due; BH_LIFE_NEVER */
 	int64_t delay_ns;    /* wait after the next failed start */
+	bool overdue;        /* in BACKOFF: the wait is over, the killed process is not reaped */
 	bool spent;          /* the restart without a wait was used */
 	unsigned exec_failures;
-	uint64_t restarts;   /* starts after the first one */
+	uint64_t restarts;             /* starts after the first one */
 	enum bh_life_cause killed_for; /* set before a SIGKILL, taken as the cause at the exit */
 	enum bh_life_cause last_cause;
 	struct bh_life_exit last_exit;
@@ -115,9 +117,10 @@ struct bh_life_cell bh_life_cell(enum bh_life_state state, enum bh_life_event ev
 enum bh_life_action bh_life_step(struct bh_life *l, enum bh_life_event event, int64_t now_ns,
     int64_t limit_ns, struct bh_rng *rng);
 
-/* The process is gone: finds the cause, takes the step, sets the restart delay. Returns the cause. */
-enum bh_life_cause bh_life_exited(struct bh_life *l, const struct bh_life_exit *how, int64_t now_ns,
-    struct bh_rng *rng);
+/* The process is gone: finds the cause, takes the step, sets the restart delay. Returns the cause.
+ */
+enum bh_life_cause bh_life_exited(
+    struct bh_life *l, const struct bh_life_exit *how, int64_t now_ns, struct bh_rng *rng);
 
 /* A heartbeat arrived: it is not hung for the next 15 s. */
 void bh_life_beat(struct bh_life *l, int64_t now_ns);

@@ -17,7 +17,8 @@ static const char usage[] =
 
 static int wrong(const char *what, const char *word)
 {
-	(void)fprintf(stderr, "bulkhead: %s%s%s\n%s", what, word ? ": " : "", word ? word : "", usage);
+	(void)fprintf(
+	    stderr, "bulkhead: %s%s%s\n%s", what, word ? ": " : "", word ? word : "", usage);
 	return BH_EXIT_USAGE;
 }
 
@@ -47,7 +48,8 @@ static int run(int argc, char **argv)
 		}
 	}
 	if (optind < argc && strcmp(argv[optind - 1], "--") == 0) {
-		(void)fputs("bulkhead: run -- COMMAND is not in this version: start the command beside it\n",
+		(void)fputs("bulkhead: run -- COMMAND is not in this version: start the command "
+			    "beside it\n",
 		    stderr);
 		return BH_EXIT_USAGE;
 	}
@@ -63,7 +65,8 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "run") == 0)
 		return run(argc - 1, argv + 1);
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
-		(void)printf("bulkhead %s (stands in for Agent %s)\n", BH_VERSION, BH_AGENT_VERSION);
+		(void)printf(
+		    "bulkhead %s (stands in for Agent %s)\n", BH_VERSION, BH_AGENT_VERSION);
 		return BH_EXIT_OK;
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {

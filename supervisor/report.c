@@ -83,7 +83,8 @@ bool bh_report_fence_match(const struct bh_report *r, enum bh_role producer)
 	return true;
 }
 
-/* Why this child's share is not proven; NULL when it is. Logs are files: what is left is read again. */
+/* Why this child's share is not proven; NULL when it is. Logs are files: what is left is read
+ * again. */
 static const char *doubt(const struct bh_report *r, enum bh_role role)
 {
 	const struct bh_report_role *p = &r->role[role];
@@ -96,8 +97,8 @@ static const char *doubt(const struct bh_report *r, enum bh_role role)
 	if (p->result == BH_DRAIN_CRASHED)
 		return role == BH_ROLE_LOGS ? "ended while draining; its files are read again"
 					    : "ended while draining; what it held is unknown";
-	if (role == BH_ROLE_DOGSTATSD && r->unread && p->result == BH_DRAIN_NOT_RUNNING)
-		return "was not running; datagrams of clients are unread";
+	if (role == BH_ROLE_DOGSTATSD && r->unread)
+		return "left datagrams of clients unread";
 	if (p->has_drained && role != BH_ROLE_LOGS && (p->drained.left || !p->drained.complete))
 		return "could not put everything in a safe place";
 	if (open_rows(p))
@@ -197,7 +198,8 @@ static void text_role(const struct bh_report *r, enum bh_role role, struct bh_bu
 	if (p->result != BH_DRAIN_NOT_RUNNING)
 		bh_buf_printf(out, "%3" PRId64 ".%02d s", p->ms / 1000, (int)(p->ms % 1000 / 10));
 	if (p->has_drained && role == BH_ROLE_FORWARDER)
-		bh_buf_printf(out, "  delivered %" PRIu64 ", spooled %" PRIu64, d->delivered, d->spooled);
+		bh_buf_printf(
+		    out, "  delivered %" PRIu64 ", spooled %" PRIu64, d->delivered, d->spooled);
 	else if (p->has_drained)
 		bh_buf_printf(out, "  acknowledged %" PRIu64, d->durable);
 	if (d->left)
@@ -211,17 +213,18 @@ static void text_dropped(const struct bh_report *r, enum bh_role role, struct bh
 		uint64_t n = dropped(&r->role[role], (enum bh_drop)i);
 
 		if (n)
-			bh_buf_printf(out, "  %-10s dropped %" PRIu64 ": %s%s\n", bh_role_name(role), n,
-			    bh_drop_name((enum bh_drop)i),
+			bh_buf_printf(out, "  %-10s dropped %" PRIu64 ": %s%s\n",
+			    bh_role_name(role), n, bh_drop_name((enum bh_drop)i),
 			    is_loss((enum bh_drop)i) ? "" : " (input without value)");
 	}
 }
 
 void bh_report_text(const struct bh_report *r, struct bh_buf *out)
 {
-	bh_buf_printf(out, "drain (%s%s): %" PRId64 ".%02d s, %s\n", r->cause, r->fast ? ", fast" : "",
-	    r->ms / 1000, (int)(r->ms % 1000 / 10),
-	    bh_report_accounted(r) ? "everything is accounted for" : "not everything is accounted for");
+	bh_buf_printf(out, "drain (%s%s): %" PRId64 ".%02d s, %s\n", r->cause,
+	    r->fast ? ", fast" : "", r->ms / 1000, (int)(r->ms % 1000 / 10),
+	    bh_report_accounted(r) ? "everything is accounted for"
+				   : "not everything is accounted for");
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
 		if (r->role[i].enabled)
 			text_role(r, (enum bh_role)i, out);

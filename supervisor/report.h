@@ -3,8 +3,8 @@
  * (DESIGN §5.4, spec/supervision.md §5). Pure: figures in, JSON and text out.
  *
  * The verdict is "accounted for" when every child acknowledged its drain, every producer's last
- * sequence number is covered by the forwarder's durable one, every ledger row closes, nothing is left
- * that cannot be read again, and nothing valid was dropped. Input that never was a sample or a
+ * sequence number is covered by the forwarder's durable one, every ledger row closes, nothing is
+ * left that cannot be read again, and nothing valid was dropped. Input that never was a sample or a
  * line (malformed, unsupported, filtered, empty) is counted and reported, and does not
  * change the verdict.
  */

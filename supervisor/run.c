@@ -42,8 +42,8 @@ static int load_config(struct bh_supervisor *s, const char *path)
 	for (size_t i = 0; i < findings.n; i++) {
 		bool is_error = findings.v[i].level == BH_FINDING_ERROR;
 
-		(void)fprintf(
-		    stderr, "bulkhead: %s: %s\n", is_error ? "error" : "warning", findings.v[i].text);
+		(void)fprintf(stderr, "bulkhead: %s: %s\n", is_error ? "error" : "warning",
+		    findings.v[i].text);
 		if (!is_error)
 			keep(&s->notes, findings.v[i].text);
 	}
@@ -51,9 +51,9 @@ static int load_config(struct bh_supervisor *s, const char *path)
 	if (rc)
 		return BH_EXIT_CONFIG;
 	if (!s->cfg.api_key[0]) {
-		(void)fprintf(stderr,
-		    "bulkhead: error: api_key is not set: set it in datadog.yaml, or DD_API_KEY in the "
-		    "environment\n");
+		(void)fprintf(stderr, "bulkhead: error: api_key is not set: set it in "
+				      "datadog.yaml, or DD_API_KEY in the "
+				      "environment\n");
 		return BH_EXIT_CONFIG;
 	}
 	return 0;
@@ -63,7 +63,8 @@ static int open_log(struct bh_supervisor *s, int *fd)
 {
 	*fd = STDERR_FILENO;
 	if (s->cfg.log_file[0]) {
-		*fd = open(s->cfg.log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
+		*fd = open(
+		    s->cfg.log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
 		if (*fd < 0) {
 			(void)fprintf(stderr, "bulkhead: error: log_file %s: %s\n", s->cfg.log_file,
 			    strerror(errno));
@@ -180,7 +181,8 @@ static void on_signal(struct bh_watch *w, unsigned events)
 			break;
 		default:
 			bh_warn(&s->log, COMPONENT,
-			    "signal %u has no effect in this version; a restart reads the configuration",
+			    "signal %u has no effect in this version; a restart reads the "
+			    "configuration",
 			    si.ssi_signo);
 		}
 	}
@@ -218,7 +220,8 @@ static int set_up_core(struct bh_supervisor *s, int log_fd)
 	rc = bh_loop_init(&s->loop, &bh_clock_system);
 	if (!rc)
 		rc = watch_signals(s);
-	if (!rc && (setrlimit(RLIMIT_CORE, &no_core) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0))
+	if (!rc &&
+	    (setrlimit(RLIMIT_CORE, &no_core) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0))
 		rc = -errno;
 	if (rc)
 		return rc;
@@ -331,7 +334,8 @@ int bh_supervisor_run(const char *config_path)
 	if (!rc)
 		rc = open_log(s, &log_fd);
 	if (!rc) {
-		/* Signals have their default action until here: a wait for orphans can be broken off. */
+		/* Signals have their default action until here: a wait for orphans can be broken
+		 * off. */
 		rc = bh_rundir_take(
 		    &s->rundir, s->cfg.run_dir, s->cfg.run_path, WAIT_CHILDREN_MS, &err);
 		rc = rc ? complain(&err, exit_code_of(rc)) : run_locked(s, log_fd);

@@ -57,7 +57,8 @@ static int make_below(const char *dir, const char *name, mode_t mode, struct bh_
 	struct bh_buf path = BH_BUF_INIT;
 	int rc = bh_buf_printf(&path, "%s/%s", dir, name);
 
-	rc = rc ? bh_err_set(err, rc, "directory %s/%s", dir, name) : make_dir(path.data, mode, err);
+	rc =
+	    rc ? bh_err_set(err, rc, "directory %s/%s", dir, name) : make_dir(path.data, mode, err);
 	bh_buf_release(&path);
 	return rc;
 }
@@ -134,8 +135,8 @@ static int take_children(struct bh_rundir *r, const char *run_dir, int wait_ms, 
 	return rc ? bh_err_set(err, rc, "lock %s/children.lock", run_dir) : 0;
 }
 
-int bh_rundir_take(struct bh_rundir *r, const char *run_dir, const char *run_path, int wait_ms,
-    struct bh_err *err)
+int bh_rundir_take(
+    struct bh_rundir *r, const char *run_dir, const char *run_path, int wait_ms, struct bh_err *err)
 {
 	int rc;
 

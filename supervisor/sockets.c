@@ -97,7 +97,8 @@ static int set_rcvbuf(int fd, int64_t bytes)
 static int rcvbuf_note(struct bh_sockets *s, const char *what, int64_t want, int got)
 {
 	if (got < 0)
-		return note(s, "%s: dogstatsd_so_rcvbuf %" PRId64 ": %s", what, want, strerror(-got));
+		return note(
+		    s, "%s: dogstatsd_so_rcvbuf %" PRId64 ": %s", what, want, strerror(-got));
 	if (got > 0)
 		return note(s,
 		    "%s: the receive buffer is %d bytes instead of %" PRId64
@@ -131,12 +132,14 @@ static int udp_failed(struct bh_sockets *s, const char *where, int rc)
 {
 	if (rc == -EADDRINUSE)
 		return note(s,
-		    "UDP %s is in use by another process (an agent?): stop it, or set dogstatsd_port to "
+		    "UDP %s is in use by another process (an agent?): stop it, or set "
+		    "dogstatsd_port to "
 		    "another port or 0",
 		    where);
 	if (rc == -EACCES)
 		return note(s,
-		    "UDP %s: no permission; ports below 1024 need root or CAP_NET_BIND_SERVICE: set "
+		    "UDP %s: no permission; ports below 1024 need root or CAP_NET_BIND_SERVICE: "
+		    "set "
 		    "dogstatsd_port to a higher one",
 		    where);
 	if (rc == -EADDRNOTAVAIL)
@@ -173,8 +176,8 @@ static int resolve(struct bh_sockets *s, const char *host, union address *a)
 	if (rc || !list || list->ai_addrlen > sizeof(*a)) {
 		if (list)
 			freeaddrinfo(list);
-		rc = note(s, "bind_host \"%s\": %s: use an address of this host, or localhost", host,
-		    rc ? gai_strerror(rc) : "no address");
+		rc = note(s, "bind_host \"%s\": %s: use an address of this host, or localhost",
+		    host, rc ? gai_strerror(rc) : "no address");
 		return rc ? rc : BH_E_CONFIG;
 	}
 	memcpy(a, list->ai_addr, list->ai_addrlen);
@@ -211,9 +214,8 @@ static int open_udp(struct bh_sockets *s, const struct bh_config *cfg)
 	rc = finish_udp(s, fd, cfg, &port);
 	if (rc || !local || s->n == 0)
 		return rc;
-	a.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6,
-	    .sin6_port = htons(port),
-	    .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	a.v6 = (struct sockaddr_in6){
+	    .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
 	rc = bind_udp(&a, false, &fd);
 	if (rc == -EADDRINUSE && cfg->dogstatsd_port > 0) {
 		address_text(&a, where, sizeof(where));
@@ -251,7 +253,8 @@ static bool clear_path(struct bh_sockets *s, const struct sockaddr_un *sun, int 
 	}
 	if (!S_ISSOCK(st.st_mode)) {
 		*rc = note(s,
-		    "Unix socket %s: the path exists and is not a socket; it is left alone: move it away, "
+		    "Unix socket %s: the path exists and is not a socket; it is left alone: move "
+		    "it away, "
 		    "or set dogstatsd_socket",
 		    path);
 		return false;
@@ -264,7 +267,8 @@ static bool clear_path(struct bh_sockets *s, const struct sockaddr_un *sun, int 
 		return false;
 	}
 	if (unlink(path) < 0 && errno != ENOENT) {
-		*rc = note(s, "Unix socket %s: the stale file cannot be removed: %s", path, strerror(errno));
+		*rc = note(s, "Unix socket %s: the stale file cannot be removed: %s", path,
+		    strerror(errno));
 		return false;
 	}
 	return true;
@@ -276,12 +280,14 @@ static int uds_failed(struct bh_sockets *s, const char *path, int rc)
 
 	if (rc == -ENOENT)
 		return note(s,
-		    "Unix socket %s: the directory does not exist: create it (install -d %.*s), or set "
+		    "Unix socket %s: the directory does not exist: create it (install -d %.*s), or "
+		    "set "
 		    "dogstatsd_socket",
 		    path, dir, path);
 	if (rc == -EACCES || rc == -EPERM || rc == -EROFS)
 		return note(s,
-		    "Unix socket %s: no permission to create it in %.*s: grant it, or set dogstatsd_socket",
+		    "Unix socket %s: no permission to create it in %.*s: grant it, or set "
+		    "dogstatsd_socket",
 		    path, dir, path);
 	return note(s, "Unix socket %s: %s", path, strerror(-rc));
 }
@@ -310,9 +316,11 @@ static int open_uds(struct bh_sockets *s, const struct bh_config *cfg)
 	int fd, rc;
 
 	if (path[0] != '/')
-		return note(s, "Unix socket %s: the path is not absolute: correct dogstatsd_socket", path);
+		return note(
+		    s, "Unix socket %s: the path is not absolute: correct dogstatsd_socket", path);
 	if (strlen(path) >= sizeof(sun.sun_path))
-		return note(s, "Unix socket %s: the path is longer than %zu bytes: shorten dogstatsd_socket",
+		return note(s,
+		    "Unix socket %s: the path is longer than %zu bytes: shorten dogstatsd_socket",
 		    path, sizeof(sun.sun_path) - 1);
 	memcpy(sun.sun_path, path, strlen(path) + 1);
 	if (!clear_path(s, &sun, &rc))
@@ -326,7 +334,8 @@ static int open_uds(struct bh_sockets *s, const struct bh_config *cfg)
 		return -ENOMEM;
 	}
 	(void)snprintf(what, sizeof(what), "Unix socket %s", path);
-	rc = rcvbuf_note(s, what, cfg->dogstatsd_so_rcvbuf, set_rcvbuf(fd, cfg->dogstatsd_so_rcvbuf));
+	rc = rcvbuf_note(
+	    s, what, cfg->dogstatsd_so_rcvbuf, set_rcvbuf(fd, cfg->dogstatsd_so_rcvbuf));
 	if (rc) {
 		(void)close(fd);
 		return rc;
@@ -348,13 +357,33 @@ int bh_sockets_open(struct bh_sockets *s, const struct bh_config *cfg)
 	return rc;
 }
 
+void bh_sockets_shut(const struct bh_sockets *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (strncmp(s->v[i].name, "uds:", 4) == 0)
+			(void)shutdown(s->v[i].fd, SHUT_RD);
+	}
+}
+
+static bool is_unix(const struct bh_socket *s)
+{
+	return strncmp(s->name, "uds:", 4) == 0;
+}
+
+void bh_sockets_close_intake(struct bh_sockets *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (is_unix(&s->v[i]))
+			(void)shutdown(s->v[i].fd, SHUT_RD);
+	}
+}
+
 bool bh_sockets_unread(const struct bh_sockets *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		int bytes = 0;
 
-		if (strncmp(s->v[i].name, "uds:", 4) == 0 && ioctl(s->v[i].fd, FIONREAD, &bytes) == 0 &&
-		    bytes > 0)
+		if (is_unix(&s->v[i]) && ioctl(s->v[i].fd, FIONREAD, &bytes) == 0 && bytes > 0)
 			return true;
 	}
 	return false;

@@ -1,7 +1,7 @@
 /*
- * The sockets clients send to: bound once by the supervisor, kept open for its life and inherited by
- * each dogstatsd child, so that a restart of the child loses nothing (spec/dogstatsd.md §2.1, §2.2;
- * spec/supervision.md §14).
+ * The sockets clients send to: bound once by the supervisor, kept open for its life and inherited
+ * by each dogstatsd child, so that a restart of the child loses nothing (spec/dogstatsd.md §2.1,
+ * §2.2; spec/supervision.md §14).
  *
  * A listener that cannot be made is left out with a note that names the object, the cause and the
  * way out; the others stand.
@@ -30,8 +30,17 @@ struct bh_sockets {
 /* Makes all listeners the configuration asks for. Fails only when out of memory. */
 int bh_sockets_open(struct bh_sockets *s, const struct bh_config *cfg) BH_MUST_CHECK;
 
+/* Ends the taking in for good: clients of the Unix socket get EPIPE from here on, what they sent
+ * before stays readable. (UDP has no such end: what arrives after the last read is lost, as with
+ * any UDP server that stops.) */
+void bh_sockets_close_intake(struct bh_sockets *s);
+
 /* Whether a Unix socket still holds a datagram that nobody has read. */
 bool bh_sockets_unread(const struct bh_sockets *s);
+
+/* Ends reception on the Unix sockets for good, at a stop: what is queued can still be read, senders
+ * get EPIPE. UDP has no such thing. */
+void bh_sockets_shut(const struct bh_sockets *s);
 
 /* Closes all, and removes the Unix socket's file unless somebody else receives there. */
 void bh_sockets_release(struct bh_sockets *s);

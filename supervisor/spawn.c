@@ -213,7 +213,8 @@ static int wait_exec(const struct plan *p, int fd, bool *exec_failed, struct bh_
 	if (n == 0)
 		return 0;
 	if (n != (ssize_t)sizeof(f))
-		return bh_err_set(err, BH_E_STATE, "start %s: no report from the new process", p->exe);
+		return bh_err_set(
+		    err, BH_E_STATE, "start %s: no report from the new process", p->exe);
 	*exec_failed = f.stage == STAGE_EXEC && f.error != ENOMEM && f.error != EAGAIN;
 	return bh_err_set(err, -f.error, "%s %s", stage_name(f.stage), p->exe);
 }
@@ -331,7 +332,8 @@ int bh_spawn_find(enum bh_role role, char **path, struct bh_err *err)
 		*path = NULL;
 	}
 	return bh_err_set(err, -ENOENT,
-	    "bulkhead-%s is neither in %s/libexec nor in %s/../libexec/bulkhead: the installation is "
+	    "bulkhead-%s is neither in %s/libexec nor in %s/../libexec/bulkhead: the installation "
+	    "is "
 	    "incomplete",
 	    name, self, self);
 }

@@ -1,8 +1,9 @@
 /*
  * Starts one child: fork, then exec, with the descriptors and the environment common/child.h
- * describes (spec/supervision.md §1). Between fork and exec only async-signal-safe calls are made; all
- * memory the new process needs is prepared before. A failure up to and including exec comes back
- * as {stage, errno} over a pipe that exec closes, so bh_spawn() knows whether the program runs.
+ * describes (spec/supervision.md §1). Between fork and exec only async-signal-safe calls are made;
+ * all memory the new process needs is prepared before. A failure up to and including exec comes
+ * back as {stage, errno} over a pipe that exec closes, so bh_spawn() knows whether the program
+ * runs.
  *
  * The call waits for exec, which takes well under a millisecond on a local file system.
  */

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "common/jsonw.h"
+#include "common/procmem.h"
 #include "common/version.h"
-#include "supervisor/procmem.h"
 #include "supervisor/report.h"
 
 static int64_t seconds_since(int64_t then_ns, int64_t now_ns)
@@ -37,14 +37,15 @@ static void put_notes(struct bh_jsonw *w, const struct bh_kid *k)
 	if (k->asked_id && !k->answered && k->life.state == BH_LIFE_RUNNING)
 		bh_jsonw_str(w, NULL, "did not answer in time; its figures are old or missing");
 	if (k->stats.lost) {
-		(void)snprintf(text, sizeof(text), "%" PRIu64 " more entries than are shown", k->stats.lost);
+		(void)snprintf(
+		    text, sizeof(text), "%" PRIu64 " more entries than are shown", k->stats.lost);
 		bh_jsonw_str(w, NULL, text);
 	}
 	for (size_t i = 0; i < k->stats.notes_n; i++) {
 		const struct bh_stat_note *n = &k->stats.notes[i];
 
-		(void)snprintf(
-		    text, sizeof(text), "%s%s%s", n->name, n->name[0] && n->text[0] ? ": " : "", n->text);
+		(void)snprintf(text, sizeof(text), "%s%s%s", n->name,
+		    n->name[0] && n->text[0] ? ": " : "", n->text);
 		bh_jsonw_str(w, NULL, text);
 	}
 	bh_jsonw_array_end(w);
@@ -53,11 +54,9 @@ static void put_notes(struct bh_jsonw *w, const struct bh_kid *k)
 static void put_role(struct bh_jsonw *w, const struct bh_status_view *v, const struct bh_kid *k)
 {
 	bool running = k->life.state == BH_LIFE_RUNNING;
-	struct bh_procmem mem = {0};
+	uint64_t rss = k->pid ? bh_proc_rss_kib(k->pid) : 0;
 	char since[32];
 
-	if (k->pid)
-		bh_procmem_read(k->pid, &mem);
 	bh_jsonw_object(w, NULL);
 	bh_jsonw_str(w, "name", bh_role_name(k->role));
 	bh_jsonw_str(w, "state", bh_life_state_name(k->life.state));
@@ -67,8 +66,8 @@ static void put_role(struct bh_jsonw *w, const struct bh_status_view *v, const s
 	bh_jsonw_i64(w, "uptime_s", running ? seconds_since(k->life.since_ns, v->mono_ns) : 0);
 	bh_rfc3339(v->wall_ns - (v->mono_ns - k->life.since_ns), since);
 	bh_jsonw_str(w, "since", since);
-	bh_jsonw_u64(w, "rss_kib", mem.rss_kib ? mem.rss_kib : k->beat.rss_kib);
-	bh_jsonw_u64(w, "pss_kib", mem.pss_kib);
+	bh_jsonw_u64(w, "rss_kib", rss || !k->pid ? rss : k->beat.rss_kib);
+	bh_jsonw_u64(w, "pss_kib", k->pid ? bh_proc_pss_kib(k->pid) : 0);
 	bh_jsonw_u64(w, "restarts", k->life.restarts);
 	put_last_exit(w, &k->life);
 	bh_jsonw_object(w, "pending");
@@ -77,7 +76,8 @@ static void put_role(struct bh_jsonw *w, const struct bh_status_view *v, const s
 	bh_jsonw_object_end(w);
 	bh_jsonw_bool(w, "link_up", k->beat.link_up);
 	if (k->beat_ns)
-		bh_jsonw_i64(w, "heartbeat_age_ms", BH_MAX(v->mono_ns - k->beat_ns, 0) / BH_NS_PER_MS);
+		bh_jsonw_i64(
+		    w, "heartbeat_age_ms", BH_MAX(v->mono_ns - k->beat_ns, 0) / BH_NS_PER_MS);
 	put_notes(w, k);
 	bh_jsonw_object_end(w);
 }
@@ -168,10 +168,8 @@ void bh_ledger_json(const struct bh_status_view *v, struct bh_buf *out)
 
 void bh_status_json(const struct bh_status_view *v, struct bh_buf *out)
 {
-	struct bh_procmem mem;
 	struct bh_jsonw w;
 
-	bh_procmem_read(getpid(), &mem);
 	bh_jsonw_init(&w, out);
 	bh_jsonw_object(&w, NULL);
 	bh_jsonw_u64(&w, "schema", 1);
@@ -179,8 +177,8 @@ void bh_status_json(const struct bh_status_view *v, struct bh_buf *out)
 	bh_jsonw_bool(&w, "ready", v->ready);
 	bh_jsonw_i64(&w, "pid", getpid());
 	bh_jsonw_i64(&w, "uptime_s", seconds_since(v->started_mono_ns, v->mono_ns));
-	bh_jsonw_u64(&w, "rss_kib", mem.rss_kib);
-	bh_jsonw_u64(&w, "pss_kib", mem.pss_kib);
+	bh_jsonw_u64(&w, "rss_kib", bh_proc_rss_kib(getpid()));
+	bh_jsonw_u64(&w, "pss_kib", bh_proc_pss_kib(getpid()));
 	bh_jsonw_str(&w, "version", BH_VERSION);
 	bh_jsonw_array(&w, "roles");
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {

@@ -7,10 +7,10 @@
 #include "supervisor/report.h"
 #include "supervisor/supervisor.h"
 
-#define COMPONENT     "stop"
-#define REPEAT_NS     BH_NS_PER_S       /* a terminal and a manager both signal */
-#define FAST_NS       (3 * BH_NS_PER_S) /* what a second request leaves */
-#define LAST_REAP_NS  (2 * BH_NS_PER_S) /* after SIGKILL to all */
+#define COMPONENT    "stop"
+#define REPEAT_NS    BH_NS_PER_S       /* a terminal and a manager both signal */
+#define FAST_NS      (3 * BH_NS_PER_S) /* what a second request leaves */
+#define LAST_REAP_NS (2 * BH_NS_PER_S) /* after SIGKILL to all */
 
 static int64_t now(const struct bh_supervisor *s)
 {
@@ -53,7 +53,8 @@ static void make_report(struct bh_supervisor *s)
 	(void)bh_buf_u8(&s->report, '\n');
 	rc = bh_file_replace(s->cfg.run_path, "last-stop.json", bh_buf_view(&s->report), 0644);
 	if (rc)
-		bh_warn(&s->log, COMPONENT, "%s/last-stop.json: %s", s->cfg.run_path, bh_err_name(rc));
+		bh_warn(
+		    &s->log, COMPONENT, "%s/last-stop.json: %s", s->cfg.run_path, bh_err_name(rc));
 	if (text.len)
 		(void)fwrite(text.data, 1, text.len, stderr);
 	bh_buf_release(&text);
@@ -164,8 +165,13 @@ void bh_stop_begin(struct bh_supervisor *s, const char *cause)
 		bh_stop_pump(s); /* done already: the answer is there */
 		return;
 	}
+	/* From here on a client's send fails instead of ending in a queue that nobody will read. */
+	bh_sockets_shut(&s->sockets);
 	bh_info(&s->log, COMPONENT, "ordered drain begins cause=%s budget_ms=%lld", cause,
 	    (long long)s->cfg.shutdown_budget_ms);
+	/* The sockets are the supervisor's: a producer that reads until they are empty would never
+	 * come to an end, or leave what came after its last look. */
+	bh_sockets_close_intake(&s->sockets);
 	s->stop_cause = cause;
 	s->stop_wall_ns = bh_wall_ns(s->loop.clock);
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++)

@@ -139,8 +139,8 @@ static void on_changed(void *ctx, struct bh_kid *k, enum bh_life_state from)
 	enum bh_life_state to = k->life.state;
 	bool worked = from == BH_LIFE_RUNNING || from == BH_LIFE_DRAINING;
 
-	bh_info(&s->log, COMPONENT, "%s pid=%d state=%s from=%s", bh_role_name(k->role), (int)k->pid,
-	    bh_life_state_name(to), bh_life_state_name(from));
+	bh_info(&s->log, COMPONENT, "%s pid=%d state=%s from=%s", bh_role_name(k->role),
+	    (int)k->pid, bh_life_state_name(to), bh_life_state_name(from));
 	if (worked != works(k))
 		tell_peers(s, k);
 	if (to == BH_LIFE_RUNNING && bh_stopping(s)) {
@@ -224,7 +224,8 @@ void bh_supervisor_collected(void *ctx)
 		if (c->round > s->collect.round)
 			more = true;
 		else
-			bh_ctl_answer(c, bh_buf_view(c->verb == BH_VERB_STATUS ? &status : &ledger));
+			bh_ctl_answer(
+			    c, bh_buf_view(c->verb == BH_VERB_STATUS ? &status : &ledger));
 	}
 	bh_buf_release(&status);
 	bh_buf_release(&ledger);

@@ -44,15 +44,15 @@ struct bh_supervisor {
 	/* the end */
 	struct bh_drain drain;
 	struct bh_timer drain_timer;
-	const char *stop_cause;   /* of the drain; a literal */
-	int64_t stop_wall_ns;     /* wall time of its begin */
-	bool exit_wanted;         /* leave when the drain is done */
-	unsigned stop_signals;    /* TERM and INT that counted */
-	int64_t stop_signal_ns;   /* mono time of the last one that counted */
+	const char *stop_cause; /* of the drain; a literal */
+	int64_t stop_wall_ns;   /* wall time of its begin */
+	bool exit_wanted;       /* leave when the drain is done */
+	unsigned stop_signals;  /* TERM and INT that counted */
+	int64_t stop_signal_ns; /* mono time of the last one that counted */
 	bool pumping;
-	bool killing;             /* immediate stop */
-	struct bh_buf report;     /* JSON of the last drain; empty before */
-	bool accounted;           /* its verdict */
+	bool killing;         /* immediate stop */
+	struct bh_buf report; /* JSON of the last drain; empty before */
+	bool accounted;       /* its verdict */
 	int exit_code;
 };
 

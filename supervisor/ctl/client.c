@@ -24,8 +24,11 @@ static int open_socket(const char *path, struct bh_err *err)
 		return fd;
 	rc = -errno;
 	(void)close(fd);
-	if (rc == -ENOENT || rc == -ECONNREFUSED)
-		return bh_err_set(err, rc, "bulkhead does not run (%s)", path);
+	if (rc == -ENOENT || rc == -ECONNREFUSED) {
+		(void)bh_err_set(
+		    err, BH_E_STATE, "bulkhead does not run: nobody listens on %s", path);
+		return rc;
+	}
 	return bh_err_set(err, rc, "connect to %s", path);
 }
 
@@ -47,7 +50,8 @@ static int read_answer(int fd, int64_t end_ms, struct bh_buf *out, struct bh_err
 		if (n < 0)
 			return bh_err_set(err, -errno, "read the answer");
 		if (n == 0)
-			return bh_err_set(err, BH_E_CLOSED, "the supervisor ended without an answer");
+			return bh_err_set(
+			    err, BH_E_CLOSED, "the supervisor ended without an answer");
 		if (bh_buf_append(out, part, (size_t)n))
 			return bh_err_set(err, bh_buf_failed(out), "read the answer");
 		if (out->data[out->len - 1] == '\n') {
@@ -70,7 +74,8 @@ int bh_ctl_ask(const char *socket_path, const char *verb, int timeout_ms, struct
 	rc = bh_buf_printf(&request, "{\"verb\":\"%s\"}\n", verb);
 	if (rc)
 		(void)bh_err_set(err, rc, "ask %s", verb);
-	/* One that is turned away finds the reason in the answer, although its request was not taken. */
+	/* One that is turned away finds the reason in the answer, although its request was not
+	 * taken. */
 	else if (send(fd, request.data, request.len, MSG_NOSIGNAL) < 0 && errno != EPIPE)
 		rc = bh_err_set(err, -errno, "ask %s", verb);
 	if (!rc)

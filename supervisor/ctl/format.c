@@ -114,8 +114,8 @@ void bh_fmt_uptime(char out[BH_FMT_MAX], uint64_t seconds)
 	char day[20] = "";
 
 	if (days)
-		(void)snprintf(day, sizeof(day), "%" PRIu64 " day%s, ", BH_MIN(days, (uint64_t)9999999),
-		    days == 1 ? "" : "s");
+		(void)snprintf(day, sizeof(day), "%" PRIu64 " day%s, ",
+		    BH_MIN(days, (uint64_t)9999999), days == 1 ? "" : "s");
 	(void)snprintf(out, BH_FMT_MAX, "%s%d:%02d:%02d", day, (int)(rest / 3600),
 	    (int)(rest / 60 % 60), (int)(rest % 60));
 }
@@ -124,10 +124,10 @@ void bh_fmt_kib(char out[BH_FMT_MAX], uint64_t kib)
 {
 	if (kib < 1024)
 		(void)snprintf(out, BH_FMT_MAX, "%" PRIu64 " KiB", kib);
-	else if (kib < 1024 * 1024)
+	else if (kib < 1U << 20)
 		(void)snprintf(out, BH_FMT_MAX, "%.1f MiB", (double)kib / 1024);
 	else
-		(void)snprintf(out, BH_FMT_MAX, "%.1f GiB", (double)kib / (1024 * 1024));
+		(void)snprintf(out, BH_FMT_MAX, "%.1f GiB", (double)kib / (1U << 20));
 }
 
 void bh_fmt_count(char out[BH_FMT_MAX], uint64_t n)

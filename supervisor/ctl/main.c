@@ -91,8 +91,8 @@ static const struct verb verbs[] = {
 
 static int wrong(const char *what, const char *word)
 {
-	(void)fprintf(stderr, "bulkheadctl: %s%s%s (bulkheadctl help lists what there is)\n", word ? word : "",
-	    word ? ": " : "", what);
+	(void)fprintf(stderr, "bulkheadctl: %s%s%s (bulkheadctl help lists what there is)\n",
+	    word ? word : "", word ? ": " : "", what);
 	return EXIT_USAGE;
 }
 
@@ -136,7 +136,8 @@ static int cannot_ask(const struct options *o, const struct verb *v, int rc, con
 		return EXIT_DONE;
 	}
 	if (absent)
-		return fail(o, text, strcmp(v->name, "status") == 0 ? EXIT_NOT_RUNNING : EXIT_STOPPED);
+		return fail(
+		    o, text, strcmp(v->name, "status") == 0 ? EXIT_NOT_RUNNING : EXIT_STOPPED);
 	return fail(o, text, rc == BH_E_CLOSED ? EXIT_WRONG : EXIT_UNKNOWN);
 }
 

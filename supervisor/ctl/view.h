@@ -10,7 +10,8 @@
 
 #include "common/buf.h"
 
-/* Table of the children as supervisorctl prints it, then what waits, what was lost and why, notes. */
+/* Table of the children as supervisorctl prints it, then what waits, what was lost and why, notes.
+ */
 void bh_view_status(const json_t *status, struct bh_buf *out);
 /* One row each listener, source, hand-over and destination. */
 void bh_view_ledger(const json_t *ledger, struct bh_buf *out);

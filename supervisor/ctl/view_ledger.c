@@ -22,7 +22,10 @@ static void put_row(struct bh_buf *out, const json_t *row)
 	const char *reason;
 	uint64_t sum = 0;
 
-	json_object_foreach(dropped, reason, count) sum += bh_json_count(dropped, reason);
+	json_object_foreach(dropped, reason, count)
+	{
+		sum += bh_json_count(dropped, reason);
+	}
 	bh_put_row_name(out, row, NAME_COLS);
 	put_count(out, bh_json_count(row, "received"));
 	put_count(out, bh_json_count(row, "delivered"));
@@ -42,14 +45,22 @@ static void put_row(struct bh_buf *out, const json_t *row)
 
 void bh_view_ledger(const json_t *ledger, struct bh_buf *out)
 {
-	const json_t *rows = json_object_get(ledger, "rows"), *item;
+	const json_t *rows = json_object_get(ledger, "rows");
+	const json_t *missing = json_object_get(ledger, "missing"), *item;
 	size_t i;
 
-	bh_buf_printf(out, "%-*s%*s%*s%*s%*s%*s\n", NAME_COLS, "", COUNT_COLS, "received", COUNT_COLS,
-	    "delivered", COUNT_COLS, "spooled", COUNT_COLS, "in flight", COUNT_COLS, "dropped");
-	json_array_foreach(rows, i, item) put_row(out, item);
-	json_array_foreach(json_object_get(ledger, "missing"), i, item) bh_buf_printf(
-	    out, "no figures of %s: it does not run, or did not answer\n", json_string_value(item));
+	bh_buf_printf(out, "%-*s%*s%*s%*s%*s%*s\n", NAME_COLS, "", COUNT_COLS, "received",
+	    COUNT_COLS, "delivered", COUNT_COLS, "spooled", COUNT_COLS, "in flight", COUNT_COLS,
+	    "dropped");
+	json_array_foreach(rows, i, item)
+	{
+		put_row(out, item);
+	}
+	json_array_foreach(missing, i, item)
+	{
+		bh_buf_printf(out, "no figures of %s: it does not run, or did not answer\n",
+		    json_string_value(item) ? json_string_value(item) : "");
+	}
 	bh_buf_str(out, json_is_true(json_object_get(ledger, "balanced"))
 			    ? "balanced: received = delivered + spooled + in flight + dropped\n"
 			    : "NOT BALANCED\n");

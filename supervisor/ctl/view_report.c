@@ -22,8 +22,11 @@ static void put_role(struct bh_buf *out, const json_t *role)
 	if (bh_json_count(role, "left"))
 		bh_buf_printf(out, ", left %" PRIu64, bh_json_count(role, "left"));
 	bh_buf_u8(out, '\n');
-	json_object_foreach(dropped, reason, count) bh_buf_printf(out, "  %-10.10s dropped %" PRIu64 ": %s\n",
-	    name, bh_json_count(dropped, reason), bh_reason_words(reason));
+	json_object_foreach(dropped, reason, count)
+	{
+		bh_buf_printf(out, "  %-10.10s dropped %" PRIu64 ": %s\n", name,
+		    bh_json_count(dropped, reason), bh_reason_words(reason));
+	}
 	if (*bh_json_text(role, "doubt")) {
 		bh_buf_printf(&doubt, "%s %s", name, bh_json_text(role, "doubt"));
 		bh_fmt_wrap(out, "  ", doubt.data ? doubt.data : "");
@@ -33,11 +36,14 @@ static void put_role(struct bh_buf *out, const json_t *role)
 
 void bh_view_report(const json_t *report, struct bh_buf *out)
 {
-	const json_t *role;
+	const json_t *roles = json_object_get(report, "roles"), *role;
 	size_t i;
 
 	bh_buf_printf(out, "drained in %.2f s, %s\n", (double)bh_json_int(report, "ms") / 1000,
 	    json_is_true(json_object_get(report, "accounted")) ? "everything is accounted for"
 							       : "not everything is accounted for");
-	json_array_foreach(json_object_get(report, "roles"), i, role) put_role(out, role);
+	json_array_foreach(roles, i, role)
+	{
+		put_role(out, role);
+	}
 }

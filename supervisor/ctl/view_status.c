@@ -41,7 +41,8 @@ static void put_running(struct bh_buf *out, const json_t *role)
 
 	bh_fmt_uptime(uptime, bh_json_count(role, "uptime_s"));
 	bh_fmt_kib(memory, memory_kib(role));
-	bh_buf_printf(out, "pid %" PRId64 ", uptime %s, %s", bh_json_int(role, "pid"), uptime, memory);
+	bh_buf_printf(
+	    out, "pid %" PRId64 ", uptime %s, %s", bh_json_int(role, "pid"), uptime, memory);
 }
 
 static void put_cause(struct bh_buf *out, const json_t *role)
@@ -49,7 +50,8 @@ static void put_cause(struct bh_buf *out, const json_t *role)
 	const json_t *last = json_object_get(role, "last_exit");
 	int64_t sig = bh_json_int(last, "signal");
 
-	bh_buf_str(out, *bh_json_text(last, "cause") ? bh_json_text(last, "cause") : "not started yet");
+	bh_buf_str(
+	    out, *bh_json_text(last, "cause") ? bh_json_text(last, "cause") : "not started yet");
 	if (sig)
 		bh_buf_printf(out, ", signal %" PRId64, sig);
 	else if (bh_json_int(last, "code") > 0)
@@ -69,7 +71,8 @@ static void describe(struct bh_buf *out, const json_t *role)
 		put_cause(out, role);
 	} else if (strcmp(state, "DRAINING") == 0) {
 		bh_fmt_kib(kib, bh_json_count(pending, "bytes") / 1024);
-		bh_buf_printf(out, "pending %" PRIu64 " items, %s", bh_json_count(pending, "items"), kib);
+		bh_buf_printf(
+		    out, "pending %" PRIu64 " items, %s", bh_json_count(pending, "items"), kib);
 	} else if (strcmp(state, "STOPPED") == 0 || strcmp(state, "EXITED") == 0) {
 		if (bh_json_count(role, "generation"))
 			put_since(out, bh_json_text(role, "since"));
@@ -96,7 +99,8 @@ static void put_roles(struct bh_buf *out, const json_t *roles)
 	/* The column of names gives way, for all lines alike, when a description is long. */
 	name += 3;
 	if (name + STATE_COLS + longest > BH_COLUMNS)
-		name = BH_COLUMNS > STATE_COLS + longest + 12 ? BH_COLUMNS - STATE_COLS - longest : 12;
+		name =
+		    BH_COLUMNS > STATE_COLS + longest + 12 ? BH_COLUMNS - STATE_COLS - longest : 12;
 	json_array_foreach(roles, i, role)
 	{
 		bh_buf_clear(&text);
@@ -113,17 +117,20 @@ static void put_summary(struct bh_buf *out, const json_t *status)
 {
 	uint64_t all = memory_kib(status);
 	char uptime[BH_FMT_MAX], own[BH_FMT_MAX], sum[BH_FMT_MAX];
-	const json_t *role;
+	const json_t *roles = json_object_get(status, "roles"), *role;
 	struct bh_buf line = BH_BUF_INIT;
 	size_t i;
 
-	json_array_foreach(json_object_get(status, "roles"), i, role) all += memory_kib(role);
+	json_array_foreach(roles, i, role)
+	{
+		all += memory_kib(role);
+	}
 	bh_fmt_uptime(uptime, bh_json_count(status, "uptime_s"));
 	bh_fmt_kib(own, memory_kib(status));
 	bh_fmt_kib(sum, all);
 	bh_buf_printf(&line, "bulkhead %s %s, pid %" PRId64 ", uptime %s, %s, %s in all",
-	    bh_json_text(status, "version"), bh_json_text(status, "state"), bh_json_int(status, "pid"),
-	    uptime, own, sum);
+	    bh_json_text(status, "version"), bh_json_text(status, "state"),
+	    bh_json_int(status, "pid"), uptime, own, sum);
 	bh_buf_u8(out, '\n');
 	bh_fmt_wrap(out, "", line.data ? line.data : "");
 	bh_buf_release(&line);
@@ -151,8 +158,8 @@ static void put_waiting(struct bh_buf *out, const json_t *rows)
 		if (!waits(row))
 			continue;
 		if (!head)
-			bh_buf_printf(out, "\n%-*s%13s%13s\n", WHERE_COLS + 2, "waiting", "in memory",
-			    "spooled");
+			bh_buf_printf(out, "\n%-*s%13s%13s\n", WHERE_COLS + 2, "waiting",
+			    "in memory", "spooled");
 		head = true;
 		bh_fmt_count(memory, bh_json_count(row, "in_flight"));
 		bh_fmt_count(spooled, bh_json_count(row, "spooled"));
@@ -200,14 +207,18 @@ static void put_lost(struct bh_buf *out, const json_t *rows)
 	const json_t *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row) head = put_losses(out, row, head);
+	json_array_foreach(rows, i, row)
+	{
+		head = put_losses(out, row, head);
+	}
 	if (!head)
 		bh_buf_str(out, "\nlost: nothing\n");
 }
 
 /* --- words ------------------------------------------------------------------------------------ */
 
-static bool put_list(struct bh_buf *out, const char *title, const char *who, const json_t *list, bool head)
+static bool put_list(
+    struct bh_buf *out, const char *title, const char *who, const json_t *list, bool head)
 {
 	struct bh_buf text = BH_BUF_INIT;
 	const json_t *note;
@@ -230,13 +241,16 @@ static bool put_list(struct bh_buf *out, const char *title, const char *who, con
 static void put_notes(struct bh_buf *out, const json_t *status)
 {
 	bool head = put_list(out, "notes", "", json_object_get(status, "notes"), false);
-	const json_t *role;
+	const json_t *roles = json_object_get(status, "roles"), *role;
 	size_t i;
 
-	json_array_foreach(json_object_get(status, "roles"), i, role) head =
-	    put_list(out, "notes", bh_json_text(role, "name"), json_object_get(role, "notes"), head);
-	(void)put_list(out, "protections missing", "", json_object_get(status, "missing_protections"),
-	    false);
+	json_array_foreach(roles, i, role)
+	{
+		head = put_list(
+		    out, "notes", bh_json_text(role, "name"), json_object_get(role, "notes"), head);
+	}
+	(void)put_list(
+	    out, "protections missing", "", json_object_get(status, "missing_protections"), false);
 }
 
 static void put_figures(struct bh_buf *out, const json_t *numbers)
@@ -277,10 +291,10 @@ void bh_view_status(const json_t *status, struct bh_buf *out)
 
 bool bh_view_all_running(const json_t *status)
 {
-	const json_t *role;
+	const json_t *roles = json_object_get(status, "roles"), *role;
 	size_t i;
 
-	json_array_foreach(json_object_get(status, "roles"), i, role)
+	json_array_foreach(roles, i, role)
 	{
 		if (strcmp(bh_json_text(role, "state"), "RUNNING") != 0)
 			return false;

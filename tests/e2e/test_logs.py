@@ -200,7 +200,8 @@ def test_an_unreadable_file_is_named_and_read_once_it_can_be(tmp_path):
 def test_many_lines_arrive_once_in_bodies_the_service_takes(tmp_path):
     log = tmp_path / "app.log"
     log.write_bytes(lines(b"x" * 300, 30_000))
-    with Intake() as intake, Agent(intake, logs=[source(log)]) as agent:
+    config = {"logs_config": {"batch_max_concurrent_send": 1}}  # then the order at the intake is exact
+    with Intake() as intake, Agent(intake, logs=[source(log)], config=config) as agent:
         expect(intake, numbered("x" * 300, 30_000))
         stats = intake.stats()
         assert set(stats["requests"]["/api/v2/logs"]) == {"202"}

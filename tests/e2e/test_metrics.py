@@ -199,7 +199,7 @@ def test_garbage_is_counted_and_harms_nothing():
         def drops():
             return {reason: n for r in agent.ledger_rows("listener") for reason, n in r["dropped"].items() if n}
 
-        wait_until(lambda: drops().get("parse_error", 0) > 100 and drops().get("truncated", 0) > 0, 10, drops)
+        wait_until(lambda: drops().get("parse_error", 0) > 100 and drops().get("truncated_datagram", 0) > 0, 10, drops)
         ledger = agent.ctl("ledger")
         assert ledger["balanced"], ledger
         assert agent.child_pid("dogstatsd") == pid, "dogstatsd was restarted"

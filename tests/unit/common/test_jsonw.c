@@ -48,8 +48,9 @@ Test(jsonw, what_is_not_utf8_is_replaced_byte_by_byte)
 	assert_string("\xc3\xa4", 2, "\"\xc3\xa4\"");
 	assert_string("a\xff\xfe"
 		      "b",
-	    4, "\"a\xef\xbf\xbd\xef\xbf\xbd"
-	       "b\"");
+	    4,
+	    "\"a\xef\xbf\xbd\xef\xbf\xbd"
+	    "b\"");
 	assert_string("\xe2\x82", 2, "\"\xef\xbf\xbd\xef\xbf\xbd\"");
 	assert_string("\xed\xa0\x80", 3, "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
 }

@@ -66,7 +66,8 @@ static const char busy[] =
     "\"rss_kib\":999999,\"notes\":[\"one: two\"]},"
     "{\"name\":\"forwarder\",\"state\":\"DRAINING\",\"pid\":4194303,"
     "\"pending\":{\"items\":812,\"bytes\":3200000},\"notes\":[\"destination logs: HTTP 503 from "
-    "http://127.0.0.1:12345/api/v2/logs/with/a/long/path/that/does/not/fit/a/line/of/a/terminal: the "
+    "http://127.0.0.1:12345/api/v2/logs/with/a/long/path/that/does/not/fit/a/line/of/a/terminal: "
+    "the "
     "next try is in 4 s\"]}],"
     "\"notes\":[\"UDP 127.0.0.1:8125 is in use by another process (an agent?): stop it, or set "
     "dogstatsd_port to another port or 0\"],\"missing_protections\":[\"no uid separation\"],"
@@ -74,7 +75,8 @@ static const char busy[] =
     "\"rows\":[{\"role\":\"forwarder\",\"kind\":\"destination\","
     "\"name\":\"http://127.0.0.1:12345/api/v2/logs/with/a/long/path/that/does/not/fit\","
     "\"in_flight\":12,\"spooled\":123456789012,\"dropped\":{\"status_400\":3}},"
-    "{\"role\":\"logs\",\"kind\":\"handover\",\"name\":\"forwarder\",\"in_flight\":7,\"dropped\":{}},"
+    "{\"role\":\"logs\",\"kind\":\"handover\",\"name\":\"forwarder\",\"in_flight\":7,\"dropped\":{}"
+    "},"
     "{\"role\":\"logs\",\"kind\":\"source\",\"name\":\"/idle\",\"dropped\":{}},"
     "{\"role\":\"dogstatsd\",\"kind\":\"listener\",\"name\":\"uds:/run/\xc3\xa4/dsd.socket\","
     "\"dropped\":{\"parse_error\":18446744073,\"a_new_reason\":1}}]}";
@@ -168,7 +170,8 @@ Test(view_report, the_drain_report_names_results_and_doubts)
 	char *text = render(bh_view_report,
 	    "{\"ms\":1250,\"accounted\":false,\"roles\":["
 	    "{\"name\":\"dogstatsd\",\"result\":\"timeout\",\"ms\":10000,\"durable\":12,\"left\":3,"
-	    "\"dropped\":{\"queue_full\":4},\"doubt\":\"missed its deadline; what it held is unknown\"},"
+	    "\"dropped\":{\"queue_full\":4},\"doubt\":\"missed its deadline; what it held is "
+	    "unknown\"},"
 	    "{\"name\":\"forwarder\",\"result\":\"ok\",\"ms\":500,\"delivered\":50,\"spooled\":2,"
 	    "\"dropped\":{},\"doubt\":null}]}");
 
@@ -194,7 +197,8 @@ Test(reasons, every_reason_of_the_ledger_has_words)
 
 Test(view_status, an_answer_of_another_shape_is_shown_without_harm)
 {
-	static const char *const odd[] = {"{}", "[]", "7", "{\"roles\":7,\"rows\":{},\"notes\":null}",
+	static const char *const odd[] = {"{}", "[]", "7",
+	    "{\"roles\":7,\"rows\":{},\"notes\":null}",
 	    "{\"roles\":[7,{\"name\":1}],\"rows\":[{\"dropped\":3}],\"numbers\":{\"a\":3}}"};
 
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {

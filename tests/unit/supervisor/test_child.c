@@ -1,4 +1,5 @@
-/* The child's side of the control channel, run in a process of its own with the test as supervisor. */
+/* The child's side of the control channel, run in a process of its own with the test as supervisor.
+ */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -16,7 +17,8 @@ static struct bh_child child;
 static int channel = -1;
 static pid_t pid = -1;
 
-/* --- a child that does what it is told --------------------------------------------------------- */
+/* --- a child that does what it is told ---------------------------------------------------------
+ */
 
 static void on_drain(void *ctx, int64_t deadline_ns, enum bh_drain_mode mode)
 {
@@ -71,7 +73,8 @@ static int child_main(void)
 	return code;
 }
 
-/* --- the test as its supervisor ----------------------------------------------------------------- */
+/* --- the test as its supervisor -----------------------------------------------------------------
+ */
 
 static int sealed_config(void)
 {

@@ -20,8 +20,8 @@ static struct bh_ctl_msg drained(void)
 {
 	struct bh_ctl_msg m = message(BH_CTL_DRAIN_ACK);
 
-	m.u.drained = (struct bh_ctl_drained){true, 1, 2, 3, 4, 5, 2,
-	    {{BH_ROLE_DOGSTATSD, 11, 12}, {BH_ROLE_LOGS, UINT64_MAX, 14}}};
+	m.u.drained = (struct bh_ctl_drained){
+	    true, 1, 2, 3, 4, 5, 2, {{BH_ROLE_DOGSTATSD, 11, 12}, {BH_ROLE_LOGS, UINT64_MAX, 14}}};
 	return m;
 }
 
@@ -100,10 +100,11 @@ Test(control_codec, every_message_comes_back_as_it_was)
 
 Test(control_codec, a_drain_ack_has_the_bytes_of_the_specification)
 {
-	static const unsigned char want[] = {5, 0, 1, 0, 7, 0, 0, 0, 42, 0, 0, 0, 76, 0, 0, 0, /* head */
-	    1, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0,
-	    0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 2, /* streams */ 1, 11, 0, 0, 0, 0, 0, 0, 0, 12, 0, 0, 0,
-	    0, 0, 0, 0, 2, 255, 255, 255, 255, 255, 255, 255, 255, 14, 0, 0, 0, 0, 0, 0, 0};
+	static const unsigned char want[] = {5, 0, 1, 0, 7, 0, 0, 0, 42, 0, 0, 0, 76, 0, 0,
+	    0, /* head */
+	    1, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0,
+	    0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 2, /* streams */ 1, 11, 0, 0, 0, 0, 0, 0, 0, 12, 0,
+	    0, 0, 0, 0, 0, 0, 2, 255, 255, 255, 255, 255, 255, 255, 255, 14, 0, 0, 0, 0, 0, 0, 0};
 	struct bh_ctl_msg m = drained();
 	struct bh_buf a = BH_BUF_INIT;
 
@@ -124,8 +125,8 @@ Test(control_codec, a_message_that_is_cut_or_longer_is_refused)
 
 		cr_assert_eq(bh_ctl_encode(&all[i], &a), 0);
 		for (size_t cut = 0; cut < a.len; cut++) {
-			cr_assert_eq(bh_ctl_decode(a.data, cut, &back), BH_E_FORMAT, "sample %zu cut at %zu",
-			    i, cut);
+			cr_assert_eq(bh_ctl_decode(a.data, cut, &back), BH_E_FORMAT,
+			    "sample %zu cut at %zu", i, cut);
 			if (cut >= BH_CTL_HEAD) {
 				/* also when the length field agrees with the cut */
 				char head[BH_CTL_MSG_MAX];
@@ -150,17 +151,17 @@ Test(control_codec, values_outside_their_range_are_refused)
 		size_t offset;
 		unsigned char value;
 	} cases[] = {
-	    {BH_CTL_HELLO, 0, 99},             /* type */
-	    {BH_CTL_HELLO, 2, 2},              /* version */
-	    {BH_CTL_HELLO, 16, BH_ROLE__N},    /* role */
-	    {BH_CTL_HEARTBEAT, 40, 2},         /* bool */
-	    {BH_CTL_DRAIN_ACK, 16, 2},         /* bool */
-	    {BH_CTL_DRAIN_ACK, 57, 5},         /* streams */
-	    {BH_CTL_DRAIN_ACK, 58, 200},       /* role of a stream */
-	    {BH_CTL_STATS_REPLY, 16, 0},       /* stat type */
-	    {BH_CTL_STATS_REPLY, 17, 77},      /* ledger kind */
-	    {BH_CTL_DRAIN, 20, 3},             /* mode */
-	    {BH_CTL_PEER_STATE, 16, 4},        /* role */
+	    {BH_CTL_HELLO, 0, 99},          /* type */
+	    {BH_CTL_HELLO, 2, 2},           /* version */
+	    {BH_CTL_HELLO, 16, BH_ROLE__N}, /* role */
+	    {BH_CTL_HEARTBEAT, 40, 2},      /* bool */
+	    {BH_CTL_DRAIN_ACK, 16, 2},      /* bool */
+	    {BH_CTL_DRAIN_ACK, 57, 5},      /* streams */
+	    {BH_CTL_DRAIN_ACK, 58, 200},    /* role of a stream */
+	    {BH_CTL_STATS_REPLY, 16, 0},    /* stat type */
+	    {BH_CTL_STATS_REPLY, 17, 77},   /* ledger kind */
+	    {BH_CTL_DRAIN, 20, 3},          /* mode */
+	    {BH_CTL_PEER_STATE, 16, 4},     /* role */
 	};
 	static struct bh_ctl_msg all[SAMPLES_MAX], back;
 	struct bh_buf a = BH_BUF_INIT;

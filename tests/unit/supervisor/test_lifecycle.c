@@ -97,10 +97,10 @@ Test(lifecycle, every_cell_is_as_the_specification_says)
 			cr_assert_eq(cell.known, *want != '\0', "%s, event %d", name, event);
 			if (!*want)
 				continue;
-			cr_assert_eq(cell.action, action_of(want[1] ? want[0] : '-'), "%s, event %d",
-			    name, event);
-			cr_assert_eq(cell.next, state_of(want[1] ? want[1] : want[0]), "%s, event %d",
-			    name, event);
+			cr_assert_eq(cell.action, action_of(want[1] ? want[0] : '-'),
+			    "%s, event %d", name, event);
+			cr_assert_eq(cell.next, state_of(want[1] ? want[1] : want[0]),
+			    "%s, event %d", name, event);
 		}
 	}
 }
@@ -147,6 +147,7 @@ Test(lifecycle, nothing_starts_while_the_killed_process_is_not_reaped)
 	cr_assert_eq(step(BH_LIFE_EV_START), BH_LIFE_DO_KILL);
 	cr_assert_eq(life.state, BH_LIFE_BACKOFF);
 	cr_assert_eq(ended(-1, 9), BH_CAUSE_PROTOCOL);
+	cr_assert_eq(life.timer_ns, now, "its wait was over long ago");
 	cr_assert_eq(step(BH_LIFE_EV_TIMER), BH_LIFE_DO_SPAWN);
 	cr_assert_eq(life.generation, 2);
 	cr_assert_eq(life.restarts, 1);
@@ -206,7 +207,20 @@ Test(lifecycle, a_child_that_worked_for_long_restarts_at_once_the_first_time)
 {
 	cr_assert_eq(delay_after(11 * S), 0);
 	assert_about(delay_after(11 * S), 1 * S);
-	cr_assert_eq(delay_after(60 * S), 0, "a minute of work makes everything as at the beginning");
+	cr_assert_eq(
+	    delay_after(60 * S), 0, "a minute of work makes everything as at the beginning");
+}
+
+Test(lifecycle, a_hung_child_is_killed_once_before_its_successor_starts)
+{
+	step(BH_LIFE_EV_START);
+	step(BH_LIFE_EV_READY);
+	now += 15 * S;
+	cr_assert_eq(step(BH_LIFE_EV_TIMER), BH_LIFE_DO_KILL);
+	cr_assert_gt(life.timer_ns, now, "the kernel needs a moment to end it");
+	cr_assert_lt(life.timer_ns, now + S);
+	ended(-1, 9);
+	cr_assert_eq(step(BH_LIFE_EV_TIMER), BH_LIFE_DO_SPAWN);
 }
 
 Test(lifecycle, the_wait_is_one_second_again_after_a_minute_of_work)

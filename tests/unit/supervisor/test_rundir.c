@@ -23,8 +23,8 @@ static void set_up(void)
 
 static void remove_all(void)
 {
-	static const char *const names[] = {"/a/run/bulkhead.pid", "/a/run/children.lock", "/a/run/link",
-	    "/a/run", "/a", "/b/lib/store", "/b/lib", "/b", ""};
+	static const char *const names[] = {"/a/run/bulkhead.pid", "/a/run/children.lock",
+	    "/a/run/link", "/a/run", "/a", "/b/lib/store", "/b/lib", "/b", ""};
 	char path[96];
 
 	bh_rundir_release(&first);

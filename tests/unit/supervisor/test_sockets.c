@@ -63,7 +63,8 @@ static void assert_udp_arrives(const struct bh_socket *s, int family, const char
 	ssize_t n;
 
 	cr_assert_eq(
-	    inet_pton(family, ip, family == AF_INET ? (void *)&v4.sin_addr : (void *)&v6.sin6_addr), 1);
+	    inet_pton(family, ip, family == AF_INET ? (void *)&v4.sin_addr : (void *)&v6.sin6_addr),
+	    1);
 	n = family == AF_INET ? sendto(fd, "hi", 2, 0, (struct sockaddr *)&v4, sizeof(v4))
 			      : sendto(fd, "hi", 2, 0, (struct sockaddr *)&v6, sizeof(v6));
 	cr_assert_eq(n, 2, "%s", s->name);
@@ -92,7 +93,8 @@ Test(sockets, localhost_is_127_0_0_1_and_also_colon_colon_1)
 	cr_assert(strncmp(sockets.v[0].name, "udp:127.0.0.1:", 14) == 0, "%s", sockets.v[0].name);
 	assert_udp_arrives(&sockets.v[0], AF_INET, "127.0.0.1");
 	if (sockets.n == 2) {
-		cr_assert(strncmp(sockets.v[1].name, "udp:[::1]:", 10) == 0, "%s", sockets.v[1].name);
+		cr_assert(
+		    strncmp(sockets.v[1].name, "udp:[::1]:", 10) == 0, "%s", sockets.v[1].name);
 		cr_assert_eq(port_of(&sockets.v[0]), port_of(&sockets.v[1]));
 		assert_udp_arrives(&sockets.v[1], AF_INET6, "::1");
 	}
@@ -159,7 +161,8 @@ static int send_uds(const char *text)
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
 
 	memcpy(sun.sun_path, path, strlen(path) + 1);
-	rc = sendto(fd, text, strlen(text), MSG_DONTWAIT, (struct sockaddr *)&sun, sizeof(sun)) < 0;
+	rc = sendto(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&sun,
+		 sizeof(sun)) < 0;
 	(void)close(fd);
 	return rc;
 }
@@ -188,6 +191,21 @@ Test(sockets, a_datagram_that_nobody_read_is_noticed)
 	cr_assert(bh_sockets_unread(&sockets));
 	cr_assert_eq(recv(sockets.v[0].fd, &byte, 1, 0), 1);
 	cr_assert(!bh_sockets_unread(&sockets));
+}
+
+Test(sockets, closing_the_intake_refuses_new_datagrams_and_keeps_those_that_came)
+{
+	char byte;
+
+	set_text(&cfg.dogstatsd_socket, path);
+	open_all(&sockets);
+	cr_assert_eq(send_uds("x"), 0);
+	bh_sockets_close_intake(&sockets);
+	cr_assert_neq(send_uds("y"), 0);
+	cr_assert_eq(recv(sockets.v[0].fd, &byte, 1, 0), 1);
+	cr_assert_eq(byte, 'x');
+	cr_assert_eq(
+	    recv(sockets.v[0].fd, &byte, 1, 0), -1, "no end-of-file: the queue is just empty");
 }
 
 Test(sockets, a_stale_unix_socket_is_replaced)

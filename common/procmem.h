@@ -1,0 +1,14 @@
+/* Memory of one process as the kernel counts it. */
+#ifndef BH_COMMON_PROCMEM_H
+#define BH_COMMON_PROCMEM_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Resident memory in KiB; 0 when there is no such process. */
+uint64_t bh_proc_rss_kib(pid_t pid);
+/* Its fair share of memory in KiB; 0 when the kernel does not tell (a process of another uid, or
+ * not dumpable). Costs a walk over its mappings: for questions, not for heartbeats. */
+uint64_t bh_proc_pss_kib(pid_t pid);
+
+#endif

@@ -1,0 +1,510 @@
+#include <criterion/criterion.h>
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/config_load.h"
+#include "common/config_value.h"
+#include "common/config_yaml.h"
+#include "common/nearest.h"
+
+#define KEY "0123456789abcdef0123456789abcdef"
+
+static char dir[64];
+static struct bh_config cfg;
+static struct bh_findings findings;
+
+static void start(void)
+{
+	(void)snprintf(dir, sizeof(dir), "/tmp/bh-config-XXXXXX");
+	cr_assert_not_null(mkdtemp(dir));
+	bh_config_defaults(&cfg);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *at)
+{
+	(void)st;
+	(void)flag;
+	(void)at;
+	return remove(path);
+}
+
+static void stop(void)
+{
+	bh_config_release(&cfg);
+	bh_findings_release(&findings);
+	(void)nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+TestSuite(config, .init = start, .fini = stop);
+
+/* Writes dir/name, with the folders before it. */
+static void put(const char *name, const char *text)
+{
+	char path[256];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	for (char *slash = strchr(path + strlen(dir) + 1, '/'); slash;
+	     slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		cr_assert(mkdir(path, 0700) == 0 || errno == EEXIST);
+		*slash = '/';
+	}
+	f = fopen(path, "we");
+	cr_assert_not_null(f);
+	cr_assert_geq(fputs(text, f), 0);
+	cr_assert_eq(fclose(f), 0);
+}
+
+static int load_env(char *const *env)
+{
+	bh_config_release(&cfg);
+	bh_findings_release(&findings);
+	return bh_config_load(&cfg, dir, env, &findings);
+}
+
+static int load(const char *yaml)
+{
+	static char *const none[] = {NULL};
+
+	put("datadog.yaml", yaml);
+	return load_env(none);
+}
+
+static const char *finding(size_t i)
+{
+	return i < findings.n ? findings.v[i].text : "(none)";
+}
+
+/* The i-th finding is `where` below dir and says `what`. */
+static void assert_finding(
+    size_t i, enum bh_finding_level level, const char *where, const char *what)
+{
+	char want[256];
+
+	(void)snprintf(want, sizeof(want), "%s/%s", dir, where);
+	cr_assert_lt(i, findings.n, "%zu findings", findings.n);
+	cr_assert_eq(findings.v[i].level, level, "%s", finding(i));
+	cr_assert(strncmp(finding(i), want, strlen(want)) == 0, "%s: not at %s", finding(i), where);
+	cr_assert_not_null(strstr(finding(i), what), "%s: does not say %s", finding(i), what);
+}
+
+static const struct bh_option *option(const char *key)
+{
+	for (size_t i = 0; i < bh_options_n; i++) {
+		if (strcmp(bh_options[i].key, key) == 0)
+			return &bh_options[i];
+	}
+	cr_assert_fail("no option %s", key);
+	return NULL;
+}
+
+static bool contains(const struct bh_buf *b, const char *what)
+{
+	return memmem(b->data, b->len, what, strlen(what)) != NULL;
+}
+
+/* --- the table -------------------------------------------------------------------------------- */
+
+Test(config, keys_are_unique_and_only_the_forwarder_sees_secrets)
+{
+	for (size_t i = 0; i < bh_options_n; i++) {
+		const struct bh_option *o = &bh_options[i];
+
+		for (size_t j = 0; j < i; j++)
+			cr_assert_str_neq(o->key, bh_options[j].key);
+		cr_assert_eq(
+		    o->type == BH_OPT_SECRET, strcmp(o->key, "api_key") == 0, "%s", o->key);
+		if (o->type == BH_OPT_SECRET)
+			cr_assert_eq(o->roles, 1u << BH_ROLE_FORWARDER);
+		else if (o->type != BH_OPT_IGNORED)
+			cr_assert_eq(o->roles, (1u << BH_ROLE__N) - 1, "%s", o->key);
+	}
+}
+
+Test(config, no_two_options_share_a_field)
+{
+	for (size_t i = 0; i < bh_options_n; i++) {
+		for (size_t j = 0; j < i; j++) {
+			if (bh_options[i].type != BH_OPT_IGNORED &&
+			    bh_options[j].type != BH_OPT_IGNORED)
+				cr_assert_neq(bh_options[i].offset, bh_options[j].offset, "%s",
+				    bh_options[i].key);
+		}
+	}
+}
+
+Test(config, defaults_are_those_of_the_contract)
+{
+	cr_assert_str_eq(cfg.site, "datadoghq.com");
+	cr_assert_str_eq(cfg.api_key, "");
+	cr_assert_eq(cfg.dogstatsd_port, 8125);
+	cr_assert_eq(cfg.dogstatsd_flush_interval_ms, 15000);
+	cr_assert_eq(cfg.histogram_aggregates.n, 4);
+	cr_assert_str_eq(cfg.histogram_percentiles.v[0], "0.95");
+	cr_assert_eq(cfg.serializer_max_payload_size, 2621440);
+	cr_assert_eq(cfg.serializer_max_uncompressed_payload_size, 4194304);
+	cr_assert_eq(cfg.serializer_max_series_payload_size, 512000);
+	cr_assert_eq(cfg.serializer_max_series_uncompressed_payload_size, 5242880);
+	cr_assert_eq(cfg.serializer_max_series_points_per_payload, 10000);
+	cr_assert_eq(cfg.logs_batch_wait_ms, 5000);
+	cr_assert_eq(cfg.logs_sender_backoff_factor_milli, 2000);
+	cr_assert_eq(cfg.logs_disk_retry_max_size_bytes, -1);
+	cr_assert_eq(cfg.forwarder_storage_max_size_in_bytes, -1);
+	cr_assert_eq(cfg.spool_after_ms, 5000);
+	cr_assert_eq(cfg.spool_max_size_bytes, 0);
+	cr_assert_eq(cfg.shutdown_budget_ms, 25000);
+}
+
+Test(config, role_names_read_back)
+{
+	for (unsigned i = 0; i < BH_ROLE__N; i++) {
+		enum bh_role role = BH_ROLE__N;
+
+		cr_assert_eq(bh_role_parse(bh_role_name((enum bh_role)i), &role), 0);
+		cr_assert_eq(role, i);
+	}
+	enum bh_role role;
+
+	cr_assert_lt(bh_role_parse("dogstats", &role), 0);
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+Test(config, values_follow_their_type_and_range)
+{
+	static const struct {
+		const char *key, *text;
+		bool good;
+	} cases[] = {{"logs_enabled", "T", true}, {"logs_enabled", "False", true},
+	    {"logs_enabled", "yes", false}, {"dogstatsd_port", "65535", true},
+	    {"dogstatsd_port", "65536", false}, {"dogstatsd_port", "-1", false},
+	    {"dogstatsd_port", "__random__", true}, {"dogstatsd_buffer_size", "8k", false},
+	    {"dogstatsd_buffer_size", "", false},
+	    {"dogstatsd_buffer_size", "99999999999999999999", false},
+	    {"logs_config.sender_backoff_base", "0.25", true},
+	    {"logs_config.sender_backoff_base", "nan", false},
+	    {"logs_config.sender_backoff_base", "-1", false}, {"bulkhead.spool_after", "1m", true},
+	    {"bulkhead.spool_after", "1 parsec", false},
+	    {"logs_config.sender_backoff_factor", "1.5", true}};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		struct bh_err err = BH_ERR_INIT;
+		int rc = bh_config_set(&cfg, option(cases[i].key), cases[i].text, &err);
+
+		cr_assert_eq(rc == 0, cases[i].good, "%s: %s", cases[i].key, cases[i].text);
+		cr_assert(rc == 0 || strstr(err.text, cases[i].key), "%s", err.text);
+	}
+	cr_assert_eq(cfg.dogstatsd_port, -1);
+	cr_assert_eq(cfg.logs_sender_backoff_base_ms, 250);
+	cr_assert_eq(cfg.spool_after_ms, 60000);
+	cr_assert_eq(cfg.logs_sender_backoff_factor_milli, 1500);
+}
+
+/* --- the sealed copy -------------------------------------------------------------------------- */
+
+Test(config, only_the_forwarder_copy_carries_the_key)
+{
+	cr_assert_eq(bh_config_set(&cfg, option("api_key"), KEY, NULL), 0);
+	for (unsigned i = 0; i < BH_ROLE__N; i++) {
+		struct bh_buf out = BH_BUF_INIT;
+
+		cr_assert_eq(bh_config_encode(&cfg, (enum bh_role)i, &out), 0);
+		cr_assert_eq(contains(&out, KEY), i == BH_ROLE_FORWARDER, "%s",
+		    bh_role_name((enum bh_role)i));
+		bh_buf_release(&out);
+	}
+}
+
+Test(config, a_copy_reads_back_as_it_was)
+{
+	struct bh_buf out = BH_BUF_INIT, again = BH_BUF_INIT;
+	struct bh_config copy;
+
+	put("conf.d/a.d/conf.yaml",
+	    "logs: [{type: file, path: /a, service: s, tags: [x, y], exclude_paths: [/b]}]");
+	cr_assert_eq(
+	    load("api_key: " KEY "\ntags: [a:b, 'c d']\nhostname: h1\ndogstatsd_port: __random__\n"
+		 "logs_config: {sender_backoff_base: 0.05}"),
+	    0);
+	cr_assert_eq(bh_config_encode(&cfg, BH_ROLE_LOGS, &out), 0);
+	bh_config_defaults(&copy);
+	cr_assert_eq(bh_config_decode(&copy, out.data, out.len), 0);
+	cr_assert_str_eq(copy.hostname, "h1");
+	cr_assert_str_eq(copy.api_key, "");
+	cr_assert_str_eq(copy.tags.v[1], "c d");
+	cr_assert_eq(copy.dogstatsd_port, -1);
+	cr_assert_eq(copy.logs_sender_backoff_base_ms, 50);
+	cr_assert_eq(copy.log_sources_n, 1);
+	cr_assert_str_eq(copy.log_sources[0].tags.v[1], "y");
+	cr_assert_str_eq(copy.log_sources[0].exclude_paths.v[0], "/b");
+	cr_assert_eq(bh_config_encode(&copy, BH_ROLE_LOGS, &again), 0);
+	cr_assert(bh_str_eq(bh_buf_view(&out), bh_buf_view(&again)));
+	bh_buf_clear(&again);
+	cr_assert_eq(bh_config_encode(&cfg, BH_ROLE_DOGSTATSD, &again), 0);
+	cr_assert_eq(bh_config_decode(&copy, again.data, again.len), 0);
+	cr_assert_eq(copy.log_sources_n, 0, "sources are for the logs process only");
+	bh_config_release(&copy);
+	bh_buf_release(&out);
+	bh_buf_release(&again);
+}
+
+Test(config, a_damaged_copy_is_refused)
+{
+	char *at;
+	struct bh_buf out = BH_BUF_INIT;
+	struct bh_config copy;
+
+	cr_assert_eq(bh_config_encode(&cfg, BH_ROLE_FORWARDER, &out), 0);
+	bh_config_defaults(&copy);
+	at = memmem(out.data, out.len, "datadoghq.com", 13);
+	cr_assert_not_null(at);
+	at[3] = '\0';
+	cr_assert_eq(bh_config_decode(&copy, out.data, out.len), BH_E_FORMAT, "NUL within text");
+	at[3] = 'a';
+	for (size_t n = 0; n < out.len; n++)
+		cr_assert_eq(bh_config_decode(&copy, out.data, n), BH_E_FORMAT, "cut at %zu", n);
+	(void)bh_buf_u8(&out, 0);
+	cr_assert_eq(bh_config_decode(&copy, out.data, out.len), BH_E_FORMAT, "a byte too many");
+	out.data[0] ^= 1;
+	cr_assert_eq(bh_config_decode(&copy, out.data, out.len - 1), BH_E_FORMAT, "magic");
+	bh_config_release(&copy);
+	bh_buf_release(&out);
+}
+
+/* --- datadog.yaml ----------------------------------------------------------------------------- */
+
+Test(config, json_is_read_like_yaml)
+{
+	cr_assert_eq(
+	    load("{\"site\": \"datadoghq.eu\", \"tags\": [\"a\", \"b\"], \"logs_enabled\": true,\n"
+		 " \"logs_config\": {\"disk_retry\": {\"max_size_bytes\": 0}}, \"bulkhead\": "
+		 "{\"spool_after\": 0}}"),
+	    0);
+	cr_assert_eq(findings.n, 0, "%s", finding(0));
+	cr_assert_str_eq(cfg.site, "datadoghq.eu");
+	cr_assert_eq(cfg.tags.n, 2);
+	cr_assert(cfg.logs_enabled);
+	cr_assert_eq(cfg.logs_disk_retry_max_size_bytes, 0);
+	cr_assert_eq(cfg.spool_after_ms, 0);
+}
+
+Test(config, a_wrong_value_is_an_error_at_its_place)
+{
+	cr_assert_eq(load("site: x\nlogs_config:\n  open_files_limit: many\ndogstatsd_port: [1]\n"),
+	    BH_E_CONFIG);
+	cr_assert_eq(findings.errors, 2);
+	assert_finding(0, BH_FINDING_ERROR, "datadog.yaml:3:21: ", "logs_config.open_files_limit");
+	assert_finding(1, BH_FINDING_ERROR, "datadog.yaml:4:17: ", "dogstatsd_port");
+	cr_assert_eq(cfg.logs_open_files_limit, 500);
+}
+
+Test(config, an_unknown_key_warns_and_names_the_nearest)
+{
+	cr_assert_eq(
+	    load("dogstatsd_prot: 1\nlogs_config:\n  batch_wiat: 3\nsomething_else_entirely: 1\n"),
+	    0);
+	cr_assert_eq(findings.n, 3);
+	assert_finding(0, BH_FINDING_WARNING, "datadog.yaml:1:1: ", "did you mean dogstatsd_port?");
+	assert_finding(
+	    1, BH_FINDING_WARNING, "datadog.yaml:3:3: ", "did you mean logs_config.batch_wait?");
+	assert_finding(
+	    2, BH_FINDING_WARNING, "datadog.yaml:4:1: ", "unknown key something_else_entirely");
+}
+
+Test(config, ignored_keys_cover_what_is_below_them)
+{
+	cr_assert_eq(load("apm_config: {enabled: true, deep: {er: [1]}}\nproxy:\n  http: x\n"), 0);
+	cr_assert_eq(findings.n, 2);
+	assert_finding(0, BH_FINDING_WARNING, "datadog.yaml:1:1: ", "apm_config");
+	assert_finding(1, BH_FINDING_WARNING, "datadog.yaml:2:1: ", "no effect");
+}
+
+Test(config, batch_wait_out_of_range_warns_and_is_five_seconds)
+{
+	char *const env[] = {"DD_LOGS_CONFIG_BATCH_WAIT=60", NULL};
+
+	cr_assert_eq(load("logs_config: {batch_wait: 11}"), 0);
+	assert_finding(0, BH_FINDING_WARNING, "datadog.yaml:1:27: ", "batch_wait");
+	cr_assert_eq(cfg.logs_batch_wait_ms, 5000);
+	put("datadog.yaml", "logs_config: {batch_wait: 7}");
+	cr_assert_eq(load_env(env), 0, "%s", finding(0));
+	cr_assert_eq(findings.n, 1);
+	cr_assert_eq(cfg.logs_batch_wait_ms, 5000, "the default, not the value of the file");
+}
+
+Test(config, bad_yaml_is_an_error_with_its_place)
+{
+	static const struct {
+		const char *yaml, *where, *what;
+	} cases[] = {{"site: x\ntags: [a, b\n", "datadog.yaml:3:1: ", ""},
+	    {"a: &x 1\nb: *x\n", "datadog.yaml:2:4: ", "alias"},
+	    {"site: x\n---\nsite: y\n", "datadog.yaml:2:", ""},
+	    {"- a\n", "datadog.yaml:1:1: ", "map"},
+	    {"site: x\nsite: y\n", "datadog.yaml:2:1: ", "twice"},
+	    {"\tsite: x\n", "datadog.yaml:1:", ""}};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		cr_assert_eq(load(cases[i].yaml), BH_E_CONFIG, "%s", cases[i].yaml);
+		assert_finding(0, BH_FINDING_ERROR, cases[i].where, cases[i].what);
+	}
+}
+
+Test(config, yaml_beyond_its_bounds_is_refused)
+{
+	char deep[128];
+	char *large = malloc(BH_YAML_FILE_MAX + 2);
+
+	memset(deep, '[', 64);
+	deep[64] = '\0';
+	cr_assert_eq(load(deep), BH_E_CONFIG);
+	cr_assert_not_null(strstr(finding(0), "deep"), "%s", finding(0));
+	cr_assert_not_null(large);
+	memset(large, '#', BH_YAML_FILE_MAX + 1);
+	large[BH_YAML_FILE_MAX + 1] = '\0';
+	cr_assert_eq(load(large), BH_E_CONFIG);
+	assert_finding(0, BH_FINDING_ERROR, "datadog.yaml: ", "4 MiB");
+	large[0] = '[';
+	for (size_t i = 1; i < 2 * BH_YAML_NODES_MAX + 10; i++)
+		large[i] = i % 2 ? '1' : ',';
+	large[2 * BH_YAML_NODES_MAX + 10] = '\0';
+	cr_assert_eq(load(large), BH_E_CONFIG);
+	cr_assert_not_null(strstr(finding(0), "too large"), "%s", finding(0));
+	free(large);
+}
+
+Test(config, a_file_or_its_folder_may_be_named)
+{
+	char path[128];
+
+	put("other.yaml", "site: other\n");
+	put("datadog.yaml", "site: folder\n");
+	(void)snprintf(path, sizeof(path), "%s/other.yaml", dir);
+	bh_config_release(&cfg);
+	cr_assert_eq(bh_config_load(&cfg, path, NULL, &findings), 0);
+	cr_assert_str_eq(cfg.site, "other");
+	cr_assert_neq(cfg.hostname[0], '\0');
+	bh_config_release(&cfg);
+	cr_assert_eq(bh_config_load(&cfg, dir, NULL, &findings), 0);
+	cr_assert_str_eq(cfg.site, "folder");
+	(void)snprintf(path, sizeof(path), "%s/conf.d", dir);
+	cr_assert_str_eq(cfg.confd_path, path);
+	(void)snprintf(path, sizeof(path), "%s/missing.yaml", dir);
+	bh_config_release(&cfg);
+	cr_assert_eq(bh_config_load(&cfg, path, NULL, &findings), BH_E_CONFIG);
+	assert_finding(0, BH_FINDING_ERROR, "missing.yaml", "No such file");
+}
+
+/* --- environment ------------------------------------------------------------------------------ */
+
+Test(config, the_environment_overrides_the_file)
+{
+	char *const env[] = {"DD_SITE=env", "DD_TAGS=a:1  b:2", "DD_URL=http://u",
+	    "DD_HOSTNAME=", "BULKHEAD_RUN_DIR=/r", "DD_BULKHEAD_SPOOL_AFTER=0.5",
+	    "DD_LOGS_CONFIG_DISK_RETRY_MAX_SIZE_BYTES=0", "SITE=no", NULL};
+
+	put("datadog.yaml",
+	    "site: file\nhostname: kept\nlogs_config: {disk_retry: {max_size_bytes: 9}}\n");
+	cr_assert_eq(load_env(env), 0, "%s", finding(0));
+	cr_assert_str_eq(cfg.site, "env");
+	cr_assert_eq(cfg.tags.n, 2);
+	cr_assert_str_eq(cfg.tags.v[1], "b:2");
+	cr_assert_str_eq(cfg.dd_url, "http://u");
+	cr_assert_str_eq(cfg.hostname, "kept");
+	cr_assert_str_eq(cfg.run_dir, "/r");
+	cr_assert_eq(cfg.spool_after_ms, 500);
+	cr_assert_eq(cfg.logs_disk_retry_max_size_bytes, 0);
+}
+
+Test(config, a_wrong_variable_is_an_error_with_its_name)
+{
+	char *const env[] = {"DD_DOGSTATSD_PORT=x", NULL};
+
+	put("datadog.yaml", "");
+	cr_assert_eq(load_env(env), BH_E_CONFIG);
+	cr_assert(
+	    strncmp(finding(0), "environment DD_DOGSTATSD_PORT: ", 31) == 0, "%s", finding(0));
+}
+
+Test(config, log_enabled_is_the_old_name_of_logs_enabled)
+{
+	cr_assert_eq(load("log_enabled: true\n"), 0);
+	cr_assert_eq(findings.n, 0, "%s", finding(0));
+	cr_assert(cfg.logs_enabled);
+}
+
+/* --- conf.d ----------------------------------------------------------------------------------- */
+
+Test(config, only_yaml_files_of_conf_d_are_read)
+{
+	put("conf.d/a.d/conf.yaml", "logs: [{type: file, path: /1}]");
+	put("conf.d/b.d/x.yml", "logs: [{type: file, path: /2}]");
+	put("conf.d/plain.yaml", "logs: [{type: file, path: /3}]");
+	put("conf.d/a.d/conf.yaml.example", "logs: [{type: file, path: /no1}]");
+	put("conf.d/a.d/conf.yaml.disabled", "logs: [{type: file, path: /no2}]");
+	put("conf.d/a.d/conf.yaml.default", "logs: [{type: file, path: /no3}]");
+	put("conf.d/a.d/.hidden.yaml", "logs: [{type: file, path: /no4}]");
+	put("conf.d/other/conf.yaml", "logs: [{type: file, path: /no5}]");
+	cr_assert_eq(load(""), 0);
+	cr_assert_eq(findings.n, 0, "%s", finding(0));
+	cr_assert_eq(cfg.log_sources_n, 3);
+	for (size_t i = 0; i < 3; i++)
+		cr_assert_eq(cfg.log_sources[i].path[1], (char)('1' + (int)i));
+}
+
+Test(config, a_bad_source_is_left_out_and_its_neighbours_stay)
+{
+	static const char *const says[] = {"a config must have a type",
+	    "file source must have a path", "journald is not supported by bulkhead in this version",
+	    "invalid tailing mode 'middle' for /m", "/good"};
+
+	put("conf.d/a.d/conf.yaml",
+	    "logs:\n"
+	    "  - path: /a\n"
+	    "  - type: file\n"
+	    "  - type: journald\n"
+	    "  - {type: file, path: /m, start_position: middle}\n"
+	    "  - {type: file, path: /good, tags: 'a:1,b:2', start_position: forceBeginning}\n"
+	    "  - {type: file, path: /good}\n"
+	    "  - {type: file, path: /last, sourcecategory: c}\n");
+	put("conf.d/broken.d/conf.yaml", "logs: [{\n");
+	cr_assert_eq(load(""), 0);
+	cr_assert_eq(findings.n, 6);
+	for (size_t i = 0; i < 5; i++) {
+		char where[64];
+
+		(void)snprintf(
+		    where, sizeof(where), "conf.d/a.d/conf.yaml:%zu:5: ", i < 4 ? i + 2 : 7);
+		assert_finding(i, BH_FINDING_WARNING, where, says[i]);
+	}
+	assert_finding(5, BH_FINDING_WARNING, "conf.d/broken.d/conf.yaml:", "");
+	cr_assert_eq(cfg.log_sources_n, 2);
+	cr_assert_eq(cfg.log_sources[0].tags.n, 2);
+	cr_assert_str_eq(cfg.log_sources[0].tags.v[1], "b:2");
+	cr_assert_str_eq(cfg.log_sources[1].sourcecategory, "c");
+}
+
+Test(config, the_edit_distance_counts_and_stops_at_its_limit)
+{
+	cr_assert_eq(bh_edit_distance("site", "site", 3), 0);
+	cr_assert_eq(bh_edit_distance("site", "sites", 3), 1);
+	cr_assert_eq(bh_edit_distance("kitten", "sitting", 3), 3);
+	cr_assert_eq(bh_edit_distance("abcdefgh", "", 3), 4);
+}
+
+Test(config, the_examples_load_without_findings)
+{
+	bh_config_release(&cfg);
+	if (access("deploy/examples/datadog.yaml", R_OK) < 0)
+		cr_skip_test("not started in the root of the repository");
+	cr_assert_eq(bh_config_load(&cfg, "deploy/examples", NULL, &findings), 0);
+	for (size_t i = 0; i < findings.n; i++)
+		cr_assert_null(strstr(finding(i), "deploy/examples"), "%s", finding(i));
+	cr_assert_eq(cfg.log_sources_n, 1);
+}
