@@ -1,18 +1,19 @@
 /*
  * What every child process shares: its start (descriptors, configuration, identity) and its side of
- * the control channel. The order of messages: HELLO at start, READY once it works, HEARTBEAT every 5 s,
- * then DRAIN → … → DRAIN_ACK → EXIT.
+ * the control channel. The order of messages: HELLO at start, READY once it works, HEARTBEAT every
+ * 5 s, then DRAIN → … → DRAIN_ACK → EXIT.
  *
- * Descriptors at exec (spec/supervision.md §1): 0 /dev/null, 1 and 2 the log stream, 3 the control socket,
- * 4 the sealed configuration, 5.. role descriptors announced in BULKHEAD_FDS="name:num,…" (names:
- * "udp:<addr>:<port>", "uds:<path>"). Environment: BULKHEAD_FDS, BULKHEAD_GENERATION, BULKHEAD_RUN_ID (hex),
- * BULKHEAD_DRAIN=spool-only for a forwarder restarted during a drain; nothing secret.
+ * Descriptors at exec (spec/supervision.md §1): 0 /dev/null, 1 and 2 the log stream, 3 the control
+ * socket, 4 the sealed configuration, 5.. role descriptors announced in BULKHEAD_FDS="name:num,…"
+ * (names: "udp:<addr>:<port>", "uds:<path>"). Environment: BULKHEAD_FDS, BULKHEAD_GENERATION,
+ * BULKHEAD_RUN_ID (hex), BULKHEAD_DRAIN=spool-only for a forwarder restarted during a drain;
+ * nothing secret.
  *
  * Signals: all are blocked before the first library call and read by signalfd. TERM, INT, HUP are
  * ignored (logged once) while the control channel is open; QUIT leaves at once without a drain.
- * End-of-file on the control channel: the supervisor is gone; the child drains by itself within 10 s
- * (ops->drain with BH_DRAIN_FULL) and exits 75 instead of waiting for EXIT; a forwarder first waits for its
- * producers (heartbeat's link_up) for at most 6 s of it.
+ * End-of-file on the control channel: the supervisor is gone; the child drains by itself within 10
+ * s (ops->drain with BH_DRAIN_FULL) and exits 75 instead of waiting for EXIT; a forwarder first
+ * waits for its producers (heartbeat's link_up) for at most 6 s of it.
  */
 #ifndef BH_COMMON_CHILD_H
 #define BH_COMMON_CHILD_H
@@ -38,7 +39,8 @@ enum bh_exit {
 	BH_EXIT_USAGE = 2,
 	BH_EXIT_UNAVAILABLE = 69,
 	BH_EXIT_INTERNAL = 70,
-	BH_EXIT_UNPROVEN = 75, /* stopped with loss, or without proof; store locked by another forwarder */
+	BH_EXIT_UNPROVEN =
+	    75, /* stopped with loss, or without proof; store locked by another forwarder */
 	BH_EXIT_NOPERM = 77,
 	BH_EXIT_CONFIG = 78,
 };
@@ -52,14 +54,15 @@ struct bh_child_fd {
 struct bh_child;
 
 struct bh_child_ops {
-	/* DRAIN: stop taking in, hand everything over; call bh_child_drained() when done or at the deadline. A
-	 * second DRAIN with an earlier deadline or another mode may follow. */
+	/* DRAIN: stop taking in, hand everything over; call bh_child_drained() when done or at the
+	 * deadline. A second DRAIN with an earlier deadline or another mode may follow. */
 	void (*drain)(void *ctx, int64_t deadline_mono_ns, enum bh_drain_mode mode);
-	/* EXIT after a drain (or while starting): close what must be closed; the process then ends with 0. May be NULL. */
+	/* EXIT after a drain (or while starting): close what must be closed; the process then ends
+	 * with 0. May be NULL. */
 	void (*exit)(void *ctx);
 	void (*peer_state)(void *ctx, enum bh_role role, bool running); /* may be NULL */
-	void (*stats)(void *ctx, struct bh_child *c);                   /* give every row, number and note */
-	void (*heartbeat)(void *ctx, struct bh_ctl_heartbeat *hb);      /* rss is filled already */
+	void (*stats)(void *ctx, struct bh_child *c); /* give every row, number and note */
+	void (*heartbeat)(void *ctx, struct bh_ctl_heartbeat *hb); /* rss is filled already */
 };
 
 struct bh_child {
@@ -81,18 +84,19 @@ struct bh_child {
 	uint32_t stats_id;
 	bool draining, drained, orphan, term_logged;
 	int64_t orphan_until_ns; /* mono time by which an orphan has drained */
-	int exit_code; /* what main() returns after bh_child_run() */
+	int exit_code;           /* what main() returns after bh_child_run() */
 };
 
-/* First call of main(): blocks signals, reads environment, descriptors and configuration, sets up log and
- * loop. On error the text is for stderr and *exit_code says how to leave (2 when not started by a
- * supervisor, 70, 78). */
-int bh_child_boot(struct bh_child *c, enum bh_role role, int *exit_code, struct bh_err *err) BH_MUST_CHECK;
+/* First call of main(): blocks signals, reads environment, descriptors and configuration, sets up
+ * log and loop. On error the text is for stderr and *exit_code says how to leave (2 when not
+ * started by a supervisor, 70, 78). */
+int bh_child_boot(
+    struct bh_child *c, enum bh_role role, int *exit_code, struct bh_err *err) BH_MUST_CHECK;
 /* Registers with the loop and says HELLO. ops and ctx are borrowed for the life of c. */
 int bh_child_start(struct bh_child *c, const struct bh_child_ops *ops, void *ctx) BH_MUST_CHECK;
 void bh_child_ready(struct bh_child *c);
-/* Runs the loop until EXIT; returns the exit status for main(). After an orphan's drain it does not return
- * but ends the process. */
+/* Runs the loop until EXIT; returns the exit status for main(). After an orphan's drain it does not
+ * return but ends the process. */
 int bh_child_run(struct bh_child *c);
 /* Ends the loop with this status (70 for an internal error, 75 …). */
 void bh_child_fail(struct bh_child *c, int exit_code);
@@ -102,7 +106,7 @@ void bh_child_drained(struct bh_child *c, const struct bh_ctl_drained *d);
 void bh_child_progress(struct bh_child *c, uint64_t items, uint64_t bytes);
 
 void bh_child_stat_ledger(struct bh_child *c, enum bh_ledger_kind kind, const char *name, size_t n,
-			  const struct bh_ledger *l);
+    const struct bh_ledger *l);
 void bh_child_stat_number(struct bh_child *c, const char *name, uint64_t v);
 void bh_child_stat_note(struct bh_child *c, const char *name, const char *fmt, ...) BH_PRINTF(3, 4);
 

@@ -44,49 +44,49 @@ void bh_strlist_release(struct bh_strlist *l);
 
 /* One source of conf.d, `logs:` (spec/logs.md §2.2). Issue-wide: type file. */
 struct bh_log_source {
-	char *type;           /* file, tcp, udp, journald … as written */
-	char *path;           /* absolute path or pattern */
+	char *type; /* file, tcp, udp, journald … as written */
+	char *path; /* absolute path or pattern */
 	char *service;
 	char *source;
 	char *sourcecategory;
 	char *start_position; /* "" = end */
 	struct bh_strlist tags;
 	struct bh_strlist exclude_paths;
-	char *where;          /* file:line of the entry, for messages */
+	char *where; /* file:line of the entry, for messages */
 };
 
 struct bh_config {
 	/* common */
-	char *api_key;        /* secret: forwarder only */
-	char *site;           /* datadoghq.com */
+	char *api_key; /* secret: forwarder only */
+	char *site;    /* datadoghq.com */
 	char *dd_url;
-	char *hostname;       /* resolved by the supervisor: never empty after load */
+	char *hostname; /* resolved by the supervisor: never empty after load */
 	struct bh_strlist tags;
-	char *run_path;       /* /var/lib/bulkhead; the store is run_path/store/spool.db */
-	char *confd_path;     /* directory with conf.d entries; default: conf.d beside datadog.yaml */
-	char *run_dir;        /* bulkhead.run_dir, /run/bulkhead: ctl.sock, links */
-	char *log_level;      /* info */
-	char *log_file;       /* "" = stderr */
+	char *run_path;   /* /var/lib/bulkhead; the store is run_path/store/spool.db */
+	char *confd_path; /* directory with conf.d entries; default: conf.d beside datadog.yaml */
+	char *run_dir;    /* bulkhead.run_dir, /run/bulkhead: ctl.sock, links */
+	char *log_level;  /* info */
+	char *log_file;   /* "" = stderr */
 	bool skip_ssl_validation;
 
 	/* dogstatsd */
-	bool use_dogstatsd;                     /* true */
-	int64_t dogstatsd_port;                 /* 8125; 0 = off; -1 = __random__ */
-	char *bind_host;                        /* localhost */
-	bool dogstatsd_non_local_traffic;       /* false */
-	int64_t dogstatsd_so_rcvbuf;            /* bytes, 0 = kernel default */
-	int64_t dogstatsd_buffer_size;          /* bytes, 8192 */
-	char *dogstatsd_socket;                 /* /var/run/datadog/dsd.socket; "" = off */
+	bool use_dogstatsd;               /* true */
+	int64_t dogstatsd_port;           /* 8125; 0 = off; -1 = __random__ */
+	char *bind_host;                  /* localhost */
+	bool dogstatsd_non_local_traffic; /* false */
+	int64_t dogstatsd_so_rcvbuf;      /* bytes, 0 = kernel default */
+	int64_t dogstatsd_buffer_size;    /* bytes, 8192 */
+	char *dogstatsd_socket;           /* /var/run/datadog/dsd.socket; "" = off */
 	struct bh_strlist dogstatsd_tags;
 	struct bh_strlist dogstatsd_eol_required;
-	struct bh_strlist histogram_aggregates;  /* max median avg count */
-	struct bh_strlist histogram_percentiles; /* 0.95 */
-	int64_t dogstatsd_expiry_seconds;        /* 300 */
+	struct bh_strlist histogram_aggregates;   /* max median avg count */
+	struct bh_strlist histogram_percentiles;  /* 0.95 */
+	int64_t dogstatsd_expiry_seconds;         /* 300 */
 	int64_t dogstatsd_context_expiry_seconds; /* 20 */
-	bool dogstatsd_flush_incomplete_buckets; /* true here (DESIGN §11) */
-	bool dogstatsd_no_aggregation_pipeline;  /* true */
-	int64_t dogstatsd_flush_interval_ms;     /* bulkhead.dogstatsd_flush_interval, 15 s; tests */
-	int64_t dogstatsd_context_limit;         /* bulkhead.dogstatsd_context_limit, 1000000 */
+	bool dogstatsd_flush_incomplete_buckets;  /* true here (DESIGN §11) */
+	bool dogstatsd_no_aggregation_pipeline;   /* true */
+	int64_t dogstatsd_flush_interval_ms; /* bulkhead.dogstatsd_flush_interval, 15 s; tests */
+	int64_t dogstatsd_context_limit;     /* bulkhead.dogstatsd_context_limit, 1000000 */
 
 	/* serializer: limits of spec/intake.md §10.1 */
 	int64_t serializer_max_payload_size;
@@ -94,54 +94,55 @@ struct bh_config {
 	int64_t serializer_max_series_payload_size;
 	int64_t serializer_max_series_uncompressed_payload_size;
 	int64_t serializer_max_series_points_per_payload;
-	char *serializer_compressor_kind;       /* zstd, zlib, none */
+	char *serializer_compressor_kind;         /* zstd, zlib, none */
 	int64_t serializer_zstd_compressor_level; /* 1 */
 
 	/* logs */
-	bool logs_enabled;                       /* false */
-	char *logs_dd_url;                       /* logs_config.logs_dd_url */
-	bool logs_no_ssl;                        /* logs_config.logs_no_ssl */
-	int64_t logs_open_files_limit;           /* 500 */
-	int64_t logs_file_scan_period_ms;        /* logs_config.file_scan_period, seconds, 10.0 */
-	int64_t logs_close_timeout_ms;           /* logs_config.close_timeout, seconds, 60 */
-	int64_t logs_max_message_size_bytes;     /* 900000 */
-	int64_t logs_batch_wait_ms;              /* logs_config.batch_wait, seconds, 5 (1..10) */
-	int64_t logs_batch_max_size;             /* 1000 */
-	int64_t logs_batch_max_content_size;     /* 5000000 */
-	int64_t logs_batch_max_concurrent_send;  /* 0 = automatic */
-	bool logs_use_compression;               /* true */
-	char *logs_compression_kind;             /* zstd, gzip */
-	int64_t logs_zstd_compression_level;     /* 1 */
-	int64_t logs_compression_level;          /* 6, gzip */
-	bool logs_tag_truncated_logs;            /* false */
-	int64_t logs_http_timeout_ms;            /* 10 s */
-	int64_t logs_stop_grace_period_ms;       /* 30 s */
+	bool logs_enabled;                        /* false */
+	char *logs_dd_url;                        /* logs_config.logs_dd_url */
+	bool logs_no_ssl;                         /* logs_config.logs_no_ssl */
+	int64_t logs_open_files_limit;            /* 500 */
+	int64_t logs_file_scan_period_ms;         /* logs_config.file_scan_period, seconds, 10.0 */
+	int64_t logs_close_timeout_ms;            /* logs_config.close_timeout, seconds, 60 */
+	int64_t logs_max_message_size_bytes;      /* 900000 */
+	int64_t logs_batch_wait_ms;               /* logs_config.batch_wait, seconds, 5 (1..10) */
+	int64_t logs_batch_max_size;              /* 1000 */
+	int64_t logs_batch_max_content_size;      /* 5000000 */
+	int64_t logs_batch_max_concurrent_send;   /* 0 = automatic */
+	bool logs_use_compression;                /* true */
+	char *logs_compression_kind;              /* zstd, gzip */
+	int64_t logs_zstd_compression_level;      /* 1 */
+	int64_t logs_compression_level;           /* 6, gzip */
+	bool logs_tag_truncated_logs;             /* false */
+	int64_t logs_http_timeout_ms;             /* 10 s */
+	int64_t logs_stop_grace_period_ms;        /* 30 s */
 	int64_t logs_sender_backoff_factor_milli; /* 2 → 2000 */
-	int64_t logs_sender_backoff_base_ms;     /* 1 s */
-	int64_t logs_sender_backoff_max_ms;      /* 120 s */
-	int64_t logs_sender_recovery_interval;   /* 2 */
+	int64_t logs_sender_backoff_base_ms;      /* 1 s */
+	int64_t logs_sender_backoff_max_ms;       /* 120 s */
+	int64_t logs_sender_recovery_interval;    /* 2 */
 	bool logs_sender_recovery_reset;
-	int64_t logs_disk_retry_max_size_bytes;  /* -1 = default; explicit 0 = spool off */
+	int64_t logs_disk_retry_max_size_bytes; /* -1 = default; explicit 0 = spool off */
 
 	/* forwarder */
-	int64_t forwarder_timeout_ms;            /* 20 s */
-	int64_t forwarder_num_workers;           /* 1 */
+	int64_t forwarder_timeout_ms;              /* 20 s */
+	int64_t forwarder_num_workers;             /* 1 */
 	int64_t forwarder_max_concurrent_requests; /* 10 */
-	int64_t forwarder_backoff_factor_milli;  /* 2000 */
-	int64_t forwarder_backoff_base_ms;       /* 2 s */
-	int64_t forwarder_backoff_max_ms;        /* 64 s */
-	int64_t forwarder_recovery_interval;     /* 2 */
+	int64_t forwarder_backoff_factor_milli;    /* 2000 */
+	int64_t forwarder_backoff_base_ms;         /* 2 s */
+	int64_t forwarder_backoff_max_ms;          /* 64 s */
+	int64_t forwarder_recovery_interval;       /* 2 */
 	bool forwarder_recovery_reset;
 	int64_t forwarder_storage_max_size_in_bytes; /* -1 = default; explicit 0 = spool off */
-	int64_t forwarder_stop_timeout_ms;       /* 2 s */
+	int64_t forwarder_stop_timeout_ms;           /* 2 s */
 
 	/* bulkhead: */
-	int64_t spool_after_ms;                  /* bulkhead.spool_after, 5 s; 0 = write-through */
-	int64_t spool_max_size_bytes;            /* bulkhead.spool_max_size_bytes, 0 = min(1 GiB, 20 % of free) */
-	int64_t shutdown_budget_ms;              /* bulkhead.shutdown_budget, 25 s */
+	int64_t spool_after_ms; /* bulkhead.spool_after, 5 s; 0 = write-through */
+	int64_t
+	    spool_max_size_bytes; /* bulkhead.spool_max_size_bytes, 0 = min(1 GiB, 20 % of free) */
+	int64_t shutdown_budget_ms; /* bulkhead.shutdown_budget, 25 s */
 
 	/* not options of datadog.yaml */
-	struct bh_log_source *log_sources;       /* from conf.d */
+	struct bh_log_source *log_sources; /* from conf.d */
 	size_t log_sources_n;
 };
 
@@ -150,20 +151,20 @@ void bh_config_release(struct bh_config *cfg);  /* wipes api_key before freeing 
 
 enum bh_option_type {
 	BH_OPT_STRING,
-	BH_OPT_BOOL,        /* Go words: 1 t true … */
+	BH_OPT_BOOL, /* Go words: 1 t true … */
 	BH_OPT_INT,
-	BH_OPT_PORT,        /* 0..65535, or __random__ (stored as -1) */
-	BH_OPT_SECONDS,     /* number of seconds, fractions allowed, stored as ms */
-	BH_OPT_DURATION,    /* Go duration text or a number of seconds, stored as ms */
-	BH_OPT_MILLI,       /* fractional number stored × 1000 */
-	BH_OPT_LIST,        /* YAML list, or one blank-separated string */
-	BH_OPT_SECRET,      /* string that only its roles may see; never printed */
-	BH_OPT_IGNORED,     /* known Agent key without effect here: a warning names it */
+	BH_OPT_PORT,     /* 0..65535, or __random__ (stored as -1) */
+	BH_OPT_SECONDS,  /* number of seconds, fractions allowed, stored as ms */
+	BH_OPT_DURATION, /* Go duration text or a number of seconds, stored as ms */
+	BH_OPT_MILLI,    /* fractional number stored × 1000 */
+	BH_OPT_LIST,     /* YAML list, or one blank-separated string */
+	BH_OPT_SECRET,   /* string that only its roles may see; never printed */
+	BH_OPT_IGNORED,  /* known Agent key without effect here: a warning names it */
 };
 
 struct bh_option {
-	const char *key;  /* dotted path in datadog.yaml, e.g. "logs_config.batch_wait" */
-	const char *env;  /* environment name; NULL = DD_ + key in capitals, dots as underscores */
+	const char *key; /* dotted path in datadog.yaml, e.g. "logs_config.batch_wait" */
+	const char *env; /* environment name; NULL = DD_ + key in capitals, dots as underscores */
 	enum bh_option_type type;
 	size_t offset;    /* in struct bh_config */
 	const char *def;  /* default as it would be written */
@@ -176,7 +177,8 @@ extern const struct bh_option bh_options[];
 extern const size_t bh_options_n;
 
 /* The sealed copy for one role: options of that role, and log_sources for BH_ROLE_LOGS. */
-int bh_config_encode(const struct bh_config *cfg, enum bh_role role, struct bh_buf *out) BH_MUST_CHECK;
+int bh_config_encode(
+    const struct bh_config *cfg, enum bh_role role, struct bh_buf *out) BH_MUST_CHECK;
 /* Fills cfg (defaults first). BH_E_FORMAT when the bytes are not what encode writes. */
 int bh_config_decode(struct bh_config *cfg, const void *p, size_t n) BH_MUST_CHECK;
 

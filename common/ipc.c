@@ -191,9 +191,11 @@ static int open_socket(struct bh_ipc *ipc, struct bh_err *err)
 	if (rv)
 		rc = net_error(err, rv, "set up", ipc->url);
 	else
-		rc = ipc->cfg.side == BH_IPC_LISTEN ? start_listener(ipc, err) : start_dialer(ipc, err);
+		rc = ipc->cfg.side == BH_IPC_LISTEN ? start_listener(ipc, err)
+						    : start_dialer(ipc, err);
 	if (!rc && pull) {
-		rc = bh_loop_add_fd(ipc->loop, &ipc->readable, ipc->recv_fd, BH_LOOP_READ, on_readable);
+		rc = bh_loop_add_fd(
+		    ipc->loop, &ipc->readable, ipc->recv_fd, BH_LOOP_READ, on_readable);
 		if (rc)
 			(void)bh_err_set(err, rc, "watch %s", ipc->url);
 	}
@@ -210,7 +212,8 @@ int bh_ipc_open(struct bh_ipc **out, struct bh_loop *loop, struct bh_log *log,
 	int rc;
 
 	if (strlen(cfg->path) > PATH_LIMIT)
-		return bh_err_set(err, -ENAMETOOLONG, "socket %s is longer than %d bytes", cfg->path, PATH_LIMIT);
+		return bh_err_set(
+		    err, -ENAMETOOLONG, "socket %s is longer than %d bytes", cfg->path, PATH_LIMIT);
 	ipc = calloc(1, sizeof(*ipc));
 	if (!ipc)
 		return -ENOMEM;
@@ -251,11 +254,13 @@ int bh_ipc_send(struct bh_ipc *ipc, struct bh_ipc_msg **msg)
 		return BH_E_NET;
 	if (ipc->on_writable && ipc->writable.fd < 0 &&
 	    bh_loop_add_fd(ipc->loop, &ipc->writable, ipc->send_fd, BH_LOOP_READ, on_send_ready))
-		bh_log_limited(ipc->log, &ipc->limit, BH_LOG_WARN, COMPONENT, "%s: cannot wait for room", ipc->url);
+		bh_log_limited(ipc->log, &ipc->limit, BH_LOG_WARN, COMPONENT,
+		    "%s: cannot wait for room", ipc->url);
 	return -EAGAIN;
 }
 
-/* A peer that left inside the handshake makes the listener deaf for ever: a fresh one hears again. */
+/* A peer that left inside the handshake makes the listener deaf for ever: a fresh one hears again.
+ */
 static void check_listener(struct bh_timer *t)
 {
 	struct bh_ipc *ipc = BH_CONTAINER(t, struct bh_ipc, check);
@@ -267,8 +272,9 @@ static void check_listener(struct bh_timer *t)
 		ipc->recycles++;
 		(void)nng_listener_close(ipc->listener);
 		if (start_listener(ipc, &err))
-			bh_log_limited(ipc->log, &ipc->limit, BH_LOG_ERROR, COMPONENT, "%s; trying again in %lld ms",
-			    err.text, (long long)(ipc->cfg.recycle_ns / BH_NS_PER_MS));
+			bh_log_limited(ipc->log, &ipc->limit, BH_LOG_ERROR, COMPONENT,
+			    "%s; trying again in %lld ms", err.text,
+			    (long long)(ipc->cfg.recycle_ns / BH_NS_PER_MS));
 	}
 	bh_timer_in(ipc->loop, &ipc->check, ipc->cfg.recycle_ns, check_listener);
 }
@@ -293,7 +299,8 @@ int bh_ipc_renew(struct bh_ipc *ipc, struct bh_err *err)
 	peers->uid = ipc->peers->uid;
 	bh_loop_del_fd(&ipc->readable);
 	bh_loop_del_fd(&ipc->writable);
-	/* The old socket and its struct peers stay until the process ends: closing may block for ever. */
+	/* The old socket and its struct peers stay until the process ends: closing may block for
+	 * ever. */
 	ipc->peers = peers;
 	ipc->renewals++;
 	return open_socket(ipc, err);
@@ -309,6 +316,11 @@ uint64_t bh_ipc_recycles(const struct bh_ipc *ipc)
 	return ipc->recycles;
 }
 
+bool bh_ipc_connected(const struct bh_ipc *ipc)
+{
+	return atomic_load(&ipc->peers->live) > 0;
+}
+
 unsigned bh_ipc_refused(const struct bh_ipc *ipc)
 {
 	return atomic_load(&ipc->peers->refused);
@@ -321,7 +333,8 @@ void bh_ipc_close(struct bh_ipc *ipc)
 	bh_timer_cancel(&ipc->check);
 	bh_loop_del_fd(&ipc->readable);
 	bh_loop_del_fd(&ipc->writable);
-	(void)nng_close(ipc->socket);
-	free(ipc->peers);
+	/* The socket and its struct peers are left to the end of the process: closing may block for
+	 * ever when a peer was killed, and a process that has nothing more to say must be able to
+	 * leave. */
 	free(ipc);
 }

@@ -2,8 +2,8 @@
  * The only door to nng (1.5.2). One-way sockets: a PUSH side and a PULL side, either may listen.
  * Everything is non-blocking and driven by our loop through nng's pollable descriptors; no nng
  * callback touches our state. What that library does wrong is contained here (spec/durability.md
- * §12, supervision.md §13): a listener that a half-open peer made deaf is recycled, a stalled socket
- * is abandoned and replaced (renewal), receive sizes are limited, peers are checked by uid.
+ * §12, supervision.md §13): a listener that a half-open peer made deaf is recycled, a stalled
+ * socket is abandoned and replaced (renewal), receive sizes are limited, peers are checked by uid.
  *
  * "sent" means queued, nothing more: only proto/LINK.md acknowledgements count.
  */
@@ -34,10 +34,10 @@ enum bh_ipc_side { BH_IPC_LISTEN, BH_IPC_DIAL };
 struct bh_ipc_config {
 	enum bh_ipc_way way;
 	enum bh_ipc_side side;
-	const char *path;   /* file system path of the socket, <= 107 bytes; copied */
-	size_t recv_max;    /* bytes; larger messages close the pipe */
+	const char *path;       /* file system path of the socket, <= 107 bytes; copied */
+	size_t recv_max;        /* bytes; larger messages close the pipe */
 	int send_buf, recv_buf; /* messages */
-	uid_t peer_uid;     /* who may connect; (uid_t)-1 = own uid */
+	uid_t peer_uid;         /* who may connect; (uid_t)-1 = own uid */
 	int64_t recycle_ns; /* listeners: recycle when no message and no live peer for so long while
 			     * bh_ipc_expect_peer(true); 0 = never */
 };
@@ -46,14 +46,15 @@ struct bh_ipc;
 
 typedef void bh_ipc_recv_fn(void *ctx, struct bh_ipc_msg *msg); /* takes msg */
 
-/* Opens, listens or dials, and registers with the loop. on_recv for PULL only; on_writable (may be NULL)
- * for PUSH: called when a send may succeed again after -EAGAIN. BH_E_NET with text, -ENOMEM, -ENAMETOOLONG. */
+/* Opens, listens or dials, and registers with the loop. on_recv for PULL only; on_writable (may be
+ * NULL) for PUSH: called when a send may succeed again after -EAGAIN. BH_E_NET with text, -ENOMEM,
+ * -ENAMETOOLONG. */
 int bh_ipc_open(struct bh_ipc **out, struct bh_loop *loop, struct bh_log *log,
-		const struct bh_ipc_config *cfg, bh_ipc_recv_fn *on_recv, void (*on_writable)(void *ctx),
-		void *ctx, struct bh_err *err) BH_MUST_CHECK;
+    const struct bh_ipc_config *cfg, bh_ipc_recv_fn *on_recv, void (*on_writable)(void *ctx),
+    void *ctx, struct bh_err *err) BH_MUST_CHECK;
 
-/* Non-blocking send. 0: the library took the message (*msg is NULL now). -EAGAIN: queue full or no peer,
- * *msg is kept. Other errors: BH_E_NET. */
+/* Non-blocking send. 0: the library took the message (*msg is NULL now). -EAGAIN: queue full or no
+ * peer, *msg is kept. Other errors: BH_E_NET. */
 int bh_ipc_send(struct bh_ipc *ipc, struct bh_ipc_msg **msg) BH_MUST_CHECK;
 
 /* Listener rule: whether a live peer ought to be there (PEER_STATE RUNNING). */
@@ -64,10 +65,14 @@ void bh_ipc_expect_peer(struct bh_ipc *ipc, bool expected);
 int bh_ipc_renew(struct bh_ipc *ipc, struct bh_err *err) BH_MUST_CHECK;
 unsigned bh_ipc_renewals(const struct bh_ipc *ipc);
 
-uint64_t bh_ipc_recycles(const struct bh_ipc *ipc); /* listeners replaced because nobody got through */
-unsigned bh_ipc_refused(const struct bh_ipc *ipc);  /* peers refused for their uid */
+uint64_t bh_ipc_recycles(
+    const struct bh_ipc *ipc); /* listeners replaced because nobody got through */
+unsigned bh_ipc_refused(const struct bh_ipc *ipc); /* peers refused for their uid */
 
-/* Closes and frees; sockets left behind by renewals stay until the process ends. */
+bool bh_ipc_connected(const struct bh_ipc *ipc); /* a peer that was let in is there now */
+
+/* Leaves the loop and frees. The nng socket stays until the process ends, as those of renewals do.
+ */
 void bh_ipc_close(struct bh_ipc *ipc);
 
 #endif

@@ -8,11 +8,11 @@
 #include "common/ipc.h"
 #include "common/producer_state.h"
 
-#define COMPONENT      "link"
-#define PATH_LIMIT     107
-#define DATA_SEND_BUF  4  /* messages; spec/durability.md §12 */
-#define ANSWER_BUF     64
-#define RENEWALS_MAX   16 /* then the process asks to be replaced */
+#define COMPONENT     "link"
+#define PATH_LIMIT    107
+#define DATA_SEND_BUF 4 /* messages; spec/durability.md §12 */
+#define ANSWER_BUF    64
+#define RENEWALS_MAX  16 /* then the process asks to be replaced */
 
 /* One payload of the window: the encoded message, kept byte for byte until it is durable. */
 struct slot {
@@ -29,7 +29,8 @@ struct bh_producer {
 	struct bh_timer tick;
 	struct bh_log_limit limit;
 	struct slot window[BH_LINK_WINDOW]; /* seq is in slot seq % BH_LINK_WINDOW */
-	uint64_t epoch, base, next, sent;   /* next: to be assigned; sent: all below went to the library */
+	uint64_t epoch, base, next,
+	    sent; /* next: to be assigned; sent: all below went to the library */
 	uint64_t bytes, items, resent;
 	uint32_t credit_msgs, credit_kib;
 	bool first_ready_done, hello_pending, resuming;
@@ -41,7 +42,8 @@ struct bh_producer {
 
 int bh_link_path(char *out, size_t cap, const char *run_dir, enum bh_role role, bool answers)
 {
-	int n = snprintf(out, cap, "%s/link/%s.%s", run_dir, bh_role_name(role), answers ? "answer" : "data");
+	int n = snprintf(
+	    out, cap, "%s/link/%s.%s", run_dir, bh_role_name(role), answers ? "answer" : "data");
 
 	return n < 0 || (size_t)n >= cap || n > PATH_LIMIT ? -ENAMETOOLONG : 0;
 }
@@ -196,26 +198,35 @@ static void take_credit(struct bh_producer *p, const struct bh_link_head *h)
 	p->credit_kib = h->credit_kib;
 }
 
+/* received: what the forwarder holds in memory; everything behind it goes again, in order. */
+static void rewind_to(struct bh_producer *p, uint64_t received)
+{
+	if (received < p->base || received >= p->next)
+		return;
+	p->resent += p->sent > received + 1 ? p->sent - received - 1 : 0;
+	p->sent = received + 1;
+}
+
 static void on_welcome(struct bh_producer *p, const struct bh_link_msg *m)
 {
 	take_credit(p, &m->head);
 	if (p->fsm.state != BH_LINK_GREETING)
 		return;
 	if (m->u.welcome.resume_follows) {
-		/* The forwarder lost its store: positions of this process mean nothing to it any more. */
-		if (p->first_ready_done)
+		/* It forgot what it had called durable: its store was replaced, our positions mean
+		 * nothing to it. */
+		if (p->base > 0) {
 			p->cfg.ops->stale(p->cfg.ctx);
+			return;
+		}
 		p->resuming = true;
 		p->resumed = 0;
-		return;
+	} else {
+		advance(p, m->head.base_seq);
 	}
-	advance(p, m->head.base_seq);
-	/* head.seq: what the forwarder holds in memory; everything behind it goes again, in order. */
-	if (m->head.seq >= p->base && m->head.seq < p->next) {
-		p->resent += p->sent > m->head.seq + 1 ? p->sent - m->head.seq - 1 : 0;
-		p->sent = m->head.seq + 1;
-	}
-	become_ready(p);
+	rewind_to(p, m->head.seq);
+	if (!p->resuming)
+		become_ready(p);
 }
 
 static void on_resume(struct bh_producer *p, const struct bh_link_msg *m)
@@ -225,12 +236,12 @@ static void on_resume(struct bh_producer *p, const struct bh_link_msg *m)
 	int rc;
 
 	/* A gap in the numbers is a lost message: no READY, so HELLO asks for all of it again. */
-	if (!p->resuming || p->first_ready_done || m->head.seq != p->resumed + 1)
+	if (!p->resuming || m->head.seq != p->resumed + 1)
 		return;
 	p->resumed++;
 	rc = bh_origins_begin(&r, m->u.resume.rows.p, m->u.resume.rows.n);
 	while (rc == 0 && (rc = bh_origins_next(&r, &o)) == 1) {
-		if (p->cfg.ops->resume_row)
+		if (p->cfg.ops->resume_row && !p->first_ready_done)
 			p->cfg.ops->resume_row(p->cfg.ctx, &o);
 		rc = 0;
 	}
@@ -246,7 +257,8 @@ static void on_ack(struct bh_producer *p, const struct bh_link_msg *m)
 
 	take_credit(p, &m->head);
 	advance(p, m->head.base_seq);
-	/* A sign of life counts only when nothing is missing: a lost message must end in a greeting. */
+	/* A sign of life counts only when nothing is missing: a lost message must end in a
+	 * greeting. */
 	if (p->base > before || m->head.seq + 1 >= p->sent)
 		bh_link_fsm_heard(&p->fsm, now(p));
 	if (p->fsm.state == BH_LINK_READY)
@@ -320,7 +332,8 @@ static void renew(struct bh_producer *p)
 	    "no answer from the forwarder for %lld ms: dialing anew renewals=%u",
 	    BH_LINK_RENEW_NS / BH_NS_PER_MS, bh_ipc_renewals(p->data) + 1);
 	if (bh_ipc_renewals(p->data) == RENEWALS_MAX)
-		bh_error(p->cfg.log, COMPONENT, "%d renewals: this process should be restarted", RENEWALS_MAX);
+		bh_error(p->cfg.log, COMPONENT, "%d renewals: this process should be restarted",
+		    RENEWALS_MAX);
 	if (bh_ipc_renew(p->data, &err) || bh_ipc_renew(p->answers, &err))
 		bh_log_limited(p->cfg.log, &p->limit, BH_LOG_ERROR, COMPONENT, "%s", err.text);
 }
@@ -346,7 +359,8 @@ static int open_sockets(struct bh_producer *p, struct bh_err *err)
 	int rc = bh_link_path(path, sizeof(path), p->cfg.run_dir, p->cfg.role, false);
 
 	if (rc)
-		return bh_err_set(err, rc, "bulkhead.run_dir %s is too long for a socket", p->cfg.run_dir);
+		return bh_err_set(
+		    err, rc, "bulkhead.run_dir %s is too long for a socket", p->cfg.run_dir);
 	c.way = BH_IPC_PUSH;
 	c.send_buf = DATA_SEND_BUF;
 	rc = bh_ipc_open(&p->data, p->cfg.loop, p->cfg.log, &c, NULL, writable, p, err);
@@ -354,14 +368,16 @@ static int open_sockets(struct bh_producer *p, struct bh_err *err)
 		return rc;
 	rc = bh_link_path(path, sizeof(path), p->cfg.run_dir, p->cfg.role, true);
 	if (rc)
-		return bh_err_set(err, rc, "bulkhead.run_dir %s is too long for a socket", p->cfg.run_dir);
+		return bh_err_set(
+		    err, rc, "bulkhead.run_dir %s is too long for a socket", p->cfg.run_dir);
 	c.way = BH_IPC_PULL;
 	c.recv_buf = ANSWER_BUF;
 	c.recv_max = BH_LINK_MSG_MAX;
 	return bh_ipc_open(&p->answers, p->cfg.loop, p->cfg.log, &c, on_answer, NULL, p, err);
 }
 
-int bh_producer_new(struct bh_producer **out, const struct bh_producer_config *cfg, struct bh_err *err)
+int bh_producer_new(
+    struct bh_producer **out, const struct bh_producer_config *cfg, struct bh_err *err)
 {
 	struct bh_producer *p = calloc(1, sizeof(*p));
 	int rc;

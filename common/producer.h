@@ -4,8 +4,8 @@
  *
  * A payload handed to bh_producer_send() belongs to the producer window until the forwarder
  * acknowledged it as durable (base_seq >= its seq); only then on_durable is called for it. Loss of
- * the link, death of the forwarder and lost messages are handled here and are invisible to the caller
- * but for the delay.
+ * the link, death of the forwarder and lost messages are handled here and are invisible to the
+ * caller but for the delay.
  *
  *   DOWN → GREETING → READY    (transition table in producer_state.[ch], pure)
  */
@@ -27,20 +27,20 @@
 struct bh_producer;
 
 struct bh_producer_ops {
-	/* One registry row after a greeting with a new epoch; borrows until return. A row may come again (the
-	 * greeting was repeated): (identifier, gen) is its key. May be NULL. */
+	/* One registry row after a greeting with a new epoch; borrows until return. A row may come
+	 * again (the greeting was repeated): (identifier, gen) is its key. May be NULL. */
 	void (*resume_row)(void *ctx, const struct bh_origin *row);
 	/* READY for the first time: all rows were given, reading may begin at `safe`. */
 	void (*ready)(void *ctx);
-	/* Payload seq is durable (or refused for good: refused = true, counted by the caller). Called in
-	 * order of seq, once each. */
+	/* Payload seq is durable (or refused for good: refused = true, counted by the caller).
+	 * Called in order of seq, once each. */
 	void (*durable)(void *ctx, uint64_t seq, uint32_t items, bool refused);
 	/* bh_producer_can_send() may have become true. */
 	void (*credit)(void *ctx);
 	/* The fence's FENCE_ACK arrived: everything sent before it is durable. */
 	void (*fenced)(void *ctx);
-	/* A newer incarnation exists, or the forwarder's store was replaced: the process must exit 70 at once;
-	 * its successor resumes. */
+	/* A newer incarnation exists, or the forwarder's store was replaced: the process must exit
+	 * 70 at once; its successor resumes. */
 	void (*stale)(void *ctx);
 };
 
@@ -48,42 +48,46 @@ struct bh_producer_config {
 	struct bh_loop *loop;
 	struct bh_log *log;
 	struct bh_rng *rng;
-	enum bh_role role;      /* BH_ROLE_DOGSTATSD or BH_ROLE_LOGS; names the sockets */
-	const char *run_dir;    /* sockets: bh_link_path() below it */
-	uint64_t run_id;        /* from the supervisor: token of HELLO */
+	enum bh_role role;   /* BH_ROLE_DOGSTATSD or BH_ROLE_LOGS; names the sockets */
+	const char *run_dir; /* sockets: bh_link_path() below it */
+	uint64_t run_id;     /* from the supervisor: token of HELLO */
 	uint32_t generation;
 	const struct bh_producer_ops *ops; /* borrowed for the life of the producer */
 	void *ctx;
 };
 
-/* "<run_dir>/link/<role>.data" (answers = false) or "….answer". -ENAMETOOLONG beyond cap or 107 bytes. */
-int bh_link_path(char *out, size_t cap, const char *run_dir, enum bh_role role, bool answers) BH_MUST_CHECK;
+/* "<run_dir>/link/<role>.data" (answers = false) or "….answer". -ENAMETOOLONG beyond cap or 107
+ * bytes. */
+int bh_link_path(
+    char *out, size_t cap, const char *run_dir, enum bh_role role, bool answers) BH_MUST_CHECK;
 
-int bh_producer_new(struct bh_producer **out, const struct bh_producer_config *cfg, struct bh_err *err)
-    BH_MUST_CHECK;
+int bh_producer_new(struct bh_producer **out, const struct bh_producer_config *cfg,
+    struct bh_err *err) BH_MUST_CHECK;
 void bh_producer_free(struct bh_producer *p);
 
-/* True when a payload of body_len may be sent now: READY and within credit (one is always allowed). */
+/* True when a payload of body_len may be sent now: READY and within credit (one is always allowed).
+ */
 bool bh_producer_can_send(const struct bh_producer *p, size_t body_len);
 
 /* Takes a copy of origins and body into its window and sends. Returns 0 and *seq; -EAGAIN when
  * can_send is false; BH_E_LIMIT when body > BH_LINK_BODY_MAX (never sendable: drop and count). */
-int bh_producer_send(struct bh_producer *p, const struct bh_link_data *d, uint64_t *seq) BH_MUST_CHECK;
+int bh_producer_send(
+    struct bh_producer *p, const struct bh_link_data *d, uint64_t *seq) BH_MUST_CHECK;
 
-/* Asks for FENCE_ACK behind everything sent so far; repeated on silence by itself. An empty window still
- * goes to the forwarder and back. */
+/* Asks for FENCE_ACK behind everything sent so far; repeated on silence by itself. An empty window
+ * still goes to the forwarder and back. */
 void bh_producer_fence(struct bh_producer *p);
 
 /* PEER_STATE of the forwarder, from the supervisor: renewal counts silence only while it runs. */
 void bh_producer_peer_running(struct bh_producer *p, bool running);
 
 struct bh_producer_stats {
-	uint64_t last_seq;      /* last assigned */
-	uint64_t base_seq;      /* durable through */
-	uint64_t window_items;  /* items in the window */
-	uint64_t window_bytes;  /* bodies */
+	uint64_t last_seq;     /* last assigned */
+	uint64_t base_seq;     /* durable through */
+	uint64_t window_items; /* items in the window */
+	uint64_t window_bytes; /* bodies */
 	uint32_t window_msgs;
-	uint64_t resent;        /* payloads sent more than once */
+	uint64_t resent; /* payloads sent more than once */
 	unsigned renewals;
 	bool ready;
 	uint64_t epoch;

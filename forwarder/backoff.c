@@ -4,8 +4,8 @@
 
 #include "common/clock.h"
 
-void bh_backoff_init(struct bh_backoff *b, const struct bh_backoff_config *cfg, double default_base_s,
-    double default_max_s)
+void bh_backoff_init(struct bh_backoff *b, const struct bh_backoff_config *cfg,
+    double default_base_s, double default_max_s)
 {
 	*b = (struct bh_backoff){.cfg = *cfg, .state = BH_BREAKER_OPEN};
 	if (!(b->cfg.factor >= 2))

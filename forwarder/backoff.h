@@ -11,10 +11,10 @@
 #include "common/rng.h"
 
 struct bh_backoff_config {
-	double factor;      /* >= 2 */
-	double base_s;      /* > 0 */
-	double max_s;       /* >= base */
-	int recovery;       /* steps down per success */
+	double factor;       /* >= 2 */
+	double base_s;       /* > 0 */
+	double max_s;        /* >= base */
+	int recovery;        /* steps down per success */
 	bool recovery_reset; /* one success clears all */
 };
 
@@ -32,13 +32,15 @@ struct bh_backoff {
 };
 
 /* Unusable settings are replaced as §12.1 says; defaults: base and max of the class. */
-void bh_backoff_init(struct bh_backoff *b, const struct bh_backoff_config *cfg, double default_base_s,
-    double default_max_s);
+void bh_backoff_init(struct bh_backoff *b, const struct bh_backoff_config *cfg,
+    double default_base_s, double default_max_s);
 /* Seconds to wait after `errors` errors in a row. */
 double bh_backoff_pause(const struct bh_backoff *b, int errors, struct bh_rng *rng);
-/* May a request be started now? A BLOCKED breaker whose time is over becomes PROBING with that request. */
+/* May a request be started now? A BLOCKED breaker whose time is over becomes PROBING with that
+ * request. */
 bool bh_backoff_may_send(struct bh_backoff *b, int64_t now_ns);
-void bh_backoff_error(struct bh_backoff *b, int64_t now_ns, int64_t at_least_ns, struct bh_rng *rng);
+void bh_backoff_error(
+    struct bh_backoff *b, int64_t now_ns, int64_t at_least_ns, struct bh_rng *rng);
 void bh_backoff_success(struct bh_backoff *b, int64_t now_ns, struct bh_rng *rng);
 /* A probe was cancelled: the state is as before it. */
 void bh_backoff_cancel(struct bh_backoff *b);

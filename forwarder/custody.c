@@ -21,7 +21,8 @@ void bh_payload_free(struct bh_payload *p)
 	free(p);
 }
 
-static int load_position(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord)
+static int load_position(
+    void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord)
 {
 	return bh_positions_load(ctx, row, safe_ord, delivered_ord);
 }
@@ -40,21 +41,32 @@ static int load_parts(void *ctx, uint64_t ord, struct bh_str origins)
 static void configure(struct bh_dest *d, const struct bh_config *cfg, bool logs)
 {
 	struct bh_backoff_config b = {
-	    .factor = (double)(logs ? cfg->logs_sender_backoff_factor_milli : cfg->forwarder_backoff_factor_milli) / 1e3,
-	    .base_s = (double)(logs ? cfg->logs_sender_backoff_base_ms : cfg->forwarder_backoff_base_ms) / 1e3,
-	    .max_s = (double)(logs ? cfg->logs_sender_backoff_max_ms : cfg->forwarder_backoff_max_ms) / 1e3,
-	    .recovery = (int)(logs ? cfg->logs_sender_recovery_interval : cfg->forwarder_recovery_interval),
-	    .recovery_reset = logs ? cfg->logs_sender_recovery_reset : cfg->forwarder_recovery_reset,
+	    .factor = (double)(logs ? cfg->logs_sender_backoff_factor_milli
+				    : cfg->forwarder_backoff_factor_milli) /
+		      1e3,
+	    .base_s =
+		(double)(logs ? cfg->logs_sender_backoff_base_ms : cfg->forwarder_backoff_base_ms) /
+		1e3,
+	    .max_s =
+		(double)(logs ? cfg->logs_sender_backoff_max_ms : cfg->forwarder_backoff_max_ms) /
+		1e3,
+	    .recovery =
+		(int)(logs ? cfg->logs_sender_recovery_interval : cfg->forwarder_recovery_interval),
+	    .recovery_reset =
+		logs ? cfg->logs_sender_recovery_reset : cfg->forwarder_recovery_reset,
 	};
-	int64_t workers = BH_MAX(cfg->forwarder_num_workers, 1) * BH_MAX(cfg->forwarder_max_concurrent_requests, 1);
+	int64_t workers = BH_MAX(cfg->forwarder_num_workers, 1) *
+			  BH_MAX(cfg->forwarder_max_concurrent_requests, 1);
 	int64_t logs_n = cfg->logs_batch_max_concurrent_send;
 
 	d->logs = logs;
 	d->name = logs ? "logs" : "metrics";
 	d->newest_first = !logs;
 	/* An explicit 0 turns the spool off for that class. */
-	d->spool_on = (logs ? cfg->logs_disk_retry_max_size_bytes : cfg->forwarder_storage_max_size_in_bytes) != 0;
-	d->concurrency = (unsigned)BH_MIN(logs ? (logs_n > 0 ? logs_n : LOGS_CONCURRENCY) : workers, 64);
+	d->spool_on = (logs ? cfg->logs_disk_retry_max_size_bytes
+			    : cfg->forwarder_storage_max_size_in_bytes) != 0;
+	d->concurrency =
+	    (unsigned)BH_MIN(logs ? (logs_n > 0 ? logs_n : LOGS_CONCURRENCY) : workers, 64);
 	d->timeout_ms = logs ? cfg->logs_http_timeout_ms : cfg->forwarder_timeout_ms;
 	bh_backoff_init(&d->backoff, &b, logs ? 1 : 2, logs ? 120 : 64);
 }
@@ -71,7 +83,8 @@ static int make_dest(struct bh_custody *c, struct bh_dest *d, bool logs)
 	rc = logs ? bh_url_logs(c->cfg.config, &url) : bh_url_metrics_base(c->cfg.config, &url);
 	d->url = bh_buf_detach(&url, &n);
 	if (!rc)
-		rc = bh_store_destination(c->cfg.store, logs ? "logs/primary" : "metrics/primary", logs, &d->id);
+		rc = bh_store_destination(
+		    c->cfg.store, logs ? "logs/primary" : "metrics/primary", logs, &d->id);
 	if (!rc)
 		rc = bh_store_counts(c->cfg.store, d->id, &counts);
 	if (!rc)
@@ -149,7 +162,8 @@ void bh_custody_free(struct bh_custody *c)
 	free(c);
 }
 
-void bh_custody_connect(struct bh_custody *c, struct bh_intake *intake, struct bh_transport *transport)
+void bh_custody_connect(
+    struct bh_custody *c, struct bh_intake *intake, struct bh_transport *transport)
 {
 	c->intake = intake;
 	c->transport = transport;
@@ -165,21 +179,23 @@ static void add_positions(struct bh_custody *c, const struct bh_payload *p)
 	while (bh_origins_next(&r, &o) == 1) {
 		if (bh_positions_add(&c->positions, &o, p->ord))
 			bh_log_limited(c->cfg.log, &c->limit, BH_LOG_ERROR, COMPONENT,
-			    "%.*s: a part does not connect to the position before it; its position waits registry_gap=%llu",
+			    "%.*s: a part does not connect to the position before it; its position "
+			    "waits registry_gap=%llu",
 			    (int)BH_MIN(o.identifier.n, (size_t)200), o.identifier.p,
 			    (unsigned long long)c->positions.gaps);
 	}
 }
 
-static struct bh_payload *new_payload(struct bh_custody *c, enum bh_role producer, uint64_t seq,
-    const struct bh_link_data *d)
+static struct bh_payload *new_payload(
+    struct bh_custody *c, enum bh_role producer, uint64_t seq, const struct bh_link_data *d)
 {
 	struct bh_payload *p = calloc(1, sizeof(*p));
 	int rc = p ? bh_store_next_ord(c->cfg.store, &p->ord) : -ENOMEM;
 
 	if (rc) {
 		free(p);
-		bh_error(c->cfg.log, COMPONENT, "payload of %s: %s", bh_role_name(producer), bh_err_name(rc));
+		bh_error(c->cfg.log, COMPONENT, "payload of %s: %s", bh_role_name(producer),
+		    bh_err_name(rc));
 		return NULL;
 	}
 	p->producer = producer;
@@ -214,7 +230,8 @@ static void take(void *ctx, enum bh_role producer, uint64_t seq, const struct bh
 	struct bh_dest *d;
 
 	if (!p) {
-		/* The receiver counts it as received: only a new greeting after a restart brings it again. */
+		/* The receiver counts it as received: only a new greeting after a restart brings it
+		 * again. */
 		bh_ipc_msg_free(msg);
 		c->cfg.fatal(c->cfg.ctx, BH_EXIT_INTERNAL);
 		return;
@@ -232,9 +249,10 @@ static void take(void *ctx, enum bh_role producer, uint64_t seq, const struct bh
 	d->l.received += p->items;
 	d->mem_items += p->items;
 	d->mem_bytes += p->body.n;
-	/* Behind rows, behind a failing destination, or without a network: straight to the spool. */
-	p->want_row = d->spool_on && (d->rows > 0 || d->backoff.state != BH_BREAKER_OPEN || c->offline ||
-	    c->cfg.config->spool_after_ms == 0);
+	/* Behind rows, behind a failing destination, or without a network: straight to the spool.
+	 */
+	p->want_row = d->spool_on && (d->rows > 0 || d->backoff.state != BH_BREAKER_OPEN ||
+					 c->offline || c->cfg.config->spool_after_ms == 0);
 	bh_dest_insert(d, p);
 }
 
@@ -387,7 +405,8 @@ void bh_custody_totals(const struct bh_custody *c, struct bh_ctl_drained *out)
 	for (size_t i = 0; i < BH_ARRAY_LEN(producers); i++) {
 		const struct bh_receiver *r = bh_intake_receiver(c->intake, producers[i]);
 
-		out->streams[out->streams_n++] = (struct bh_ctl_stream){producers[i], r->epoch, r->base};
+		out->streams[out->streams_n++] =
+		    (struct bh_ctl_stream){producers[i], r->epoch, r->base};
 	}
 }
 
@@ -398,10 +417,12 @@ static void dest_note(struct bh_custody *c, struct bh_dest *d, struct bh_child *
 
 	(void)snprintf(name, sizeof(name), "destination.%s", d->name);
 	if (d->error[0] && d->backoff.state == BH_BREAKER_BLOCKED && wait_ms > 0)
-		bh_child_stat_note(child, name, "%.90s: retrying in %lld.%lld s after %.100s", d->url,
-		    (long long)(wait_ms / 1000), (long long)(wait_ms % 1000 / 100), d->error);
+		bh_child_stat_note(child, name, "%.90s: retrying in %lld.%lld s after %.100s",
+		    d->url, (long long)(wait_ms / 1000), (long long)(wait_ms % 1000 / 100),
+		    d->error);
 	else if (d->error[0])
-		bh_child_stat_note(child, name, "%.90s: trying again after %.100s", d->url, d->error);
+		bh_child_stat_note(
+		    child, name, "%.90s: trying again after %.100s", d->url, d->error);
 	else
 		bh_child_stat_note(child, name, "%.90s: ok", d->url);
 }
@@ -429,13 +450,17 @@ void bh_custody_stats(struct bh_custody *c, struct bh_child *child)
 	bh_child_stat_number(child, "registry.gaps", c->positions.gaps);
 	if (c->full)
 		bh_child_stat_note(child, "spool",
-		    "full: free disk space or raise bulkhead.spool_max_size_bytes; logs wait in their files");
+		    "full: free disk space or raise bulkhead.spool_max_size_bytes; logs wait in "
+		    "their files");
 	if (c->drain_done)
 		return; /* the store is closed */
 	bh_child_stat_number(child, "store.wal_bytes", bh_store_wal_bytes(c->cfg.store));
-	bh_child_stat_number(child, "spool.oldest_ms", rows ? (uint64_t)BH_MAX(0,
-	    bh_wall_ms(c->cfg.loop->clock) - bh_store_oldest_ms(c->cfg.store)) : 0);
+	bh_child_stat_number(child, "spool.oldest_ms",
+	    rows ? (uint64_t)BH_MAX(
+		       0, bh_wall_ms(c->cfg.loop->clock) - bh_store_oldest_ms(c->cfg.store))
+		 : 0);
 	if (bh_store_replaced(c->cfg.store))
-		bh_child_stat_note(child, "store", "degraded (store replaced): the damaged one is %.150s",
+		bh_child_stat_note(child, "store",
+		    "degraded (store replaced): the damaged one is %.150s",
 		    bh_store_set_aside(c->cfg.store));
 }

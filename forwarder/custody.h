@@ -8,9 +8,9 @@
  *           want_row ──COMMIT──▶ row (acknowledged) ──claim, 2xx──▶ settled ──COMMIT──▶ gone
  *
  * Group commit: everything that changed in one turn of the loop is one transaction (T1, T2, T3
- * together); positions-only groups wait up to 20 ms for company. Memory follows COMMIT, never leads it;
- * acknowledgements are sent after it. An I/O error ends the process (70): recovery at the next start
- * decides. A full disk is a state: T1 waits (or drops by policy), T2 goes on.
+ * together); positions-only groups wait up to 20 ms for company. Memory follows COMMIT, never leads
+ * it; acknowledgements are sent after it. An I/O error ends the process (70): recovery at the next
+ * start decides. A full disk is a state: T1 waits (or drops by policy), T2 goes on.
  */
 #ifndef BH_FORWARDER_CUSTODY_H
 #define BH_FORWARDER_CUSTODY_H
@@ -32,7 +32,7 @@ struct bh_custody_config {
 	const struct bh_config *config; /* borrowed for life */
 	struct bh_store *store;         /* borrowed until bh_custody_free */
 	int64_t spool_max_bytes;
-	bool spool_only;                /* started during a drain: no network at all */
+	bool spool_only; /* started during a drain: no network at all */
 	/* The process cannot go on: exit with this status. */
 	void (*fatal)(void *ctx, int exit_code);
 	/* A drain has ended (once). left: items in no durable place. */
@@ -41,11 +41,12 @@ struct bh_custody_config {
 };
 
 /* Loads registry and spool index; makes the destinations. */
-int bh_custody_new(struct bh_custody **out, const struct bh_custody_config *cfg, struct bh_err *err)
-    BH_MUST_CHECK;
+int bh_custody_new(
+    struct bh_custody **out, const struct bh_custody_config *cfg, struct bh_err *err) BH_MUST_CHECK;
 void bh_custody_free(struct bh_custody *c);
 /* Intake and transport are made with the custody as their context, then handed to it (borrowed). */
-void bh_custody_connect(struct bh_custody *c, struct bh_intake *intake, struct bh_transport *transport);
+void bh_custody_connect(
+    struct bh_custody *c, struct bh_intake *intake, struct bh_transport *transport);
 
 extern const struct bh_intake_ops bh_custody_intake_ops; /* ctx: struct bh_custody */
 void bh_custody_http_done(void *ctx, void *token, const struct bh_http_result *result);
@@ -53,8 +54,8 @@ void bh_custody_http_done(void *ctx, void *token, const struct bh_http_result *r
 /* End of every turn of the loop: commit, acknowledge, send. */
 void bh_custody_turn_end(void *ctx);
 
-/* FULL: goes on delivering until nothing is left, a destination fails or the deadline; then everything
- * else is committed. FAST and SPOOL_ONLY: committed at once. */
+/* FULL: goes on delivering until nothing is left, a destination fails or the deadline; then
+ * everything else is committed. FAST and SPOOL_ONLY: committed at once. */
 void bh_custody_drain(struct bh_custody *c, int64_t deadline_ns, enum bh_drain_mode mode);
 
 /* Rows, numbers and notes for status and ledger. */

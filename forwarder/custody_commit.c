@@ -3,14 +3,14 @@
 
 #include "forwarder/custody_internal.h"
 
-#define COMPONENT     "custody"
-#define GROUP_MAX     64
-#define GROUP_BYTES   ((uint64_t)16 << 20)
-#define COMPANY_NS    (20 * BH_NS_PER_MS)
-#define IDLE_NS       (1 * BH_NS_PER_S)
-#define EXPIRE_SLICE  256
-#define DISK_RESERVE  ((uint64_t)1 << 19)
-#define ROOM_AGAIN    ((uint64_t)1 << 18) /* a payload of the usual size */
+#define COMPONENT    "custody"
+#define GROUP_MAX    64
+#define GROUP_BYTES  ((uint64_t)16 << 20)
+#define COMPANY_NS   (20 * BH_NS_PER_MS)
+#define IDLE_NS      (1 * BH_NS_PER_S)
+#define EXPIRE_SLICE 256
+#define DISK_RESERVE ((uint64_t)1 << 19)
+#define ROOM_AGAIN   ((uint64_t)1 << 18) /* a payload of the usual size */
 
 /* What one transaction takes along. */
 struct group {
@@ -30,7 +30,8 @@ static void gather_list(struct group *g, struct bh_payload *p, bool rows_allowed
 
 		if (!t1 && !p->settled)
 			continue;
-		if (g->t1_n == GROUP_MAX || g->t2_n == GROUP_MAX || (t1 && g->bytes >= GROUP_BYTES)) {
+		if (g->t1_n == GROUP_MAX || g->t2_n == GROUP_MAX ||
+		    (t1 && g->bytes >= GROUP_BYTES)) {
 			g->more = true;
 			return;
 		}
@@ -98,8 +99,8 @@ static int drop_oldest(struct bh_custody *c, struct bh_dest *d, uint64_t need, s
 	return 0;
 }
 
-/* Rows may come only while the disk keeps room for positions. A page is written to the WAL, which is used
- * again from its beginning, and then to the file, whose free pages are used first. */
+/* Rows may come only while the disk keeps room for positions. A page is written to the WAL, which
+ * is used again from its beginning, and then to the file, whose free pages are used first. */
 static bool disk_has_room(struct bh_custody *c, uint64_t bytes)
 {
 	struct bh_store *s = c->cfg.store;
@@ -160,7 +161,8 @@ static void settle_mark(struct bh_custody *c, struct group *g, const struct bh_p
 		bh_receiver_settle(&g->marks[role], p->seq);
 }
 
-static int write_position(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord)
+static int write_position(
+    void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord)
 {
 	return bh_store_position(ctx, row, safe_ord, delivered_ord);
 }
@@ -266,14 +268,16 @@ static void set_full(struct bh_custody *c, bool full)
 	if (full)
 		bh_timer_in(c->cfg.loop, &c->minute, BH_FULL_LOOK_NS, c->minute.fn);
 	if (full)
-		bh_error(c->cfg.log, COMPONENT, "the spool is full (disk or bulkhead.spool_max_size_bytes): logs wait "
-		    "in their files, metrics are delivered from memory; free space or raise the limit");
+		bh_error(c->cfg.log, COMPONENT,
+		    "the spool is full (disk or bulkhead.spool_max_size_bytes): logs wait "
+		    "in their files, metrics are delivered from memory; free space or raise the "
+		    "limit");
 	else
 		bh_info(c->cfg.log, COMPONENT, "the spool takes payloads again");
 	for (int role = 0; role < BH_ROLE__N; role++) {
 		if (role == BH_ROLE_LOGS || role == BH_ROLE_DOGSTATSD)
-			bh_intake_ack(c->intake, (enum bh_role)role, full ? BH_STORE_FULL : BH_STORE_OK,
-			    !full || role != BH_ROLE_LOGS);
+			bh_intake_ack(c->intake, (enum bh_role)role,
+			    full ? BH_STORE_FULL : BH_STORE_OK, !full || role != BH_ROLE_LOGS);
 	}
 }
 
@@ -346,7 +350,8 @@ static int commit_group(struct bh_custody *c, struct group *g)
 
 static void commit_failed(struct bh_custody *c, int rc)
 {
-	bh_error(c->cfg.log, COMPONENT, "commit: %s; leaving, the next start recovers", bh_err_name(rc));
+	bh_error(
+	    c->cfg.log, COMPONENT, "commit: %s; leaving, the next start recovers", bh_err_name(rc));
 	c->cfg.fatal(c->cfg.ctx, BH_EXIT_INTERNAL);
 }
 
@@ -391,7 +396,7 @@ void bh_custody_commit(struct bh_custody *c)
 			return;
 		}
 		rc = commit_group(c, &g);
-		if (rc == -ENOSPC && !c->full) {
+		if (rc == -ENOSPC) {
 			g.more = false;
 			rc = commit_without_rows(c, &g);
 		}
@@ -409,7 +414,8 @@ void bh_custody_commit(struct bh_custody *c)
 	bh_timer_cancel(&c->company);
 }
 
-static int expire_dest(struct bh_custody *c, struct bh_dest *d, int64_t now_ms, struct retired *gone)
+static int expire_dest(
+    struct bh_custody *c, struct bh_dest *d, int64_t now_ms, struct retired *gone)
 {
 	for (int i = 0; i < EXPIRE_SLICE; i++) {
 		uint64_t ord = 0;

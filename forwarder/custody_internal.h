@@ -8,7 +8,8 @@
 
 #define BH_CUSTODY_DESTS 2
 #define BH_TTL_MS        (7LL * 24 * 3600 * 1000)
-#define BH_FULL_LOOK_NS  (2 * BH_NS_PER_S) /* while full: look for room more often than each minute */
+#define BH_FULL_LOOK_NS \
+	(2 * BH_NS_PER_S) /* while full: look for room more often than each minute */
 
 struct bh_custody {
 	struct bh_custody_config cfg;
@@ -19,10 +20,10 @@ struct bh_custody {
 	struct bh_payload *empties;             /* positions only: settled from the start */
 	uint64_t fences[BH_ROLE__N];            /* seq to be answered with FENCE_ACK; 0 = none */
 	bool fence_open[BH_ROLE__N];
-	uint64_t new_epoch[BH_ROLE__N];         /* T4 under way: mark to write instead */
-	bool force;                             /* commit what there is, without waiting for company */
-	bool full;                              /* no room: no T1, producers that may wait get no credit */
-	bool draining, drain_done, offline;     /* offline: no network any more */
+	uint64_t new_epoch[BH_ROLE__N]; /* T4 under way: mark to write instead */
+	bool force;                     /* commit what there is, without waiting for company */
+	bool full;                      /* no room: no T1, producers that may wait get no credit */
+	bool draining, drain_done, offline; /* offline: no network any more */
 	int64_t drain_deadline_ns;
 	struct bh_timer company; /* 20 ms for groups of positions only */
 	struct bh_timer minute;  /* expiry, recovery from full */

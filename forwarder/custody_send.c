@@ -39,7 +39,8 @@ static struct bh_payload *from_row(struct bh_dest *d, const struct bh_spool_row 
 	if (!p)
 		return NULL;
 	if (bh_role_parse(row->producer, &producer))
-		producer = BH_ROLE_FORWARDER; /* a role of another version: the payload is delivered all the same */
+		producer = BH_ROLE_FORWARDER; /* a role of another version: the payload is delivered
+						 all the same */
 	*p = (struct bh_payload){
 	    .dest = d,
 	    .ord = row->ord,
@@ -70,8 +71,8 @@ static bool claim(struct bh_custody *c, struct bh_dest *d)
 	uint64_t ord = 0;
 	int rc;
 
-	if (!bh_dest_wants_claim(d) ||
-	    bh_store_claim(c->cfg.store, d->id, d->newest_first, d->active_n, bh_dest_holds, d, &ord) != 1)
+	if (!bh_dest_wants_claim(d) || bh_store_claim(c->cfg.store, d->id, d->newest_first,
+					   d->active_n, bh_dest_holds, d, &ord) != 1)
 		return false;
 	rc = bh_store_load(c->cfg.store, ord, &row, &block);
 	p = rc == 0 || (rc == BH_E_CORRUPT && block) ? from_row(d, &row, block) : NULL;
@@ -83,14 +84,16 @@ static bool claim(struct bh_custody *c, struct bh_dest *d)
 	}
 	if (rc == BH_E_CORRUPT) {
 		/* One bad row stops nobody: it goes, counted. */
-		bh_error(c->cfg.log, COMPONENT, "row %llu is damaged and is given up", (unsigned long long)ord);
+		bh_error(c->cfg.log, COMPONENT, "row %llu is damaged and is given up",
+		    (unsigned long long)ord);
 		settle(p, BH_STORE_POISON, BH_DROP_CORRUPT);
 	}
 	bh_dest_insert(d, p);
 	return true;
 }
 
-static void send_failed(struct bh_custody *c, struct bh_dest *d, const char *text, int64_t at_least_ns)
+static void send_failed(
+    struct bh_custody *c, struct bh_dest *d, const char *text, int64_t at_least_ns)
 {
 	bool first = d->error[0] == '\0';
 
@@ -99,7 +102,8 @@ static void send_failed(struct bh_custody *c, struct bh_dest *d, const char *tex
 	arm_retry(d);
 	bh_dest_want_rows(d);
 	if (first)
-		bh_warn(c->cfg.log, COMPONENT, "%s to %s: %s; retrying, payloads go to the spool", d->name, d->url, text);
+		bh_warn(c->cfg.log, COMPONENT, "%s to %s: %s; retrying, payloads go to the spool",
+		    d->name, d->url, text);
 }
 
 static void start_one(struct bh_custody *c, struct bh_dest *d, struct bh_payload *p)
@@ -149,7 +153,8 @@ static void on_spool_after(struct bh_timer *t)
 	(void)t; /* the end of the turn looks */
 }
 
-/* What has waited long enough goes to the spool, and with it all that came before it from its producer. */
+/* What has waited long enough goes to the spool, and with it all that came before it from its
+ * producer. */
 static void look_at_ages(struct bh_custody *c, struct bh_dest *d)
 {
 	int64_t after_ns = c->cfg.config->spool_after_ms * BH_NS_PER_MS;
@@ -164,7 +169,8 @@ static void look_at_ages(struct bh_custody *c, struct bh_dest *d)
 			oldest = p;
 	}
 	if (oldest && !bh_timer_armed(&d->spool_timer))
-		bh_timer_at(c->cfg.loop, &d->spool_timer, oldest->taken_ns + after_ns, on_spool_after);
+		bh_timer_at(
+		    c->cfg.loop, &d->spool_timer, oldest->taken_ns + after_ns, on_spool_after);
 }
 
 void bh_custody_pump(struct bh_custody *c)
@@ -196,8 +202,8 @@ static void dropped(struct bh_custody *c, struct bh_dest *d, const struct bh_pay
     const struct bh_http_result *result)
 {
 	bh_log_limited(c->cfg.log, &d->limit, BH_LOG_ERROR, COMPONENT,
-	    "%s: the intake refused %u items for good (status %ld, %zu bytes): %s", d->name, p->items,
-	    result->status, p->body.n, result->text);
+	    "%s: the intake refused %u items for good (status %ld, %zu bytes): %s", d->name,
+	    p->items, result->status, p->body.n, result->text);
 }
 
 static void failure_text(const struct bh_http_result *result, char *out, size_t cap)
@@ -221,7 +227,8 @@ void bh_custody_http_done(void *ctx, void *token, const struct bh_http_result *r
 	switch (answer.verdict) {
 	case BH_VERDICT_TAKEN:
 		if (d->error[0])
-			bh_info(c->cfg.log, COMPONENT, "%s: %s takes payloads again", d->name, d->url);
+			bh_info(
+			    c->cfg.log, COMPONENT, "%s: %s takes payloads again", d->name, d->url);
 		d->error[0] = '\0';
 		d->last_ok_ms = bh_wall_ms(c->cfg.loop->clock);
 		bh_backoff_success(&d->backoff, now(c), c->cfg.rng);

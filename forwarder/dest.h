@@ -1,7 +1,7 @@
 /*
  * A destination and what it owes: the payloads in memory for it, its rows in the spool, its breaker
- * (spec/durability.md §6, intake.md §12). Logs go in order, at most `concurrency` of them open, counted
- * from the oldest; metrics go newest first.
+ * (spec/durability.md §6, intake.md §12). Logs go in order, at most `concurrency` of them open,
+ * counted from the oldest; metrics go newest first.
  */
 #ifndef BH_FORWARDER_DEST_H
 #define BH_FORWARDER_DEST_H
@@ -31,7 +31,8 @@ struct bh_dest {
 	uint64_t rows, row_bytes, row_items; /* committed in the spool */
 	uint64_t mem_items, mem_bytes;       /* in memory without a row */
 	struct bh_ledger l;                  /* spooled and in_flight are filled when asked */
-	char error[BH_HTTP_TEXT_MAX + 64];   /* last failure in words; "" = none since the last success */
+	char error[BH_HTTP_TEXT_MAX +
+		   64]; /* last failure in words; "" = none since the last success */
 	int64_t last_ok_ms;
 	struct bh_log_limit limit;
 	struct bh_custody *custody;
@@ -39,7 +40,8 @@ struct bh_dest {
 
 void bh_dest_insert(struct bh_dest *d, struct bh_payload *p); /* keeps the order of ord */
 void bh_dest_remove(struct bh_dest *d, struct bh_payload *p);
-bool bh_dest_holds(void *dest, uint64_t ord); /* is ord in memory? (skip function of bh_store_claim) */
+bool bh_dest_holds(
+    void *dest, uint64_t ord); /* is ord in memory? (skip function of bh_store_claim) */
 /* The payload to send next; NULL when none may start (order, window, all under way). */
 struct bh_payload *bh_dest_next(const struct bh_dest *d);
 /* Room for one more claimed row? */

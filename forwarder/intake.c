@@ -20,7 +20,8 @@ struct end {
 	enum bh_role producer;
 	struct bh_ipc *data, *answers;
 	struct bh_receiver rcv;
-	struct bh_timer alive; /* ACK while payloads wait: silence would make the producer send all again */
+	struct bh_timer
+	    alive; /* ACK while payloads wait: silence would make the producer send all again */
 	struct bh_intake_stats stats;
 	struct bh_log_limit limit;
 	enum bh_store_state store;
@@ -156,7 +157,8 @@ static void on_hello(struct end *e, const struct bh_link_msg *m)
 	}
 	switch (bh_receiver_hello(&e->rcv, m->head.epoch, m->u.hello.generation)) {
 	case BH_HELLO_KNOWN:
-		/* Nothing taken of this epoch yet: its rows may have been lost on the way, give them again. */
+		/* Nothing taken of this epoch yet: its rows may have been lost on the way, give
+		 * them again. */
 		if (e->rcv.rcvd == 0)
 			welcome_new(e, m->head.epoch, m->u.hello.generation);
 		else
@@ -221,7 +223,8 @@ static void on_message(void *ctx, struct bh_ipc_msg *msg)
 	} else if (m.head.type == BH_LINK_HELLO) {
 		on_hello(e, &m);
 	} else if (m.head.type == BH_LINK_FENCE && m.head.epoch == e->rcv.epoch) {
-		/* Behind a gap the fence must wait for the data before it: the producer repeats both. */
+		/* Behind a gap the fence must wait for the data before it: the producer repeats
+		 * both. */
 		if (m.head.seq <= e->rcv.rcvd)
 			cfg->ops->fence(cfg->ctx, e->producer, m.head.seq);
 		else
@@ -243,7 +246,8 @@ static int open_end(struct bh_intake *in, struct end *e, struct bh_err *err)
 	int rc = bh_link_path(path, sizeof(path), cfg->run_dir, e->producer, false);
 
 	if (rc)
-		return bh_err_set(err, rc, "bulkhead.run_dir %s is too long for a socket", cfg->run_dir);
+		return bh_err_set(
+		    err, rc, "bulkhead.run_dir %s is too long for a socket", cfg->run_dir);
 	c.way = BH_IPC_PULL;
 	c.recv_max = BH_LINK_MSG_MAX;
 	c.recv_buf = DATA_RECV_BUF;
@@ -252,7 +256,8 @@ static int open_end(struct bh_intake *in, struct end *e, struct bh_err *err)
 		return rc;
 	rc = bh_link_path(path, sizeof(path), cfg->run_dir, e->producer, true);
 	if (rc)
-		return bh_err_set(err, rc, "bulkhead.run_dir %s is too long for a socket", cfg->run_dir);
+		return bh_err_set(
+		    err, rc, "bulkhead.run_dir %s is too long for a socket", cfg->run_dir);
 	c.way = BH_IPC_PUSH;
 	c.send_buf = ANSWER_SEND_BUF;
 	return bh_ipc_open(&e->answers, cfg->loop, cfg->log, &c, NULL, NULL, e, err);
@@ -301,7 +306,8 @@ struct bh_receiver *bh_intake_receiver(struct bh_intake *in, enum bh_role produc
 	return &in->ends[producer].rcv;
 }
 
-void bh_intake_ack(struct bh_intake *in, enum bh_role producer, enum bh_store_state store, bool credit)
+void bh_intake_ack(
+    struct bh_intake *in, enum bh_role producer, enum bh_store_state store, bool credit)
 {
 	struct end *e = &in->ends[producer];
 
@@ -311,7 +317,8 @@ void bh_intake_ack(struct bh_intake *in, enum bh_role producer, enum bh_store_st
 		send_ack(e);
 }
 
-void bh_intake_refuse(struct bh_intake *in, enum bh_role producer, uint64_t seq, enum bh_refuse_cause cause)
+void bh_intake_refuse(
+    struct bh_intake *in, enum bh_role producer, uint64_t seq, enum bh_refuse_cause cause)
 {
 	struct end *e = &in->ends[producer];
 	struct bh_link_msg m = message(e, BH_LINK_REFUSE);
@@ -338,6 +345,12 @@ void bh_intake_peer_running(struct bh_intake *in, enum bh_role producer, bool ru
 		return;
 	bh_ipc_expect_peer(e->data, running);
 	bh_ipc_expect_peer(e->answers, running);
+}
+
+bool bh_intake_connected(const struct bh_intake *in)
+{
+	return bh_ipc_connected(in->ends[BH_ROLE_DOGSTATSD].data) ||
+	       bh_ipc_connected(in->ends[BH_ROLE_LOGS].data);
 }
 
 void bh_intake_stats(const struct bh_intake *in, enum bh_role producer, struct bh_intake_stats *st)

@@ -74,7 +74,7 @@ static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)
 	struct forwarder *f = ctx;
 
 	bh_custody_pending(f->custody, &hb->pending_items, &hb->pending_bytes);
-	hb->link_up = true;
+	hb->link_up = bh_intake_connected(f->intake);
 }
 
 static const struct bh_child_ops ops = {
@@ -140,7 +140,8 @@ static int open_intake(struct forwarder *f, struct bh_err *err)
 		rc = bh_store_load_producer(f->store, bh_role_name(producers[i]),
 		    bh_intake_receiver(f->intake, producers[i]));
 		if (rc)
-			(void)bh_err_set(err, rc, "load the mark of %s", bh_role_name(producers[i]));
+			(void)bh_err_set(
+			    err, rc, "load the mark of %s", bh_role_name(producers[i]));
 	}
 	return rc;
 }

@@ -1,7 +1,7 @@
 /*
- * One payload in the forwarder's memory. Exactly one owner: the destination list (or the custody's list
- * of payloads without a destination) it hangs in. It leaves memory when its end is committed, or when it
- * is a committed spool row that nobody is sending: then the row is the owner.
+ * One payload in the forwarder's memory. Exactly one owner: the destination list (or the custody's
+ * list of payloads without a destination) it hangs in. It leaves memory when its end is committed,
+ * or when it is a committed spool row that nobody is sending: then the row is the owner.
  */
 #ifndef BH_FORWARDER_PAYLOAD_H
 #define BH_FORWARDER_PAYLOAD_H
@@ -27,17 +27,17 @@ struct bh_payload {
 	uint32_t items;
 	uint64_t raw_len;
 	int64_t created_ms, last_ts_ms;
-	int64_t taken_ns;       /* mono, arrival: spool_after counts from here */
-	struct bh_str origins;  /* borrowed from msg or block */
+	int64_t taken_ns;      /* mono, arrival: spool_after counts from here */
+	struct bh_str origins; /* borrowed from msg or block */
 	struct bh_str body;
 	struct bh_ipc_msg *msg; /* one of the two owns the bytes */
 	void *block;
-	bool want_row;          /* to be committed to the spool with the next group */
-	bool row;               /* is a committed row */
+	bool want_row; /* to be committed to the spool with the next group */
+	bool row;      /* is a committed row */
 	bool sending;
-	bool settled;           /* its end is known and will be committed with the next group */
-	enum bh_store_end end;  /* while settled */
-	enum bh_drop reason;    /* while settled with an end other than TAKEN */
+	bool settled;          /* its end is known and will be committed with the next group */
+	enum bh_store_end end; /* while settled */
+	enum bh_drop reason;   /* while settled with an end other than TAKEN */
 };
 
 #endif

@@ -116,7 +116,8 @@ static size_t slot_index(const struct bh_positions *ps, struct bh_str identifier
 	return (size_t)XXH3_64bits_withSeed(identifier.p, identifier.n, gen) & (ps->slots_n - 1);
 }
 
-static struct bh_generation *find(const struct bh_positions *ps, struct bh_str identifier, uint64_t gen)
+static struct bh_generation *find(
+    const struct bh_positions *ps, struct bh_str identifier, uint64_t gen)
 {
 	struct bh_generation *g = ps->slots[slot_index(ps, identifier, gen)];
 
@@ -170,8 +171,8 @@ static int insert(struct bh_positions *ps, const struct bh_origin *row, struct b
 	return 0;
 }
 
-int bh_positions_load(struct bh_positions *ps, const struct bh_origin *row, uint64_t safe_ord,
-    uint64_t delivered_ord)
+int bh_positions_load(
+    struct bh_positions *ps, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord)
 {
 	struct bh_generation *g;
 	int rc = insert(ps, row, &g);
@@ -183,7 +184,8 @@ int bh_positions_load(struct bh_positions *ps, const struct bh_origin *row, uint
 	return 0;
 }
 
-static int append(struct bh_generation *g, const struct bh_origin *o, uint64_t ord, struct bh_part **out)
+static int append(
+    struct bh_generation *g, const struct bh_origin *o, uint64_t ord, struct bh_part **out)
 {
 	struct bh_part *p = malloc(sizeof(*p) + strings_size(o) + 1);
 
@@ -207,7 +209,8 @@ int bh_positions_load_part(struct bh_positions *ps, const struct bh_origin *o, u
 	int rc;
 
 	if (!g)
-		return BH_E_CORRUPT; /* a row without its registry entry: written in one transaction */
+		return BH_E_CORRUPT; /* a row without its registry entry: written in one transaction
+				      */
 	rc = append(g, o, ord, &p);
 	if (!rc)
 		p->durable = p->passed = true;
@@ -297,7 +300,8 @@ static const struct bh_part *first_open(const struct bh_generation *g)
 	return p;
 }
 
-static struct bh_origin values(const struct bh_generation *g, uint64_t *safe_ord, uint64_t *delivered_ord)
+static struct bh_origin values(
+    const struct bh_generation *g, uint64_t *safe_ord, uint64_t *delivered_ord)
 {
 	const struct bh_part *safe = safe_part(g);
 	const struct bh_part *open = first_open(g);
@@ -316,7 +320,8 @@ static struct bh_origin values(const struct bh_generation *g, uint64_t *safe_ord
 }
 
 int bh_positions_staged(struct bh_positions *ps,
-    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord), void *ctx)
+    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord),
+    void *ctx)
 {
 	for (struct bh_generation *g = ps->staged; g; g = g->next_staged) {
 		uint64_t safe_ord, delivered_ord;
@@ -333,7 +338,8 @@ static void apply(struct bh_generation *g)
 {
 	struct bh_origin row = values(g, &g->safe_ord, &g->delivered_ord);
 
-	/* Written already: if memory is short the copy stays as it was and the next commit repairs it. */
+	/* Written already: if memory is short the copy stays as it was and the next commit repairs
+	 * it. */
 	(void)set_row(g, &row);
 	for (struct bh_part *p = g->head; p; p = p->next) {
 		p->durable = durable(p);
@@ -383,8 +389,8 @@ void bh_positions_rewind_tips(struct bh_positions *ps)
 	}
 }
 
-int bh_positions_each(const struct bh_positions *ps, int (*fn)(void *ctx, const struct bh_origin *row),
-    void *ctx)
+int bh_positions_each(
+    const struct bh_positions *ps, int (*fn)(void *ctx, const struct bh_origin *row), void *ctx)
 {
 	for (size_t i = 0; i < ps->slots_n; i++) {
 		for (struct bh_generation *g = ps->slots[i]; g; g = g->next) {

@@ -2,18 +2,19 @@
  * Where every file generation stands: `safe`, `delivered`, `complete` (spec/logs.md §15,
  * durability.md §1, §4). Pure and in memory; forwarder/store.h keeps what it says.
  *
- * A generation is a chain of parts in the order they were handed over. A part is durable when a spool
- * row with its origin is committed or when it was settled; it is settled when its destination took it
- * or it was dropped for a counted reason.
+ * A generation is a chain of parts in the order they were handed over. A part is durable when a
+ * spool row with its origin is committed or when it was settled; it is settled when its destination
+ * took it or it was dropped for a counted reason.
  *
  *   safe      = end of the unbroken run of durable parts
  *   delivered = start of the first part that is not settled; `safe` when there is none. So what was
- *               settled behind an open part needs no memory of its own: after a restart the chain is
- *               rebuilt from the spool's rows alone.
- *   complete  = delivered, while every class has one reliable destination
+ *               settled behind an open part needs no memory of its own: after a restart the chain
+ * is rebuilt from the spool's rows alone. complete  = delivered, while every class has one reliable
+ * destination
  *
  * Changes come in two steps, because memory may only follow COMMIT: stage marks, then either
- * bh_positions_apply() or bh_positions_undo(). bh_positions_staged() lists what to write in between.
+ * bh_positions_apply() or bh_positions_undo(). bh_positions_staged() lists what to write in
+ * between.
  *
  * Invariants: positions move over unbroken runs only, and never backwards.
  */
@@ -53,25 +54,27 @@ void bh_positions_release(struct bh_positions *ps);
 int bh_positions_load(struct bh_positions *ps, const struct bh_origin *row, uint64_t safe_ord,
     uint64_t delivered_ord) BH_MUST_CHECK;
 /* An origin of a spool row found at start, in order of ord: durable, not settled. */
-int bh_positions_load_part(struct bh_positions *ps, const struct bh_origin *o, uint64_t ord) BH_MUST_CHECK;
+int bh_positions_load_part(
+    struct bh_positions *ps, const struct bh_origin *o, uint64_t ord) BH_MUST_CHECK;
 
-/* A part handed over now (copied). 0; -ENOMEM; BH_E_STATE when it does not connect (counted: its payload
- * is delivered, its position does not move). */
-int bh_positions_add(struct bh_positions *ps, const struct bh_origin *o, uint64_t ord) BH_MUST_CHECK;
+/* A part handed over now (copied). 0; -ENOMEM; BH_E_STATE when it does not connect (counted: its
+ * payload is delivered, its position does not move). */
+int bh_positions_add(
+    struct bh_positions *ps, const struct bh_origin *o, uint64_t ord) BH_MUST_CHECK;
 
 /* Marks every part of `origins` that was added under ord. Positions do not move yet. */
 void bh_positions_stage(struct bh_positions *ps, struct bh_str origins, uint64_t ord, bool settled);
 /* Calls fn for each generation that a commit must write, with its new values. Stops at an error. */
 int bh_positions_staged(struct bh_positions *ps,
-    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord), void *ctx)
-    BH_MUST_CHECK;
+    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord),
+    void *ctx) BH_MUST_CHECK;
 void bh_positions_apply(struct bh_positions *ps);
 void bh_positions_undo(struct bh_positions *ps);
 
 /* A producer's process is gone and what it handed over is durable: parts start at safe again. */
 void bh_positions_rewind_tips(struct bh_positions *ps);
 
-int bh_positions_each(const struct bh_positions *ps, int (*fn)(void *ctx, const struct bh_origin *row),
-    void *ctx) BH_MUST_CHECK;
+int bh_positions_each(const struct bh_positions *ps,
+    int (*fn)(void *ctx, const struct bh_origin *row), void *ctx) BH_MUST_CHECK;
 
 #endif

@@ -8,7 +8,8 @@ enum bh_hello_verdict bh_receiver_hello(struct bh_receiver *r, uint64_t epoch, u
 		r->generation = generation;
 		return BH_HELLO_KNOWN;
 	}
-	/* generation 0: the mark came from the store of an earlier run, whose numbers mean nothing now */
+	/* generation 0: the mark came from the store of an earlier run, whose numbers mean nothing
+	 * now */
 	if (r->generation != 0 && generation <= r->generation)
 		return BH_HELLO_STALE;
 	return BH_HELLO_NEW;

@@ -18,27 +18,30 @@ struct bh_receiver {
 };
 
 enum bh_hello_verdict {
-	BH_HELLO_KNOWN,   /* our epoch: WELCOME with rcvd; the producer sends again what lies behind it */
-	BH_HELLO_NEW,     /* new epoch: fence (T4), then bh_receiver_adopt, WELCOME + RESUME */
-	BH_HELLO_STALE,   /* lower generation than the current one: STALE */
+	BH_HELLO_KNOWN, /* our epoch: WELCOME with rcvd; the producer sends again what lies behind
+			   it */
+	BH_HELLO_NEW,   /* new epoch: fence (T4), then bh_receiver_adopt, WELCOME + RESUME */
+	BH_HELLO_STALE, /* lower generation than the current one: STALE */
 };
 
 enum bh_data_verdict {
-	BH_DATA_ACCEPT,      /* seq == rcvd + 1 and not durable: rcvd moved, take it */
-	BH_DATA_ACCEPT_REPEAT, /* seq == rcvd + 1 but its bit is set: durable already; rcvd moved, use only
-				* its origins (they let the run close after a crash) and ack */
-	BH_DATA_REPEAT,      /* seq <= base, or already received in this session: ack again, drop */
-	BH_DATA_GAP,         /* seq > rcvd + 1, or beyond base + 64: drop, go-back-N brings it again */
+	BH_DATA_ACCEPT,        /* seq == rcvd + 1 and not durable: rcvd moved, take it */
+	BH_DATA_ACCEPT_REPEAT, /* seq == rcvd + 1 but its bit is set: durable already; rcvd moved,
+				* use only its origins (they let the run close after a crash) and
+				* ack */
+	BH_DATA_REPEAT, /* seq <= base, or already received in this session: ack again, drop */
+	BH_DATA_GAP,    /* seq > rcvd + 1, or beyond base + 64: drop, go-back-N brings it again */
 	BH_DATA_WRONG_EPOCH, /* drop, count */
 };
 
-/* Looks only, except that KNOWN notes the generation. After a start of the forwarder rcvd = base, so that
- * everything that was only in memory is sent again. */
+/* Looks only, except that KNOWN notes the generation. After a start of the forwarder rcvd = base,
+ * so that everything that was only in memory is sent again. */
 enum bh_hello_verdict bh_receiver_hello(struct bh_receiver *r, uint64_t epoch, uint32_t generation);
 /* After the fence was committed: (epoch, 0, 0). */
 void bh_receiver_adopt(struct bh_receiver *r, uint64_t epoch, uint32_t generation);
 enum bh_data_verdict bh_receiver_data(struct bh_receiver *r, uint64_t epoch, uint64_t seq);
-/* seq is durable: sets its bit and moves base over the unbroken run. Harmless when repeated. seq must be
+/* seq is durable: sets its bit and moves base over the unbroken run. Harmless when repeated. seq
+ * must be
  * <= base + 64. */
 void bh_receiver_settle(struct bh_receiver *r, uint64_t seq);
 bool bh_receiver_durable(const struct bh_receiver *r, uint64_t seq);

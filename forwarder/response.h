@@ -1,7 +1,8 @@
 /*
- * What an answer of the intake means: the tables of spec/intake.md §11.1 (metrics) and §11.2 (logs), which
- * agree on everything decided here: 401 and 403 wait for a valid key within the bounds of the spool,
- * redirects are not followed and count as errors. Splitting after 413 is not done in this version.
+ * What an answer of the intake means: the tables of spec/intake.md §11.1 (metrics) and §11.2
+ * (logs), which agree on everything decided here: 401 and 403 wait for a valid key within the
+ * bounds of the spool, redirects are not followed and count as errors. Splitting after 413 is not
+ * done in this version.
  */
 #ifndef BH_FORWARDER_RESPONSE_H
 #define BH_FORWARDER_RESPONSE_H

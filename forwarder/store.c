@@ -18,12 +18,12 @@
 #include "forwarder/store_internal.h"
 #include "forwarder/store_schema.h"
 
-#define COMPONENT      "store"
-#define WAL_THRESHOLD  ((uint64_t)16 << 20)
-#define BALLAST_SLACK  ((uint64_t)1 << 20)
-#define ORD_STEP       65536
-#define VACUUM_PAGES   128
-#define VACUUM_FREE    ((uint64_t)64 << 20)
+#define COMPONENT     "store"
+#define WAL_THRESHOLD ((uint64_t)16 << 20)
+#define BALLAST_SLACK ((uint64_t)1 << 20)
+#define ORD_STEP      65536
+#define VACUUM_PAGES  128
+#define VACUUM_FREE   ((uint64_t)64 << 20)
 
 static const char *const sql[ST__N] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
@@ -31,33 +31,40 @@ static const char *const sql[ST__N] = {
     [ST_PUT] = "INSERT INTO spool VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
     [ST_PUT_BODY] = "INSERT INTO spool_body VALUES (?1,?2)",
     [ST_PUT_DELIVERY] = "INSERT INTO delivery VALUES (?1,?2,?3)",
-    [ST_ADD_PENDING] =
-	"UPDATE destination SET pending_rows=pending_rows+1, pending_bytes=pending_bytes+?2 WHERE id=?1",
+    [ST_ADD_PENDING] = "UPDATE destination SET pending_rows=pending_rows+1, "
+		       "pending_bytes=pending_bytes+?2 WHERE id=?1",
     [ST_DEL_DELIVERY] = "DELETE FROM delivery WHERE dest=?1 AND ord=?2",
-    [ST_END] = "UPDATE destination SET pending_rows=pending_rows-1, pending_bytes=pending_bytes-?2,"
-	       " taken=taken+(?3=0), dropped=dropped+(?3=1), expired=expired+(?3=2), poison=poison+(?3=3)"
-	       " WHERE id=?1",
+    [ST_END] =
+	"UPDATE destination SET pending_rows=pending_rows-1, pending_bytes=pending_bytes-?2,"
+	" taken=taken+(?3=0), dropped=dropped+(?3=1), expired=expired+(?3=2), poison=poison+(?3=3)"
+	" WHERE id=?1",
     [ST_OWED] = "SELECT 1 FROM destination d JOIN delivery y ON y.dest=d.id AND y.ord=?1 LIMIT 1",
     [ST_DEL_SPOOL] = "DELETE FROM spool WHERE ord=?1",
     [ST_DEL_BODY] = "DELETE FROM spool_body WHERE ord=?1",
-    [ST_POSITION] =
-	"INSERT INTO registry VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)"
-	" ON CONFLICT(identifier,gen) DO UPDATE SET path=excluded.path, dev=excluded.dev, ino=excluded.ino,"
-	" safe=excluded.safe, safe_ord=excluded.safe_ord, delivered=excluded.delivered,"
-	" delivered_ord=excluded.delivered_ord, complete=excluded.complete,"
-	" complete_ord=excluded.complete_ord, marker_len=excluded.marker_len,"
-	" marker_hash=excluded.marker_hash, fp_value=excluded.fp_value, fp_config=excluded.fp_config,"
-	" tailing_mode=excluded.tailing_mode, ingest_ns=excluded.ingest_ns, last_size=excluded.last_size,"
-	" state=excluded.state, updated_ms=excluded.updated_ms"
-	" WHERE excluded.safe_ord >= registry.safe_ord AND excluded.delivered_ord >= registry.delivered_ord",
+    [ST_POSITION] = "INSERT INTO registry VALUES "
+		    "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)"
+		    " ON CONFLICT(identifier,gen) DO UPDATE SET path=excluded.path, "
+		    "dev=excluded.dev, ino=excluded.ino,"
+		    " safe=excluded.safe, safe_ord=excluded.safe_ord, delivered=excluded.delivered,"
+		    " delivered_ord=excluded.delivered_ord, complete=excluded.complete,"
+		    " complete_ord=excluded.complete_ord, marker_len=excluded.marker_len,"
+		    " marker_hash=excluded.marker_hash, fp_value=excluded.fp_value, "
+		    "fp_config=excluded.fp_config,"
+		    " tailing_mode=excluded.tailing_mode, ingest_ns=excluded.ingest_ns, "
+		    "last_size=excluded.last_size,"
+		    " state=excluded.state, updated_ms=excluded.updated_ms"
+		    " WHERE excluded.safe_ord >= registry.safe_ord AND excluded.delivered_ord >= "
+		    "registry.delivered_ord",
     [ST_PRODUCER] = "INSERT INTO producer VALUES (?1,?2,?3,?4) ON CONFLICT(name) DO UPDATE SET"
 		    " epoch=excluded.epoch, base_seq=excluded.base_seq, mask=excluded.mask",
-    [ST_META_SET] = "INSERT INTO meta VALUES (?1,?2) ON CONFLICT(key) DO UPDATE SET value=excluded.value",
+    [ST_META_SET] =
+	"INSERT INTO meta VALUES (?1,?2) ON CONFLICT(key) DO UPDATE SET value=excluded.value",
     [ST_META_GET] = "SELECT value FROM meta WHERE key=?1",
     [ST_CLAIM_OLD] = "SELECT ord FROM delivery WHERE dest=?1 ORDER BY ord LIMIT ?2",
     [ST_CLAIM_NEW] = "SELECT ord FROM delivery WHERE dest=?1 ORDER BY ord DESC LIMIT ?2",
-    [ST_LOAD] = "SELECT producer,epoch,seq,kind,created_ms,expires_ms,items,raw_len,body_len,body_crc,"
-		"encoding,origins FROM spool WHERE ord=?1",
+    [ST_LOAD] =
+	"SELECT producer,epoch,seq,kind,created_ms,expires_ms,items,raw_len,body_len,body_crc,"
+	"encoding,origins FROM spool WHERE ord=?1",
     [ST_LOAD_BODY] = "SELECT body FROM spool_body WHERE ord=?1",
     [ST_BYTES] = "SELECT bytes FROM delivery WHERE dest=?1 AND ord=?2",
     [ST_OLDEST] = "SELECT s.ord, s.items, s.expires_ms FROM delivery d JOIN spool s ON s.ord=d.ord"
@@ -87,7 +94,8 @@ static int run(struct bh_store *s, enum stmt which)
 static int prepare_all(struct bh_store *s)
 {
 	for (int i = 0; i < ST__N; i++) {
-		int rc = sqlite3_prepare_v3(s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->st[i], NULL);
+		int rc = sqlite3_prepare_v3(
+		    s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->st[i], NULL);
 
 		if (rc)
 			return bh_store_error(rc);
@@ -131,7 +139,8 @@ static int load_id(struct bh_store *s)
 	for (size_t i = 0; i < BH_STORE_ID_BYTES; i++)
 		s->id[i] = (uint8_t)bh_rng_u64(s->cfg.rng);
 	(void)sqlite3_bind_text(s->st[ST_META_SET], 1, "store_id", -1, SQLITE_STATIC);
-	(void)bind_blob(s->st[ST_META_SET], 2, (struct bh_str){(const char *)s->id, BH_STORE_ID_BYTES});
+	(void)bind_blob(
+	    s->st[ST_META_SET], 2, (struct bh_str){(const char *)s->id, BH_STORE_ID_BYTES});
 	rc = run(s, ST_META_SET);
 	return rc ? rc : meta_set(s, "created_ms", bh_wall_ms(s->cfg.clock));
 }
@@ -154,22 +163,25 @@ static int scalar(struct bh_store *s, const char *query, sqlite3_int64 *out)
 	return rc;
 }
 
-/* After an unclean end the counts are compared with the rows; a difference is a bug, and is mended. */
+/* After an unclean end the counts are compared with the rows; a difference is a bug, and is mended.
+ */
 static int recount(struct bh_store *s)
 {
 	static const char wrong[] =
-	    "SELECT count(*) FROM destination d WHERE pending_rows <> (SELECT count(*) FROM delivery WHERE dest=d.id)"
+	    "SELECT count(*) FROM destination d WHERE pending_rows <> (SELECT count(*) FROM "
+	    "delivery WHERE dest=d.id)"
 	    " OR pending_bytes <> (SELECT coalesce(sum(bytes),0) FROM delivery WHERE dest=d.id)";
-	static const char mend[] =
-	    "UPDATE destination SET pending_rows=(SELECT count(*) FROM delivery WHERE dest=destination.id),"
-	    " pending_bytes=(SELECT coalesce(sum(bytes),0) FROM delivery WHERE dest=destination.id)";
+	static const char mend[] = "UPDATE destination SET pending_rows=(SELECT count(*) FROM "
+				   "delivery WHERE dest=destination.id),"
+				   " pending_bytes=(SELECT coalesce(sum(bytes),0) FROM delivery "
+				   "WHERE dest=destination.id)";
 	sqlite3_int64 n = 0;
 	int rc = scalar(s, wrong, &n);
 
 	if (rc || n == 0)
 		return rc;
-	bh_error(s->cfg.log, COMPONENT, "pending counts of %lld destinations differ from their rows; repaired",
-	    (long long)n);
+	bh_error(s->cfg.log, COMPONENT,
+	    "pending counts of %lld destinations differ from their rows; repaired", (long long)n);
 	return bh_store_error(sqlite3_exec(s->db, mend, NULL, NULL, NULL));
 }
 
@@ -212,7 +224,8 @@ static void close_db(struct bh_store *s)
 
 static int open_db(struct bh_store *s)
 {
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+		    SQLITE_OPEN_EXRESCODE;
 	int rc = bh_store_error(sqlite3_open_v2(s->path, &s->db, flags, NULL));
 
 	if (!rc)
@@ -256,7 +269,8 @@ static int set_aside(struct bh_store *s, const char *word)
 
 static uint64_t ballast_size(const struct bh_store *s)
 {
-	uint64_t eighth = s->cfg.max_size_bytes > 0 ? (uint64_t)s->cfg.max_size_bytes / 8 : UINT64_MAX;
+	uint64_t eighth =
+	    s->cfg.max_size_bytes > 0 ? (uint64_t)s->cfg.max_size_bytes / 8 : UINT64_MAX;
 	uint64_t full = WAL_THRESHOLD + BALLAST_SLACK;
 	uint64_t disk = bh_store_disk_free(s);
 
@@ -295,12 +309,15 @@ static int open_or_replace(struct bh_store *s, struct bh_err *err)
 		if (moved)
 			return bh_err_set(err, moved, "set the damaged %s aside", s->path);
 		bh_error(s->cfg.log, COMPONENT,
-		    "%s %s; it is kept as %s and a new store begins: positions come from the files again",
-		    s->path, rc == BH_E_LIMIT ? "was written by a newer version" : "is damaged", s->aside);
+		    "%s %s; it is kept as %s and a new store begins: positions come from the files "
+		    "again",
+		    s->path, rc == BH_E_LIMIT ? "was written by a newer version" : "is damaged",
+		    s->aside);
 		rc = open_db(s);
 	}
 	if (rc == BH_E_STATE)
-		return bh_err_set(err, rc, "%s is held by another forwarder: stop it first", s->path);
+		return bh_err_set(
+		    err, rc, "%s is held by another forwarder: stop it first", s->path);
 	return rc ? bh_err_set(err, rc, "open %s", s->path) : 0;
 }
 
@@ -341,7 +358,8 @@ void bh_store_free(struct bh_store *s)
 void bh_store_close_clean(struct bh_store *s)
 {
 	if (meta_set(s, "clean", 1) == 0)
-		(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+		(void)sqlite3_wal_checkpoint_v2(
+		    s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	bh_store_free(s);
 }
 
@@ -396,11 +414,13 @@ static int one_shot(struct bh_store *s, const char *text, const char *key, int64
 int bh_store_destination(struct bh_store *s, const char *key, int kind, int64_t *id)
 {
 	int64_t now = bh_wall_ms(s->cfg.clock);
-	int rc = one_shot(s, "INSERT INTO destination(key,kind,reliable) VALUES(?1,?2,1) ON CONFLICT DO NOTHING",
+	int rc = one_shot(s,
+	    "INSERT INTO destination(key,kind,reliable) VALUES(?1,?2,1) ON CONFLICT DO NOTHING",
 	    key, kind, NULL);
 
 	if (!rc)
-		rc = one_shot(s, "UPDATE destination SET last_seen_ms=?2 WHERE key=?1", key, now, NULL);
+		rc = one_shot(
+		    s, "UPDATE destination SET last_seen_ms=?2 WHERE key=?1", key, now, NULL);
 	return rc ? rc : one_shot(s, "SELECT id FROM destination WHERE key=?1 AND ?2", key, 1, id);
 }
 
@@ -408,8 +428,9 @@ int bh_store_counts(struct bh_store *s, int64_t dest, struct bh_dest_counts *c)
 {
 	sqlite3_stmt *st = NULL;
 	int rc = bh_store_error(sqlite3_prepare_v2(s->db,
-	    "SELECT pending_rows,pending_bytes,taken,dropped,expired,poison FROM destination WHERE id=?1", -1,
-	    &st, NULL));
+	    "SELECT pending_rows,pending_bytes,taken,dropped,expired,poison FROM destination WHERE "
+	    "id=?1",
+	    -1, &st, NULL));
 	int step;
 
 	if (rc)
@@ -417,8 +438,8 @@ int bh_store_counts(struct bh_store *s, int64_t dest, struct bh_dest_counts *c)
 	(void)sqlite3_bind_int64(st, 1, dest);
 	step = sqlite3_step(st);
 	if (step == SQLITE_ROW) {
-		uint64_t *const fields[] = {&c->pending_rows, &c->pending_bytes, &c->taken, &c->dropped,
-		    &c->expired, &c->poison};
+		uint64_t *const fields[] = {&c->pending_rows, &c->pending_bytes, &c->taken,
+		    &c->dropped, &c->expired, &c->poison};
 
 		for (int i = 0; i < 6; i++)
 			*fields[i] = (uint64_t)sqlite3_column_int64(st, i);
@@ -432,8 +453,9 @@ int bh_store_items(struct bh_store *s, int64_t dest, uint64_t *items)
 {
 	int64_t n = 0;
 	int rc = one_shot(s,
-	    "SELECT coalesce(sum(s.items),0) FROM delivery d JOIN spool s ON s.ord=d.ord WHERE d.dest=?1", NULL,
-	    dest, &n);
+	    "SELECT coalesce(sum(s.items),0) FROM delivery d JOIN spool s ON s.ord=d.ord WHERE "
+	    "d.dest=?1",
+	    NULL, dest, &n);
 
 	*items = (uint64_t)n;
 	return rc;
@@ -550,8 +572,8 @@ int bh_store_remove(struct bh_store *s, uint64_t ord, int64_t dest, enum bh_stor
 	return rc ? rc : run(s, ST_DEL_SPOOL);
 }
 
-int bh_store_position(struct bh_store *s, const struct bh_origin *row, uint64_t safe_ord,
-    uint64_t delivered_ord)
+int bh_store_position(
+    struct bh_store *s, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord)
 {
 	sqlite3_stmt *st = s->st[ST_POSITION];
 
@@ -598,7 +620,8 @@ uint64_t bh_store_used_bytes(struct bh_store *s)
 {
 	sqlite3_int64 pages = 0, free_pages = 0;
 
-	if (scalar(s, "PRAGMA page_count", &pages) || scalar(s, "PRAGMA freelist_count", &free_pages))
+	if (scalar(s, "PRAGMA page_count", &pages) ||
+	    scalar(s, "PRAGMA freelist_count", &free_pages))
 		return 0;
 	return (uint64_t)(pages - free_pages) * s->page_size + bh_store_wal_bytes(s);
 }
@@ -607,7 +630,9 @@ uint64_t bh_store_free_bytes(struct bh_store *s)
 {
 	sqlite3_int64 free_pages = 0;
 
-	return scalar(s, "PRAGMA freelist_count", &free_pages) ? 0 : (uint64_t)free_pages * s->page_size;
+	return scalar(s, "PRAGMA freelist_count", &free_pages)
+		   ? 0
+		   : (uint64_t)free_pages * s->page_size;
 }
 
 uint64_t bh_store_disk_free(const struct bh_store *s)
@@ -626,19 +651,23 @@ int64_t bh_store_oldest_ms(struct bh_store *s)
 	return ms;
 }
 
-static void give_space_back(struct bh_store *s)
+/* A slice at a time: a whole file in one call would hold everything up for seconds. */
+static void vacuum_slice(struct bh_store *s)
 {
-	sqlite3_int64 pages = 0, free_pages = 0;
-	uint64_t limit;
 	char text[64];
 
-	if (scalar(s, "PRAGMA page_count", &pages) || scalar(s, "PRAGMA freelist_count", &free_pages))
-		return;
-	limit = BH_MAX(VACUUM_FREE, (uint64_t)pages * s->page_size / 4);
-	if ((uint64_t)free_pages * s->page_size <= limit)
-		return;
 	(void)snprintf(text, sizeof(text), "PRAGMA incremental_vacuum(%d)", VACUUM_PAGES);
 	(void)sqlite3_exec(s->db, text, NULL, NULL, NULL);
+}
+
+static void give_space_back(struct bh_store *s)
+{
+	sqlite3_int64 pages = 0;
+
+	if (scalar(s, "PRAGMA page_count", &pages))
+		return;
+	if (bh_store_free_bytes(s) > BH_MAX(VACUUM_FREE, (uint64_t)pages * s->page_size / 4))
+		vacuum_slice(s);
 }
 
 void bh_store_tend(struct bh_store *s, bool idle)
@@ -648,7 +677,8 @@ void bh_store_tend(struct bh_store *s, bool idle)
 	if (idle)
 		give_space_back(s);
 	/* Never more WAL than the ballast can make room for. */
-	if (wal >= BH_MIN(WAL_THRESHOLD, BH_MAX(s->ballast_bytes / 2, (uint64_t)1 << 19)) || (idle && wal > 0))
+	if (wal >= BH_MIN(WAL_THRESHOLD, BH_MAX(s->ballast_bytes / 2, (uint64_t)1 << 19)) ||
+	    (idle && wal > 0))
 		(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
@@ -661,5 +691,10 @@ void bh_store_relieve(struct bh_store *s)
 
 bool bh_store_recover(struct bh_store *s)
 {
-	return s->ballast_bytes > 0 || make_ballast(s);
+	if (s->ballast_bytes > 0 || make_ballast(s))
+		return true;
+	/* What fills the disk may be our own free pages. */
+	vacuum_slice(s);
+	(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	return make_ballast(s);
 }

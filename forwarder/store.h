@@ -4,8 +4,8 @@
  *
  * Writes happen inside bh_store_begin() … bh_store_commit(). After any error the caller calls
  * bh_store_rollback() and changes nothing in memory. Error codes:
- *   -ENOSPC       the disk is full (or quota, or read-only): a state, try again after bh_store_relieve()
- *   BH_E_CORRUPT  the file is damaged: close and open again, which sets it aside
+ *   -ENOSPC       the disk is full (or quota, or read-only): a state, try again after
+ * bh_store_relieve() BH_E_CORRUPT  the file is damaged: close and open again, which sets it aside
  *   BH_E_STATE    another process holds the store (open only): exit 75
  *   -EIO          state of the last commit unknown: exit 70, recovery decides
  */
@@ -57,7 +57,8 @@ struct bh_dest_counts {
 };
 
 /* Opens or creates; sets a damaged or newer file aside and starts anew (bh_store_replaced). */
-int bh_store_open(struct bh_store **out, const struct bh_store_config *cfg, struct bh_err *err) BH_MUST_CHECK;
+int bh_store_open(
+    struct bh_store **out, const struct bh_store_config *cfg, struct bh_err *err) BH_MUST_CHECK;
 /* Ordered end: clean = 1, WAL written back and cut. */
 void bh_store_close_clean(struct bh_store *s);
 /* Closes without a word to the file, as a crash would leave it. */
@@ -65,7 +66,8 @@ void bh_store_free(struct bh_store *s);
 
 const uint8_t *bh_store_id(const struct bh_store *s);
 bool bh_store_replaced(const struct bh_store *s);
-const char *bh_store_set_aside(const struct bh_store *s); /* name of the damaged file; "" when none */
+const char *bh_store_set_aside(
+    const struct bh_store *s); /* name of the damaged file; "" when none */
 
 /* The next ord: rises for ever, never repeats (reserved in meta). */
 int bh_store_next_ord(struct bh_store *s, uint64_t *ord) BH_MUST_CHECK;
@@ -73,7 +75,8 @@ int bh_store_next_ord(struct bh_store *s, uint64_t *ord) BH_MUST_CHECK;
 /* Looks up or makes the destination row. Not inside begin … commit. */
 int bh_store_destination(struct bh_store *s, const char *key, int kind, int64_t *id) BH_MUST_CHECK;
 int bh_store_counts(struct bh_store *s, int64_t dest, struct bh_dest_counts *c) BH_MUST_CHECK;
-int bh_store_items(struct bh_store *s, int64_t dest, uint64_t *items) BH_MUST_CHECK; /* in its rows */
+int bh_store_items(
+    struct bh_store *s, int64_t dest, uint64_t *items) BH_MUST_CHECK; /* in its rows */
 
 int bh_store_begin(struct bh_store *s) BH_MUST_CHECK;
 int bh_store_commit(struct bh_store *s) BH_MUST_CHECK;
@@ -83,36 +86,41 @@ void bh_store_rollback(struct bh_store *s);
 int bh_store_put(struct bh_store *s, const struct bh_spool_row *row, int64_t dest) BH_MUST_CHECK;
 enum bh_store_end { BH_STORE_TAKEN, BH_STORE_DROPPED, BH_STORE_EXPIRED, BH_STORE_POISON };
 /* T2, T3: the delivery row goes, counted; the payload goes with its last delivery row. */
-int bh_store_remove(struct bh_store *s, uint64_t ord, int64_t dest, enum bh_store_end end) BH_MUST_CHECK;
+int bh_store_remove(
+    struct bh_store *s, uint64_t ord, int64_t dest, enum bh_store_end end) BH_MUST_CHECK;
 int bh_store_position(struct bh_store *s, const struct bh_origin *row, uint64_t safe_ord,
     uint64_t delivered_ord) BH_MUST_CHECK;
-int bh_store_producer(struct bh_store *s, const char *name, const struct bh_receiver *r) BH_MUST_CHECK;
+int bh_store_producer(
+    struct bh_store *s, const char *name, const struct bh_receiver *r) BH_MUST_CHECK;
 
 /* Loading at start. */
-int bh_store_load_producer(struct bh_store *s, const char *name, struct bh_receiver *r) BH_MUST_CHECK;
+int bh_store_load_producer(
+    struct bh_store *s, const char *name, struct bh_receiver *r) BH_MUST_CHECK;
 int bh_store_each_position(struct bh_store *s,
-    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord), void *ctx)
-    BH_MUST_CHECK;
-int bh_store_each_origins(struct bh_store *s, int (*fn)(void *ctx, uint64_t ord, struct bh_str origins),
+    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord),
     void *ctx) BH_MUST_CHECK;
+int bh_store_each_origins(struct bh_store *s,
+    int (*fn)(void *ctx, uint64_t ord, struct bh_str origins), void *ctx) BH_MUST_CHECK;
 
 /* The lowest (or highest) ord owed to dest that skip() does not know; 1 = found, 0 = none. */
 int bh_store_claim(struct bh_store *s, int64_t dest, bool newest, unsigned skip_max,
     bool (*skip)(void *ctx, uint64_t ord), void *ctx, uint64_t *ord) BH_MUST_CHECK;
-/* One block for the row and its strings, freed by the caller with free(). BH_E_CORRUPT: the body fails its
- * check (remove it as POISON); *row is then filled but for the body. */
-int bh_store_load(struct bh_store *s, uint64_t ord, struct bh_spool_row *row, void **block) BH_MUST_CHECK;
+/* One block for the row and its strings, freed by the caller with free(). BH_E_CORRUPT: the body
+ * fails its check (remove it as POISON); *row is then filled but for the body. */
+int bh_store_load(
+    struct bh_store *s, uint64_t ord, struct bh_spool_row *row, void **block) BH_MUST_CHECK;
 /* Low end of dest whose time is over, or the oldest at all (now_ms = INT64_MAX). 1 = found. */
-int bh_store_oldest(struct bh_store *s, int64_t dest, int64_t now_ms, uint64_t *ord, uint32_t *items)
-    BH_MUST_CHECK;
+int bh_store_oldest(
+    struct bh_store *s, int64_t dest, int64_t now_ms, uint64_t *ord, uint32_t *items) BH_MUST_CHECK;
 
 uint64_t bh_store_used_bytes(struct bh_store *s); /* O(1): pages in use and the WAL */
 uint64_t bh_store_wal_bytes(const struct bh_store *s);
 uint64_t bh_store_free_bytes(struct bh_store *s);      /* in free pages of the file */
 uint64_t bh_store_disk_free(const struct bh_store *s); /* bytes an ordinary user may still take */
-int64_t bh_store_oldest_ms(struct bh_store *s);   /* created_ms of the oldest row; 0 = none */
+int64_t bh_store_oldest_ms(struct bh_store *s);        /* created_ms of the oldest row; 0 = none */
 
-/* After acks: checkpoint when the WAL has grown (idle: at once); gives free pages back in slices. */
+/* After acks: checkpoint when the WAL has grown (idle: at once); gives free pages back in slices.
+ */
 void bh_store_tend(struct bh_store *s, bool idle);
 /* Disk full: gives up the ballast and checkpoints, so that deletes and positions work again. */
 void bh_store_relieve(struct bh_store *s);

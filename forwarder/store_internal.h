@@ -1,4 +1,5 @@
-/* Shared by store.c (writing, life of the file) and store_read.c (loading); nobody else includes it. */
+/* Shared by store.c (writing, life of the file) and store_read.c (loading); nobody else includes
+ * it. */
 #ifndef BH_FORWARDER_STORE_INTERNAL_H
 #define BH_FORWARDER_STORE_INTERNAL_H
 

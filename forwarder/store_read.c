@@ -21,8 +21,8 @@ static uint64_t column_u64(sqlite3_stmt *st, int at)
 int bh_store_load_producer(struct bh_store *s, const char *name, struct bh_receiver *r)
 {
 	sqlite3_stmt *st = NULL;
-	int rc = bh_store_error(
-	    sqlite3_prepare_v2(s->db, "SELECT epoch,base_seq,mask FROM producer WHERE name=?1", -1, &st, NULL));
+	int rc = bh_store_error(sqlite3_prepare_v2(
+	    s->db, "SELECT epoch,base_seq,mask FROM producer WHERE name=?1", -1, &st, NULL));
 	int step;
 
 	*r = (struct bh_receiver){0};
@@ -59,15 +59,18 @@ static void read_position(sqlite3_stmt *st, struct bh_origin *o)
 	    .tailing_mode = column(st, 11),
 	    .ingestion_ns = sqlite3_column_int64(st, 12),
 	    .last_size = column_u64(st, 13),
-	    .state = state >= 0 && state <= BH_ORIGIN_FINISHED ? (enum bh_origin_state)state : BH_ORIGIN_LIVE,
+	    .state = state >= 0 && state <= BH_ORIGIN_FINISHED ? (enum bh_origin_state)state
+							       : BH_ORIGIN_LIVE,
 	};
 }
 
 int bh_store_each_position(struct bh_store *s,
-    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord), void *ctx)
+    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord),
+    void *ctx)
 {
 	static const char query[] =
-	    "SELECT identifier,gen,path,dev,ino,safe,delivered,marker_len,marker_hash,fp_value,fp_config,"
+	    "SELECT "
+	    "identifier,gen,path,dev,ino,safe,delivered,marker_len,marker_hash,fp_value,fp_config,"
 	    "tailing_mode,ingest_ns,last_size,state,safe_ord,delivered_ord FROM registry";
 	sqlite3_stmt *st = NULL;
 	int rc = bh_store_error(sqlite3_prepare_v2(s->db, query, -1, &st, NULL));
@@ -85,8 +88,8 @@ int bh_store_each_position(struct bh_store *s,
 	return rc;
 }
 
-int bh_store_each_origins(struct bh_store *s, int (*fn)(void *ctx, uint64_t ord, struct bh_str origins),
-    void *ctx)
+int bh_store_each_origins(
+    struct bh_store *s, int (*fn)(void *ctx, uint64_t ord, struct bh_str origins), void *ctx)
 {
 	sqlite3_stmt *st = NULL;
 	int rc = bh_store_error(
@@ -118,8 +121,8 @@ int bh_store_claim(struct bh_store *s, int64_t dest, bool newest, unsigned skip_
 }
 
 /* Copies the strings of the row behind each other into one block; the body follows. */
-static int copy_row(sqlite3_stmt *st, uint64_t ord, struct bh_spool_row *row, char **block, size_t *body_len,
-    uint32_t *crc)
+static int copy_row(sqlite3_stmt *st, uint64_t ord, struct bh_spool_row *row, char **block,
+    size_t *body_len, uint32_t *crc)
 {
 	struct bh_str producer = column(st, 0), origins = column(st, 11);
 	size_t n = (size_t)sqlite3_column_int64(st, 8);
@@ -192,7 +195,8 @@ int bh_store_load(struct bh_store *s, uint64_t ord, struct bh_spool_row *row, vo
 	return rc;
 }
 
-int bh_store_oldest(struct bh_store *s, int64_t dest, int64_t now_ms, uint64_t *ord, uint32_t *items)
+int bh_store_oldest(
+    struct bh_store *s, int64_t dest, int64_t now_ms, uint64_t *ord, uint32_t *items)
 {
 	sqlite3_stmt *st = s->st[ST_OLDEST];
 	int64_t expires = 0;

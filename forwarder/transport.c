@@ -219,7 +219,8 @@ static size_t on_body(char *p, size_t size, size_t n, void *userp)
 }
 
 int bh_transport_new(struct bh_transport **out, struct bh_loop *loop, struct bh_log *log,
-    const char *api_key, bool skip_ssl_validation, bh_http_done_fn *done, void *ctx, struct bh_err *err)
+    const char *api_key, bool skip_ssl_validation, bh_http_done_fn *done, void *ctx,
+    struct bh_err *err)
 {
 	struct bh_transport *t = calloc(1, sizeof(*t));
 	int n;
@@ -281,7 +282,8 @@ static bool add_logs_headers(struct request *r, const struct bh_http_request *re
 {
 	char line[HEADER_MAX];
 
-	(void)snprintf(line, sizeof(line), "dd-message-timestamp: %lld", (long long)req->last_ts_ms);
+	(void)snprintf(
+	    line, sizeof(line), "dd-message-timestamp: %lld", (long long)req->last_ts_ms);
 	if (!add_header(r, line))
 		return false;
 	(void)snprintf(line, sizeof(line), "dd-current-timestamp: %lld",
@@ -298,10 +300,12 @@ static bool add_headers(struct request *r, const struct bh_http_request *req)
 
 	/* An empty Expect keeps libcurl from asking for 100-continue and waiting a second. */
 	if (!add_header(r, r->t->key_header) || !add_header(r, "Expect:") ||
-	    !add_header(r, protobuf ? "Content-Type: application/x-protobuf" : "Content-Type: application/json"))
+	    !add_header(r, protobuf ? "Content-Type: application/x-protobuf"
+				    : "Content-Type: application/json"))
 		return false;
 	if (req->encoding != BH_ENC_IDENTITY) {
-		(void)snprintf(line, sizeof(line), "Content-Encoding: %s", bh_encoding_name(req->encoding));
+		(void)snprintf(
+		    line, sizeof(line), "Content-Encoding: %s", bh_encoding_name(req->encoding));
 		if (!add_header(r, line))
 			return false;
 	}
@@ -337,7 +341,8 @@ static void set_options(struct request *r, const struct bh_http_request *req)
 	/* The environment's proxies are not ours to follow (spec/intake.md §3). */
 	(void)curl_easy_setopt(e, CURLOPT_PROXY, "");
 	(void)curl_easy_setopt(e, CURLOPT_NOPROXY, "");
-	(void)curl_easy_setopt(e, CURLOPT_USERAGENT, "datadog-agent/" BH_AGENT_VERSION " bulkhead/" BH_VERSION);
+	(void)curl_easy_setopt(
+	    e, CURLOPT_USERAGENT, "datadog-agent/" BH_AGENT_VERSION " bulkhead/" BH_VERSION);
 	(void)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	(void)curl_easy_setopt(e, CURLOPT_WRITEDATA, r);
 	(void)curl_easy_setopt(e, CURLOPT_ERRORBUFFER, r->error);

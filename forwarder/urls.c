@@ -56,8 +56,8 @@ static void take_region(struct bh_str *s)
 
 static bool is_datadog_host(struct bh_str host)
 {
-	static const char *const domains[] = {"datadoghq.com", "datadoghq.eu", "datad0g.com", "datad0g.eu",
-	    "ddog-gov.com", "ddog-gov.mil"};
+	static const char *const domains[] = {"datadoghq.com", "datadoghq.eu", "datad0g.com",
+	    "datad0g.eu", "ddog-gov.com", "ddog-gov.mil"};
 
 	if (!take(&host, "app."))
 		return false;

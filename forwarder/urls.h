@@ -7,13 +7,16 @@
 #include "common/config.h"
 #include "proto/link.h"
 
-/* Base of the metrics domain: dd_url, else https://app.<site>; Datadog's own hosts get the version prefix. */
+/* Base of the metrics domain: dd_url, else https://app.<site>; Datadog's own hosts get the version
+ * prefix. */
 int bh_url_metrics_base(const struct bh_config *cfg, struct bh_buf *out) BH_MUST_CHECK;
 /* Full URL of the logs intake: logs_config.logs_dd_url (URL or host:port form), else by site. */
 int bh_url_logs(const struct bh_config *cfg, struct bh_buf *out) BH_MUST_CHECK;
 /* "/api/v2/series" …; NULL for logs, whose URL is whole already. */
 const char *bh_url_path(enum bh_kind kind);
-/* Replaces the label `app` of Datadog's hosts by "<x>-<y>-<z>-app.agent"; copies everything else. */
-int bh_url_version_prefix(struct bh_str base, const char *version, struct bh_buf *out) BH_MUST_CHECK;
+/* Replaces the label `app` of Datadog's hosts by "<x>-<y>-<z>-app.agent"; copies everything else.
+ */
+int bh_url_version_prefix(
+    struct bh_str base, const char *version, struct bh_buf *out) BH_MUST_CHECK;
 
 #endif

@@ -62,7 +62,8 @@ static int gzip(const struct bh_body *b, struct bh_str in, struct bh_buf *out)
 
 int bh_body_compress(struct bh_body *b, struct bh_str in, struct bh_buf *out)
 {
-	size_t bound = b->encoding == BH_ENC_GZIP ? compressBound(in.n) + 64 : ZSTD_compressBound(in.n);
+	size_t bound =
+	    b->encoding == BH_ENC_GZIP ? compressBound(in.n) + 64 : ZSTD_compressBound(in.n);
 	int rc;
 
 	bh_buf_clear(out);

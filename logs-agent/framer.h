@@ -1,7 +1,8 @@
 /*
- * From bytes to lines (spec/logs.md §6.1): a line ends at 0x0A; one longer than the limit is cut into
- * frames of exactly the limit, the last of which is not flagged. The frames depend on the bytes only,
- * never on how reads split them. The sum of raw lengths is the number of bytes fed, less what waits.
+ * From bytes to lines (spec/logs.md §6.1): a line ends at 0x0A; one longer than the limit is cut
+ * into frames of exactly the limit, the last of which is not flagged. The frames depend on the
+ * bytes only, never on how reads split them. The sum of raw lengths is the number of bytes fed,
+ * less what waits.
  */
 #ifndef BH_LOGS_FRAMER_H
 #define BH_LOGS_FRAMER_H
@@ -29,7 +30,8 @@ struct bh_framer {
 void bh_framer_init(struct bh_framer *f, size_t limit);
 void bh_framer_release(struct bh_framer *f);
 /* Calls fn for each frame that is complete. Stops at the first error, of fn or -ENOMEM. */
-int bh_framer_feed(struct bh_framer *f, const char *p, size_t n, bh_frame_fn *fn, void *ctx) BH_MUST_CHECK;
+int bh_framer_feed(
+    struct bh_framer *f, const char *p, size_t n, bh_frame_fn *fn, void *ctx) BH_MUST_CHECK;
 /* The unfinished line as a last frame (a file's end); nothing when there is none. */
 int bh_framer_end(struct bh_framer *f, bh_frame_fn *fn, void *ctx) BH_MUST_CHECK;
 

@@ -73,7 +73,8 @@ bool bh_same_content(int fd, uint64_t offset, uint32_t marker_len, uint64_t mark
 	char bytes[BH_MARKER_MAX];
 	struct stat st;
 
-	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < offset || marker_len > BH_MARKER_MAX || marker_len > offset)
+	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < offset || marker_len > BH_MARKER_MAX ||
+	    marker_len > offset)
 		return false;
 	if (marker_len == 0)
 		return true;
@@ -106,7 +107,8 @@ static int set_names(struct bh_generation *g, const char *path, const struct bh_
 	return bh_record_tail(&g->tail, cfg->hostname, src, path);
 }
 
-/* The windows hold what stands before the offset, so that marker and look work from the first byte. */
+/* The windows hold what stands before the offset, so that marker and look work from the first byte.
+ */
 static void set_offset(struct bh_generation *g, uint64_t offset)
 {
 	size_t n = (size_t)BH_MIN(offset, (uint64_t)BH_MARKER_MAX);
@@ -116,11 +118,13 @@ static void set_offset(struct bh_generation *g, uint64_t offset)
 	g->done_window = g->read_window;
 }
 
-int bh_generation_open(struct bh_generation **out, struct bh_source *source, const char *identity_path,
-    const char *open_path, const struct bh_file_id *id, uint64_t gen, uint64_t offset,
-    const struct bh_config *cfg, const struct bh_log_source *src)
+int bh_generation_open(struct bh_generation **out, struct bh_source *source,
+    const char *identity_path, const char *open_path, const struct bh_file_id *id, uint64_t gen,
+    uint64_t offset, const struct bh_config *cfg, const struct bh_log_source *src)
 {
-	size_t limit = cfg->logs_max_message_size_bytes > 0 ? (size_t)cfg->logs_max_message_size_bytes : DEFAULT_LIMIT;
+	size_t limit = cfg->logs_max_message_size_bytes > 0
+			   ? (size_t)cfg->logs_max_message_size_bytes
+			   : DEFAULT_LIMIT;
 	struct bh_generation *g = calloc(1, sizeof(*g));
 	struct stat st;
 	int rc;
@@ -129,7 +133,8 @@ int bh_generation_open(struct bh_generation **out, struct bh_source *source, con
 		return -ENOMEM;
 	g->fd = open(open_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	rc = g->fd < 0 ? -errno : 0;
-	if (!rc && (fstat(g->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_ino != id->ino || st.st_dev != id->dev))
+	if (!rc && (fstat(g->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_ino != id->ino ||
+		       st.st_dev != id->dev))
 		rc = -ESTALE;
 	if (!rc)
 		rc = set_names(g, identity_path, cfg, src);
@@ -162,8 +167,8 @@ void bh_generation_free(struct bh_generation *g)
 	free(g);
 }
 
-void bh_generation_origin(const struct bh_generation *g, struct bh_origin *o, char first[24], char last[24],
-    const char *mode)
+void bh_generation_origin(const struct bh_generation *g, struct bh_origin *o, char first[24],
+    char last[24], const char *mode)
 {
 	(void)snprintf(first, 24, "%" PRIu64, g->handed_off);
 	(void)snprintf(last, 24, "%" PRIu64, g->done_off);
@@ -198,8 +203,10 @@ enum bh_file_change bh_generation_look(struct bh_generation *g)
 		return BH_FILE_TRUNCATED;
 	if ((uint64_t)st.st_size == g->read_off)
 		return BH_FILE_SAME;
-	/* Truncated and grown past our position in between: what stood before it is not there any more. */
-	if (read_at(g->fd, bytes, n, g->read_off - n) != n || memcmp(bytes, g->read_window.bytes, n) != 0)
+	/* Truncated and grown past our position in between: what stood before it is not there any
+	 * more. */
+	if (read_at(g->fd, bytes, n, g->read_off - n) != n ||
+	    memcmp(bytes, g->read_window.bytes, n) != 0)
 		return BH_FILE_TRUNCATED;
 	return BH_FILE_GREW;
 }

@@ -102,8 +102,9 @@ static int expand(const char *base, const char *rest, struct bh_strlist *out)
 	while (dir && !rc && (e = readdir(dir))) {
 		int len = snprintf(path, sizeof(path), "%s/%s", base, e->d_name);
 
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || !bh_glob_match(component, e->d_name) ||
-		    len < 0 || (size_t)len >= sizeof(path) || stat(path, &st) < 0)
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
+		    !bh_glob_match(component, e->d_name) || len < 0 ||
+		    (size_t)len >= sizeof(path) || stat(path, &st) < 0)
 			continue;
 		if (next)
 			rc = S_ISDIR(st.st_mode) ? expand(path, next, out) : 0;

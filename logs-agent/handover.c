@@ -222,7 +222,8 @@ void bh_handover_pump(struct bh_logs *l)
 		if (rc == -EAGAIN)
 			return;
 		if (rc) {
-			bh_error(&l->child->log, COMPONENT, "hand over %u lines: %s; leaving", p->items, bh_err_name(rc));
+			bh_error(&l->child->log, COMPONENT, "hand over %u lines: %s; leaving",
+			    p->items, bh_err_name(rc));
 			bh_child_fail(l->child, BH_EXIT_INTERNAL);
 			return;
 		}

@@ -12,9 +12,10 @@
 
 #include "logs-agent/logs_internal.h"
 
-#define COMPONENT      "logs"
-#define POLL_NS        (1 * BH_NS_PER_S)
-#define READY_LIMIT_NS (5 * BH_NS_PER_S) /* READY without the link, so that a dead forwarder harms nobody */
+#define COMPONENT "logs"
+#define POLL_NS   (1 * BH_NS_PER_S)
+#define READY_LIMIT_NS \
+	(5 * BH_NS_PER_S) /* READY without the link, so that a dead forwarder harms nobody */
 
 static void on_poll(struct bh_timer *t)
 {
@@ -31,7 +32,8 @@ static void on_scan(struct bh_timer *t)
 
 	bh_tailing_scan(l);
 	bh_tailing_read(l);
-	bh_timer_in(&l->child->loop, t, l->child->config.logs_file_scan_period_ms * BH_NS_PER_MS, on_scan);
+	bh_timer_in(
+	    &l->child->loop, t, l->child->config.logs_file_scan_period_ms * BH_NS_PER_MS, on_scan);
 }
 
 static void on_inotify(struct bh_watch *w, unsigned events)
@@ -44,9 +46,12 @@ static void on_inotify(struct bh_watch *w, unsigned events)
 	(void)events;
 	while ((n = read(w->fd, raw, sizeof(raw))) > 0) {
 		for (char *p = raw; p < raw + n;) {
-			const struct inotify_event *e = (const struct inotify_event *)(const void *)p;
+			const struct inotify_event *e =
+			    (const struct inotify_event *)(const void *)p;
 
-			names |= (e->mask & (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_Q_OVERFLOW)) != 0;
+			names |=
+			    (e->mask & (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_Q_OVERFLOW)) !=
+			    0;
 			bytes |= (e->mask & IN_MODIFY) != 0;
 			p += sizeof(*e) + e->len;
 		}
@@ -79,7 +84,8 @@ static void resume_row(void *ctx, const struct bh_origin *row)
 	struct bh_logs *l = ctx;
 
 	if (bh_rows_put(&l->rows, row, false))
-		bh_child_fail(l->child, BH_EXIT_INTERNAL); /* without a row a file would be read again */
+		bh_child_fail(
+		    l->child, BH_EXIT_INTERNAL); /* without a row a file would be read again */
 }
 
 static void link_ready(void *ctx)
@@ -146,7 +152,8 @@ static void stale(void *ctx)
 {
 	struct bh_logs *l = ctx;
 
-	bh_error(&l->child->log, COMPONENT, "a newer logs process exists, or the store was replaced; leaving");
+	bh_error(&l->child->log, COMPONENT,
+	    "a newer logs process exists, or the store was replaced; leaving");
 	bh_child_fail(l->child, BH_EXIT_INTERNAL);
 }
 
@@ -178,10 +185,11 @@ static int64_t parent_started_ns(void)
 		p = strchr(p, ' ');
 		p = p ? p + 1 : NULL;
 	}
-	if (!p || (ticks = strtoull(p, NULL, 10)) == 0 || clock_gettime(CLOCK_BOOTTIME, &boot) < 0 ||
-	    clock_gettime(CLOCK_REALTIME, &wall) < 0)
+	if (!p || (ticks = strtoull(p, NULL, 10)) == 0 ||
+	    clock_gettime(CLOCK_BOOTTIME, &boot) < 0 || clock_gettime(CLOCK_REALTIME, &wall) < 0)
 		return 0;
-	return wall.tv_sec * BH_NS_PER_S + wall.tv_nsec - (boot.tv_sec * BH_NS_PER_S + boot.tv_nsec) +
+	return wall.tv_sec * BH_NS_PER_S + wall.tv_nsec -
+	       (boot.tv_sec * BH_NS_PER_S + boot.tv_nsec) +
 	       (int64_t)ticks * (BH_NS_PER_S / sysconf(_SC_CLK_TCK));
 }
 
@@ -278,8 +286,8 @@ static void free_packets(struct bh_packet *p)
 
 void bh_logs_free(struct bh_logs *l)
 {
-	struct bh_timer *timers[] = {&l->work, &l->scan, &l->poll, &l->batch_timer, &l->dirty_timer, &l->ready_timer,
-	    &l->drain_timer};
+	struct bh_timer *timers[] = {&l->work, &l->scan, &l->poll, &l->batch_timer, &l->dirty_timer,
+	    &l->ready_timer, &l->drain_timer};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(timers); i++)
 		bh_timer_cancel(timers[i]);
@@ -357,12 +365,14 @@ static void stats(void *ctx, struct bh_child *c)
 	for (size_t i = 0; i < l->sources_n; i++) {
 		struct bh_source *s = &l->sources[i];
 
-		bh_child_stat_ledger(c, BH_LEDGER_SOURCE, s->cfg->path, strlen(s->cfg->path), &s->l);
+		bh_child_stat_ledger(
+		    c, BH_LEDGER_SOURCE, s->cfg->path, strlen(s->cfg->path), &s->l);
 		(void)snprintf(name, sizeof(name), "source.%.150s", s->cfg->path);
 		if (s->note[0])
 			bh_child_stat_note(c, name, "%s", s->note);
 	}
-	l->handover.in_flight = l->handover.received - l->handover.delivered - bh_ledger_dropped(&l->handover);
+	l->handover.in_flight =
+	    l->handover.received - l->handover.delivered - bh_ledger_dropped(&l->handover);
 	bh_child_stat_ledger(c, BH_LEDGER_HANDOVER, "logs", 4, &l->handover);
 	bh_producer_stats(l->producer, &st);
 	bh_child_stat_number(c, "files.tailed", live);

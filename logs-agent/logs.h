@@ -1,7 +1,8 @@
 /*
  * The logs process: sources, their generations, the open batch, and what waits for the forwarder.
- * Reading begins when the link gave all registry rows, pauses while the forwarder gives no credit (the
- * files are the buffer), and ends at a drain: every complete line handed over and acknowledged.
+ * Reading begins when the link gave all registry rows, pauses while the forwarder gives no credit
+ * (the files are the buffer), and ends at a drain: every complete line handed over and
+ * acknowledged.
  */
 #ifndef BH_LOGS_LOGS_H
 #define BH_LOGS_LOGS_H

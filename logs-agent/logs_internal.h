@@ -1,4 +1,5 @@
-/* Shared by logs.c (life, link), handover.c (batches) and tailing.c (which files, which generations). */
+/* Shared by logs.c (life, link), handover.c (batches) and tailing.c (which files, which
+ * generations). */
 #ifndef BH_LOGS_LOGS_INTERNAL_H
 #define BH_LOGS_LOGS_INTERNAL_H
 
@@ -10,9 +11,9 @@
 #include "logs-agent/logs.h"
 #include "logs-agent/rows.h"
 
-#define BH_NOTE_MAX   220
-#define BH_CHUNK      (64 * 1024)
-#define BH_QUEUE_MAX  2 /* closed batches waiting for credit: then reading pauses */
+#define BH_NOTE_MAX  220
+#define BH_CHUNK     (64 * 1024)
+#define BH_QUEUE_MAX 2 /* closed batches waiting for credit: then reading pauses */
 
 struct bh_source {
 	const struct bh_log_source *cfg;
@@ -66,11 +67,11 @@ struct bh_logs {
 
 /* handover.c */
 int bh_handover_frame(void *ctx, const struct bh_frame *frame); /* ctx: struct bh_generation */
-void bh_handover_close(struct bh_logs *l);                      /* closes the batch, dirty generations included */
-void bh_handover_pump(struct bh_logs *l);                       /* sends what waits */
+void bh_handover_close(struct bh_logs *l); /* closes the batch, dirty generations included */
+void bh_handover_pump(struct bh_logs *l);  /* sends what waits */
 void bh_handover_durable(struct bh_logs *l, uint64_t seq, bool refused);
-void bh_handover_dirty(struct bh_logs *l);                      /* something to tell within a second */
-uint64_t bh_handover_unproven(const struct bh_logs *l);         /* items not acknowledged */
+void bh_handover_dirty(struct bh_logs *l);              /* something to tell within a second */
+uint64_t bh_handover_unproven(const struct bh_logs *l); /* items not acknowledged */
 
 /* tailing.c */
 void bh_tailing_scan(struct bh_logs *l); /* expands all sources */

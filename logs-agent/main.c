@@ -1,4 +1,5 @@
-/* bulkhead-logs: tails log files, hands finished batches to the forwarder. Started by the supervisor only. */
+/* bulkhead-logs: tails log files, hands finished batches to the forwarder. Started by the
+ * supervisor only. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -77,7 +77,8 @@ static void member(struct bh_buf *out, const char *name, const char *value)
 	(void)bh_buf_u8(out, '"');
 }
 
-int bh_record_tail(struct bh_buf *out, const char *hostname, const struct bh_log_source *src, const char *path)
+int bh_record_tail(
+    struct bh_buf *out, const char *hostname, const struct bh_log_source *src, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	struct bh_buf tags = BH_BUF_INIT;
@@ -109,7 +110,8 @@ static size_t space_at(const unsigned char *p, size_t n)
 		return 0;
 	if (p[0] == 0xe1 && p[1] == 0x9a && p[2] == 0x80)
 		return 3; /* U+1680 */
-	if (p[0] == 0xe2 && p[1] == 0x80 && (p[2] <= 0x8a || p[2] == 0xa8 || p[2] == 0xa9 || p[2] == 0xaf))
+	if (p[0] == 0xe2 && p[1] == 0x80 &&
+	    (p[2] <= 0x8a || p[2] == 0xa8 || p[2] == 0xa9 || p[2] == 0xaf))
 		return 3; /* U+2000–U+200A, U+2028, U+2029, U+202F */
 	if (p[0] == 0xe2 && p[1] == 0x81 && p[2] == 0x9f)
 		return 3; /* U+205F */
@@ -141,7 +143,8 @@ struct bh_str bh_record_trim(struct bh_str s)
 int bh_record_put(struct bh_buf *out, const struct bh_record *r)
 {
 	char stamp[64];
-	int n = snprintf(stamp, sizeof(stamp), "\",\"status\":\"info\",\"timestamp\":%" PRId64, r->timestamp_ms);
+	int n = snprintf(
+	    stamp, sizeof(stamp), "\",\"status\":\"info\",\"timestamp\":%" PRId64, r->timestamp_ms);
 
 	(void)bh_buf_str(out, "{\"message\":\"");
 	if (r->head_marker)

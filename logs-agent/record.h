@@ -1,6 +1,6 @@
 /*
- * The JSON object of one message (spec/logs.md §10, intake.md §9): seven keys in a fixed order, every
- * byte of input gives valid JSON. What is the same for all lines of a tailer is made once.
+ * The JSON object of one message (spec/logs.md §10, intake.md §9): seven keys in a fixed order,
+ * every byte of input gives valid JSON. What is the same for all lines of a tailer is made once.
  */
 #ifndef BH_LOGS_RECORD_H
 #define BH_LOGS_RECORD_H
@@ -15,14 +15,14 @@
 #define BH_TRUNCATED "...TRUNCATED..."
 
 /* `,"hostname":…,"service":…,"ddsource":…,"ddtags":…}` for a path of a source. */
-int bh_record_tail(struct bh_buf *out, const char *hostname, const struct bh_log_source *src, const char *path)
-    BH_MUST_CHECK;
+int bh_record_tail(struct bh_buf *out, const char *hostname, const struct bh_log_source *src,
+    const char *path) BH_MUST_CHECK;
 
 /* Content without white space at both ends (§6.5): ASCII and the Unicode spaces listed there. */
 struct bh_str bh_record_trim(struct bh_str s);
 
 struct bh_record {
-	struct bh_str content; /* trimmed */
+	struct bh_str content;         /* trimmed */
 	bool head_marker, tail_marker; /* BH_TRUNCATED before and behind */
 	int64_t timestamp_ms;
 	struct bh_str tail;
@@ -31,8 +31,8 @@ struct bh_record {
 /* Appends the object. -ENOMEM or BH_E_LIMIT. */
 int bh_record_put(struct bh_buf *out, const struct bh_record *r) BH_MUST_CHECK;
 
-/* Appends s as the inside of a JSON string; each byte that is not UTF-8 becomes U+FFFD. The buffer remembers an
- * error. */
+/* Appends s as the inside of a JSON string; each byte that is not UTF-8 becomes U+FFFD. The buffer
+ * remembers an error. */
 int bh_json_escape(struct bh_buf *out, struct bh_str s);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The registry as this process knows it: rows of RESUME, updated by what is handed over since. Tells
- * which file is which generation (spec/logs.md §4.2, §4.4).
+ * The registry as this process knows it: rows of RESUME, updated by what is handed over since.
+ * Tells which file is which generation (spec/logs.md §4.2, §4.4).
  */
 #ifndef BH_LOGS_ROWS_H
 #define BH_LOGS_ROWS_H

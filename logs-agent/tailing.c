@@ -15,7 +15,7 @@
 #define COMPONENT  "tailing"
 #define TURN_BYTES (1024 * 1024) /* then the next file has its turn */
 #define STEP_BACK  (256 * 1024)
-#define FOUND_MAX  256           /* generations of one path found at once */
+#define FOUND_MAX  256 /* generations of one path found at once */
 
 /* A file of a path's directory that is, or may be, a generation of it. */
 struct found {
@@ -86,14 +86,15 @@ static bool is_open(const struct bh_logs *l, const struct bh_file_id *id)
 }
 
 /* Opens a generation behind what is open of the same path, and notes it in the rows at once. */
-static struct bh_generation *start(struct bh_logs *l, struct bh_source *s, const char *path, const char *open_path,
-    const struct bh_file_id *id, const struct bh_row *row, uint64_t offset, enum bh_origin_state state)
+static struct bh_generation *start(struct bh_logs *l, struct bh_source *s, const char *path,
+    const char *open_path, const struct bh_file_id *id, const struct bh_row *row, uint64_t offset,
+    enum bh_origin_state state)
 {
 	struct bh_generation *before = last_of_path(l, path), *g = NULL;
 	char first[24], last[24];
 	struct bh_origin o;
-	int rc = bh_generation_open(&g, s, path, open_path, id, row ? row->gen : bh_rng_u64(&l->rng), offset,
-	    &l->child->config, s->cfg);
+	int rc = bh_generation_open(&g, s, path, open_path, id,
+	    row ? row->gen : bh_rng_u64(&l->rng), offset, &l->child->config, s->cfg);
 
 	if (rc) {
 		note(l, s, open_path, rc);
@@ -127,7 +128,8 @@ static uint64_t start_offset(const struct bh_logs *l, const struct bh_source *s,
 	if (s->scanned || strcmp(mode, "beginning") == 0 || strcmp(mode, "forceBeginning") == 0)
 		return 0;
 	/* A process that came back: what was born in this run was created while it was away. */
-	if (l->child->generation > 1 && id->birth_ns > l->run_started_ns && strcmp(mode, "forceEnd") != 0)
+	if (l->child->generation > 1 && id->birth_ns > l->run_started_ns &&
+	    strcmp(mode, "forceEnd") != 0)
 		return 0;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	bytes = malloc(STEP_BACK);
@@ -165,8 +167,8 @@ static bool is_rotated_name(const char *base, const char *name)
 
 	if (nn > nb && strncmp(name, base, nb) == 0 && is_stamp(name + nb, nn - nb))
 		return true;
-	return dot && nn > nb && strncmp(name, base, stem) == 0 && strcmp(name + nn - ext, dot) == 0 &&
-	       is_stamp(name + stem, nn - nb);
+	return dot && nn > nb && strncmp(name, base, stem) == 0 &&
+	       strcmp(name + nn - ext, dot) == 0 && is_stamp(name + stem, nn - nb);
 }
 
 static struct bh_row *row_of_file(struct bh_logs *l, const char *path, const struct bh_file_id *id)
@@ -194,16 +196,18 @@ static int64_t newest_ingestion(const struct bh_logs *l, const char *identifier)
 	for (size_t i = 0; i < l->rows.n; i++) {
 		const struct bh_row *row = &l->rows.v[i];
 
-		if (strcmp(row->identifier, identifier) == 0 && (newest == INT64_MAX || row->ingestion_ns > newest))
+		if (strcmp(row->identifier, identifier) == 0 &&
+		    (newest == INT64_MAX || row->ingestion_ns > newest))
 			newest = row->ingestion_ns;
 	}
 	return newest;
 }
 
-/* Files of the directory that belong to the path: known by their rows, or with a rotated name and no row.
- * newest_birth rises to that of the youngest file a row describes, finished ones included. */
-static size_t look_around(struct bh_logs *l, const char *path, const char *identifier, struct found *out,
-    int64_t *newest_birth)
+/* Files of the directory that belong to the path: known by their rows, or with a rotated name and
+ * no row. newest_birth rises to that of the youngest file a row describes, finished ones included.
+ */
+static size_t look_around(struct bh_logs *l, const char *path, const char *identifier,
+    struct found *out, int64_t *newest_birth)
 {
 	const char *slash = strrchr(path, '/');
 	const char *base = slash + 1;
@@ -220,7 +224,8 @@ static size_t look_around(struct bh_logs *l, const char *path, const char *ident
 		int len = snprintf(f->path, sizeof(f->path), "%s/%s", dir_path, e->d_name);
 		const struct bh_row *row;
 
-		if (len < 0 || (size_t)len >= sizeof(f->path) || bh_file_identify(f->path, &f->id) || is_open(l, &f->id))
+		if (len < 0 || (size_t)len >= sizeof(f->path) ||
+		    bh_file_identify(f->path, &f->id) || is_open(l, &f->id))
 			continue;
 		row = row_of_file(l, f->path, &f->id);
 		f->known = row && strcmp(row->identifier, identifier) == 0;
@@ -230,7 +235,8 @@ static size_t look_around(struct bh_logs *l, const char *path, const char *ident
 			f->row = *row;
 			*newest_birth = BH_MAX(*newest_birth, f->id.birth_ns);
 		}
-		if (f->known ? row->state != BH_ORIGIN_FINISHED : (!here && is_rotated_name(base, e->d_name)))
+		if (f->known ? row->state != BH_ORIGIN_FINISHED
+			     : (!here && is_rotated_name(base, e->d_name)))
 			n++;
 	}
 	if (dir)
@@ -238,7 +244,8 @@ static size_t look_around(struct bh_logs *l, const char *path, const char *ident
 	return n;
 }
 
-/* Rotated files without a row count only when they are younger than the newest generation we know. */
+/* Rotated files without a row count only when they are younger than the newest generation we know.
+ */
 static size_t drop_strangers(struct found *v, size_t n, int64_t born_after)
 {
 	size_t kept = 0;
@@ -278,12 +285,13 @@ static void start_present(struct bh_logs *l, struct bh_source *s, const char *pa
 		row = NULL;
 	if (row && row->state == BH_ORIGIN_FINISHED && (uint64_t)id.size == row->offset)
 		return; /* came back under its old name: nothing in it is new */
-	(void)start(l, s, path, path, &id, row, row ? row->offset : (known ? 0 : start_offset(l, s, path, &id)),
-	    BH_ORIGIN_LIVE);
+	(void)start(l, s, path, path, &id, row,
+	    row ? row->offset : (known ? 0 : start_offset(l, s, path, &id)), BH_ORIGIN_LIVE);
 }
 
-/* Everything of one path that is not open yet, oldest first: generations found again, generations in
- * between, the file at the path. birth_ns: of the generation that was read until now; 0 = none is open. */
+/* Everything of one path that is not open yet, oldest first: generations found again, generations
+ * in between, the file at the path. birth_ns: of the generation that was read until now; 0 = none
+ * is open. */
 static void discover(struct bh_logs *l, struct bh_source *s, const char *path, int64_t birth_ns)
 {
 	struct found *v = calloc(FOUND_MAX, sizeof(*v));
@@ -301,11 +309,12 @@ static void discover(struct bh_logs *l, struct bh_source *s, const char *path, i
 	qsort(v, n, sizeof(*v), by_birth);
 	for (size_t i = 0; i < n; i++) {
 		const struct found *f = &v[i];
-		bool here = bh_file_identify(path, &present) == 0 && present.ino == f->id.ino && present.dev == f->id.dev;
+		bool here = bh_file_identify(path, &present) == 0 && present.ino == f->id.ino &&
+			    present.dev == f->id.dev;
 
 		if (!here)
-			(void)start(l, s, path, f->path, &f->id, f->known ? &f->row : NULL, f->known ? f->row.offset : 0,
-			    BH_ORIGIN_DRAINING);
+			(void)start(l, s, path, f->path, &f->id, f->known ? &f->row : NULL,
+			    f->known ? f->row.offset : 0, BH_ORIGIN_DRAINING);
 	}
 	free(v);
 	start_present(l, s, path, known);
@@ -315,7 +324,8 @@ static void finish(struct bh_logs *l, struct bh_generation *g)
 {
 	/* No longer live at its path: the unfinished last line counts now. */
 	if (bh_framer_end(&g->framer, bh_handover_frame, g))
-		bh_warn(&l->child->log, COMPONENT, "%s: its last line is lost: out of memory", g->path);
+		bh_warn(
+		    &l->child->log, COMPONENT, "%s: its last line is lost: out of memory", g->path);
 	g->state = BH_ORIGIN_FINISHED;
 	g->read_once = true;
 	g->dirty = true;
@@ -327,8 +337,8 @@ static void truncated(struct bh_logs *l, struct bh_generation *g)
 	struct bh_file_id id = {.dev = g->dev, .ino = g->ino, .birth_ns = g->birth_ns};
 
 	l->truncations++;
-	bh_info(&l->child->log, COMPONENT, "%s was truncated at or before %llu: reading it from 0", g->path,
-	    (unsigned long long)g->read_off);
+	bh_info(&l->child->log, COMPONENT, "%s was truncated at or before %llu: reading it from 0",
+	    g->path, (unsigned long long)g->read_off);
 	finish(l, g);
 	(void)start(l, g->source, g->path, g->path, &id, NULL, 0, BH_ORIGIN_LIVE);
 }
@@ -337,7 +347,8 @@ static void rotated(struct bh_logs *l, struct bh_generation *g)
 {
 	l->rotations++;
 	g->state = BH_ORIGIN_DRAINING;
-	/* A writer may still have it open: it is read to its end once more before its successor begins. */
+	/* A writer may still have it open: it is read to its end once more before its successor
+	 * begins. */
 	g->at_end = g->read_once = false;
 	g->dirty = true;
 	bh_handover_dirty(l);
@@ -361,7 +372,8 @@ static void look(struct bh_logs *l, struct bh_generation *g)
 		break;
 	}
 	if (g->state == BH_ORIGIN_DRAINING) {
-		if (g->at_end && now - g->last_byte_ns >= l->child->config.logs_close_timeout_ms * BH_NS_PER_MS)
+		if (g->at_end &&
+		    now - g->last_byte_ns >= l->child->config.logs_close_timeout_ms * BH_NS_PER_MS)
 			finish(l, g);
 		return;
 	}
@@ -396,15 +408,16 @@ static void watch_dir(struct bh_logs *l, const char *path)
 		return;
 	(void)snprintf(dir, sizeof(dir), "%.*s", (int)BH_MAX(slash - path, 1), path);
 	/* Only a hint that shortens the wait: polling is what correctness rests on. */
-	(void)inotify_add_watch(l->inotify.fd, dir, IN_MODIFY | IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO);
+	(void)inotify_add_watch(
+	    l->inotify.fd, dir, IN_MODIFY | IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO);
 }
 
 static bool covers(const struct bh_source *s, const char *path)
 {
 	const char *a = strrchr(s->cfg->path, '/'), *b = strrchr(path, '/');
 
-	return a && b && a - s->cfg->path == b - path && memcmp(s->cfg->path, path, (size_t)(b - path)) == 0 &&
-	       bh_glob_match(a + 1, b + 1);
+	return a && b && a - s->cfg->path == b - path &&
+	       memcmp(s->cfg->path, path, (size_t)(b - path)) == 0 && bh_glob_match(a + 1, b + 1);
 }
 
 /* Generations whose path has no file any more: they may live on under a rotated name. */
@@ -428,8 +441,9 @@ static bool excluded(const struct bh_source *s, const char *path)
 		const char *p = s->cfg->exclude_paths.v[i];
 		const char *a = strrchr(p, '/'), *b = strrchr(path, '/');
 
-		if (strcmp(p, path) == 0 || (a && b && a - p == b - path && memcmp(p, path, (size_t)(b - path)) == 0 &&
-						bh_glob_match(a + 1, b + 1)))
+		if (strcmp(p, path) == 0 ||
+		    (a && b && a - p == b - path && memcmp(p, path, (size_t)(b - path)) == 0 &&
+			bh_glob_match(a + 1, b + 1)))
 			return true;
 	}
 	return false;
@@ -449,8 +463,8 @@ static void scan_source(struct bh_logs *l, struct bh_source *s)
 		if (excluded(s, paths.v[i]) || (g && g->state == BH_ORIGIN_LIVE))
 			continue;
 		if (tailed(l) >= (unsigned)l->child->config.logs_open_files_limit) {
-			(void)snprintf(s->note, sizeof(s->note), "logs_config.open_files_limit was reached: %zu files match",
-			    paths.n);
+			(void)snprintf(s->note, sizeof(s->note),
+			    "logs_config.open_files_limit was reached: %zu files match", paths.n);
 			break;
 		}
 		watch_dir(l, paths.v[i]);
@@ -460,9 +474,12 @@ static void scan_source(struct bh_logs *l, struct bh_source *s)
 	if (!s->scanned)
 		discover_gone(l, s);
 	if (paths.n == 0 && stat(s->cfg->path, &st) < 0)
-		(void)snprintf(s->note, sizeof(s->note), bh_glob_is_pattern(s->cfg->path)
-			? "could not find any file matching pattern %.100s, check that all its subdirectories are executable"
-			: "cannot read file %.100s: it does not exist or a directory above it cannot be entered",
+		(void)snprintf(s->note, sizeof(s->note),
+		    bh_glob_is_pattern(s->cfg->path)
+			? "could not find any file matching pattern %.100s, check that all its "
+			  "subdirectories are executable"
+			: "cannot read file %.100s: it does not exist or a directory above it "
+			  "cannot be entered",
 		    s->cfg->path);
 	s->scanned = true;
 	bh_strlist_release(&paths);
@@ -499,7 +516,8 @@ static void read_one(struct bh_logs *l, struct bh_generation *g)
 		g->last_byte_ns = bh_mono_ns(&bh_clock_system);
 		g->ingestion_ns = bh_wall_ns(&bh_clock_system);
 		if (bh_framer_feed(&g->framer, l->chunk.data, (size_t)n, bh_handover_frame, g)) {
-			bh_child_fail(l->child, BH_EXIT_INTERNAL); /* out of memory: read again from the mark */
+			bh_child_fail(l->child,
+			    BH_EXIT_INTERNAL); /* out of memory: read again from the mark */
 			return;
 		}
 		left -= BH_MIN(left, (size_t)n);

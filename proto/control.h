@@ -37,9 +37,10 @@ enum bh_ctl_type {
 };
 
 enum bh_drain_mode {
-	BH_DRAIN_FULL = 0,       /* deliver what the deadline allows, spool the rest */
-	BH_DRAIN_FAST = 1,       /* no network: spool at once */
-	BH_DRAIN_SPOOL_ONLY = 2, /* forwarder restarted during a drain: take and spool, never send */
+	BH_DRAIN_FULL = 0, /* deliver what the deadline allows, spool the rest */
+	BH_DRAIN_FAST = 1, /* no network: spool at once */
+	BH_DRAIN_SPOOL_ONLY =
+	    2, /* forwarder restarted during a drain: take and spool, never send */
 };
 
 struct bh_ctl_hello {
@@ -69,12 +70,13 @@ struct bh_ctl_stream {
 #define BH_CTL_STREAMS_MAX 4
 
 struct bh_ctl_drained {
-	bool complete;      /* everything acknowledged; false = deadline or error, `left` says how much */
+	bool
+	    complete; /* everything acknowledged; false = deadline or error, `left` says how much */
 	uint64_t durable;   /* producer: items acknowledged by the forwarder since its start */
 	uint64_t delivered; /* forwarder: items taken by the intake since its start */
 	uint64_t spooled;   /* forwarder: items in committed rows now */
 	uint64_t left;      /* items that are in no durable place (resumable for logs) */
-	uint64_t dropped;   /* items dropped since start, all reasons (the ledger has them singly) */
+	uint64_t dropped; /* items dropped since start, all reasons (the ledger has them singly) */
 	uint32_t streams_n;
 	struct bh_ctl_stream streams[BH_CTL_STREAMS_MAX];
 };
@@ -84,10 +86,11 @@ enum bh_stat_type { BH_STAT_LEDGER = 1, BH_STAT_NUMBER = 2, BH_STAT_NOTE = 3, BH
 
 struct bh_stat {
 	enum bh_stat_type type;
-	struct bh_ledger_row row;          /* LEDGER */
-	char name[BH_LEDGER_NAME_MAX + 1]; /* NUMBER, NOTE: e.g. "spool.rows", "source./var/log/x.log" */
-	uint64_t number;                   /* NUMBER */
-	char text[BH_CTL_TEXT_MAX + 1];    /* NOTE: a short sentence for status, e.g. last error */
+	struct bh_ledger_row row; /* LEDGER */
+	char name[BH_LEDGER_NAME_MAX +
+		  1];    /* NUMBER, NOTE: e.g. "spool.rows", "source./var/log/x.log" */
+	uint64_t number; /* NUMBER */
+	char text[BH_CTL_TEXT_MAX + 1]; /* NOTE: a short sentence for status, e.g. last error */
 };
 
 struct bh_ctl_msg {
@@ -109,8 +112,8 @@ struct bh_ctl_msg {
 
 /* Clears out and writes one message. BH_E_LIMIT when it would not fit BH_CTL_MSG_MAX. */
 int bh_ctl_encode(const struct bh_ctl_msg *m, struct bh_buf *out) BH_MUST_CHECK;
-/* BH_E_FORMAT for anything encode does not write. Strings come out NUL-terminated, without bytes below
- * 0x20 (replaced by '?'). */
+/* BH_E_FORMAT for anything encode does not write. Strings come out NUL-terminated, without bytes
+ * below 0x20 (replaced by '?'). */
 int bh_ctl_decode(const void *p, size_t n, struct bh_ctl_msg *m) BH_MUST_CHECK;
 
 #endif

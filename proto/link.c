@@ -148,7 +148,7 @@ int bh_link_encode_into(const struct bh_link_msg *m, void *p, size_t n)
 
 	if (m->head.type == BH_LINK_DATA &&
 	    (m->u.data.body.n > BH_LINK_BODY_MAX ||
-	     m->u.data.origins.n > BH_LINK_MSG_MAX - BH_LINK_BODY_MAX - BH_LINK_HEAD - 64))
+		m->u.data.origins.n > BH_LINK_MSG_MAX - BH_LINK_BODY_MAX - BH_LINK_HEAD - 64))
 		return BH_E_LIMIT;
 	if (n != bh_link_encoded_size(m) || n > BH_LINK_MSG_MAX)
 		return BH_E_LIMIT;

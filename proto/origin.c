@@ -15,8 +15,8 @@ static int put_string(struct bh_buf *out, struct bh_str s)
 
 static int put_record(struct bh_buf *out, const struct bh_origin *o)
 {
-	const struct bh_str strings[] = {o->identifier, o->path, o->offset_first, o->offset_last,
-	    o->fp_config, o->tailing_mode};
+	const struct bh_str strings[] = {
+	    o->identifier, o->path, o->offset_first, o->offset_last, o->fp_config, o->tailing_mode};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(strings); i++) {
 		int rc = put_string(out, strings[i]);

@@ -25,16 +25,18 @@ enum bh_origin_state {
 };
 
 struct bh_origin {
-	struct bh_str identifier;   /* "file:<path>" */
-	uint64_t gen;               /* random id of the generation */
-	struct bh_str path;         /* where it is now; bytes, not text */
+	struct bh_str identifier; /* "file:<path>" */
+	uint64_t gen;             /* random id of the generation */
+	struct bh_str path;       /* where it is now; bytes, not text */
 	uint64_t dev, ino;
-	struct bh_str offset_first; /* decimal text (a cursor for the journal); end of the part before */
-	struct bh_str offset_last;  /* position after the last message of this origin in the payload */
-	uint32_t marker_len;        /* 0 = no marker; else min(256, offset) */
-	uint64_t marker_hash;       /* CRC-64 of the marker_len bytes before offset_last */
-	uint64_t fp_value;          /* 0 = not valid yet */
-	struct bh_str fp_config;    /* text that names the fingerprint's configuration; "" = none */
+	struct bh_str
+	    offset_first; /* decimal text (a cursor for the journal); end of the part before */
+	struct bh_str
+	    offset_last;         /* position after the last message of this origin in the payload */
+	uint32_t marker_len;     /* 0 = no marker; else min(256, offset) */
+	uint64_t marker_hash;    /* CRC-64 of the marker_len bytes before offset_last */
+	uint64_t fp_value;       /* 0 = not valid yet */
+	struct bh_str fp_config; /* text that names the fingerprint's configuration; "" = none */
 	struct bh_str tailing_mode; /* as configured; "" = unset */
 	int64_t ingestion_ns;       /* wall time its last line was read */
 	uint64_t last_size;         /* bytes, last size seen */
@@ -43,7 +45,8 @@ struct bh_origin {
 
 #define BH_ORIGINS_MAX 4096
 
-/* Appends the encoding of n origins. -ENOMEM or BH_E_LIMIT (more than BH_ORIGINS_MAX, string > 8 KiB). */
+/* Appends the encoding of n origins. -ENOMEM or BH_E_LIMIT (more than BH_ORIGINS_MAX, string > 8
+ * KiB). */
 int bh_origins_encode(const struct bh_origin *v, size_t n, struct bh_buf *out) BH_MUST_CHECK;
 
 /* The same in steps, for a set of unknown size: records one by one, then the head before them. */

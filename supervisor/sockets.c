@@ -357,14 +357,6 @@ int bh_sockets_open(struct bh_sockets *s, const struct bh_config *cfg)
 	return rc;
 }
 
-void bh_sockets_shut(const struct bh_sockets *s)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		if (strncmp(s->v[i].name, "uds:", 4) == 0)
-			(void)shutdown(s->v[i].fd, SHUT_RD);
-	}
-}
-
 static bool is_unix(const struct bh_socket *s)
 {
 	return strncmp(s->name, "uds:", 4) == 0;

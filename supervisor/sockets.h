@@ -38,10 +38,6 @@ void bh_sockets_close_intake(struct bh_sockets *s);
 /* Whether a Unix socket still holds a datagram that nobody has read. */
 bool bh_sockets_unread(const struct bh_sockets *s);
 
-/* Ends reception on the Unix sockets for good, at a stop: what is queued can still be read, senders
- * get EPIPE. UDP has no such thing. */
-void bh_sockets_shut(const struct bh_sockets *s);
-
 /* Closes all, and removes the Unix socket's file unless somebody else receives there. */
 void bh_sockets_release(struct bh_sockets *s);
 

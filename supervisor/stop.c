@@ -165,8 +165,6 @@ void bh_stop_begin(struct bh_supervisor *s, const char *cause)
 		bh_stop_pump(s); /* done already: the answer is there */
 		return;
 	}
-	/* From here on a client's send fails instead of ending in a queue that nobody will read. */
-	bh_sockets_shut(&s->sockets);
 	bh_info(&s->log, COMPONENT, "ordered drain begins cause=%s budget_ms=%lld", cause,
 	    (long long)s->cfg.shutdown_budget_ms);
 	/* The sockets are the supervisor's: a producer that reads until they are empty would never

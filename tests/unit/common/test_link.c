@@ -1,0 +1,132 @@
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/producer_state.h"
+#include "proto/link.h"
+#include "proto/origin.h"
+
+#define MS 1000000LL
+
+static struct bh_link_msg data_message(void)
+{
+	struct bh_link_msg m;
+
+	memset(&m, 0, sizeof(m));
+	m.head = (struct bh_link_head){.type = BH_LINK_DATA, .epoch = 1, .seq = 2};
+	m.u.data = (struct bh_link_data){.kind = BH_KIND_LOGS,
+	    .encoding = BH_ENC_ZSTD,
+	    .items = 3,
+	    .raw_len = 4,
+	    .origins = BH_STR_LIT("orig"),
+	    .body = BH_STR_LIT("the body")};
+	return m;
+}
+
+Test(link, every_type_comes_back_as_it_was_sent)
+{
+	for (int type = BH_LINK_HELLO; type <= BH_LINK_FENCE_ACK; type++) {
+		struct bh_buf a = BH_BUF_INIT, b = BH_BUF_INIT;
+		struct bh_link_msg m = data_message(), got;
+
+		if (type != BH_LINK_DATA)
+			memset(&m.u, 0, sizeof(m.u));
+		m.head.type = (enum bh_link_type)type;
+		if (type == BH_LINK_REFUSE)
+			m.u.refuse.cause = BH_REFUSE_BAD_CRC;
+		cr_assert_eq(bh_link_encode(&m, &a), 0);
+		cr_assert_eq(bh_link_decode(a.data, a.len, &got), 0, "type %d", type);
+		cr_assert_eq(bh_link_encode(&got, &b), 0);
+		cr_assert(bh_str_eq(bh_buf_view(&a), bh_buf_view(&b)), "type %d", type);
+		for (size_t n = 0; n < a.len; n++)
+			cr_assert_neq(
+			    bh_link_decode(a.data, n, &got), 0, "type %d cut at %zu", type, n);
+		(void)bh_buf_u8(&a, 0);
+		cr_assert_neq(
+		    bh_link_decode(a.data, a.len, &got), 0, "type %d with a byte behind", type);
+		bh_buf_release(&a);
+		bh_buf_release(&b);
+	}
+}
+
+Test(link, a_flipped_bit_of_data_is_noticed)
+{
+	struct bh_buf a = BH_BUF_INIT;
+	struct bh_link_msg m = data_message(), got;
+
+	cr_assert_eq(bh_link_encode(&m, &a), 0);
+	for (size_t i = 0; i < a.len * 8; i++) {
+		a.data[i / 8] = (char)(a.data[i / 8] ^ 1 << i % 8);
+		cr_assert_neq(bh_link_decode(a.data, a.len, &got), 0, "bit %zu", i);
+		a.data[i / 8] = (char)(a.data[i / 8] ^ 1 << i % 8);
+	}
+	a.data[BH_LINK_HEAD + 10] ^= 1;
+	cr_assert_eq(bh_link_decode(a.data, a.len, &got), BH_E_CORRUPT);
+	bh_buf_release(&a);
+}
+
+Test(origins, come_back_and_refuse_every_cut)
+{
+	struct bh_origin o = {.identifier = BH_STR_LIT("file:/x"),
+	    .gen = 5,
+	    .path = BH_STR_LIT("/x"),
+	    .offset_first = BH_STR_LIT("1"),
+	    .offset_last = BH_STR_LIT("22"),
+	    .marker_hash = UINT64_MAX,
+	    .state = BH_ORIGIN_DRAINING};
+	struct bh_origins_reader r;
+	struct bh_buf b = BH_BUF_INIT;
+	struct bh_origin got;
+
+	cr_assert_eq(bh_origins_encode(&o, 1, &b), 0);
+	cr_assert_eq(bh_origins_begin(&r, b.data, b.len), 0);
+	cr_assert_eq(bh_origins_next(&r, &got), 1);
+	cr_assert(bh_str_eq(got.offset_last, o.offset_last));
+	cr_assert_eq(got.marker_hash, UINT64_MAX);
+	cr_assert_eq(got.state, BH_ORIGIN_DRAINING);
+	cr_assert_eq(bh_origins_next(&r, &got), 0);
+	for (size_t n = 1; n < b.len; n++) {
+		int rc = bh_origins_begin(&r, b.data, n);
+
+		cr_assert(rc || bh_origins_next(&r, &got) < 0, "cut at %zu", n);
+	}
+	bh_buf_release(&b);
+}
+
+Test(producer_state, greets_every_50_ms_and_renews_after_400_ms_of_silence)
+{
+	struct bh_link_fsm f;
+
+	bh_link_fsm_init(&f, 0);
+	cr_assert_eq(bh_link_fsm_tick(&f, 0, false), BH_LINK_DO_HELLO);
+	cr_assert_eq(bh_link_fsm_tick(&f, 49 * MS, false), BH_LINK_DO_NOTHING);
+	cr_assert_eq(bh_link_fsm_tick(&f, 50 * MS, false), BH_LINK_DO_HELLO);
+	cr_assert_eq(bh_link_fsm_tick(&f, 400 * MS, false), BH_LINK_DO_RENEW);
+	cr_assert_eq(f.state, BH_LINK_GREETING);
+}
+
+Test(producer_state, a_dead_forwarder_is_greeted_once_a_second_and_never_renewed)
+{
+	struct bh_link_fsm f;
+
+	bh_link_fsm_init(&f, 0);
+	bh_link_fsm_peer(&f, false, 0);
+	cr_assert_eq(bh_link_fsm_tick(&f, 0, true), BH_LINK_DO_HELLO);
+	cr_assert_eq(bh_link_fsm_tick(&f, 999 * MS, true), BH_LINK_DO_NOTHING);
+	cr_assert_eq(bh_link_fsm_tick(&f, 1000 * MS, true), BH_LINK_DO_HELLO);
+}
+
+Test(producer_state,
+    an_idle_link_needs_no_wake_up_and_silence_counts_only_with_something_outstanding)
+{
+	struct bh_link_fsm f;
+
+	bh_link_fsm_init(&f, 0);
+	(void)bh_link_fsm_tick(&f, 0, false);
+	bh_link_fsm_ready(&f, 10 * MS);
+	cr_assert_eq(bh_link_fsm_next(&f, false), -1);
+	cr_assert_eq(bh_link_fsm_tick(&f, 10000 * MS, false), BH_LINK_DO_NOTHING);
+	bh_link_fsm_sent(&f, 10000 * MS);
+	cr_assert_eq(bh_link_fsm_tick(&f, 10199 * MS, true), BH_LINK_DO_NOTHING);
+	cr_assert_eq(bh_link_fsm_tick(&f, 10200 * MS, true), BH_LINK_DO_HELLO);
+}

@@ -1,0 +1,197 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "common/buf.h"
+#include "common/rng.h"
+#include "forwarder/positions.h"
+
+#define GEN 42
+
+static struct bh_origin part(const char *first, const char *last)
+{
+	return (struct bh_origin){
+	    .identifier = BH_STR_LIT("file:/a"),
+	    .gen = GEN,
+	    .offset_first = bh_str_from(first),
+	    .offset_last = bh_str_from(last),
+	};
+}
+
+static void add(struct bh_positions *ps, const char *first, const char *last, uint64_t ord)
+{
+	struct bh_origin o = part(first, last);
+
+	cr_assert_eq(bh_positions_add(ps, &o, ord), 0);
+}
+
+static void stage(struct bh_positions *ps, uint64_t ord, bool settled)
+{
+	struct bh_origin o = part("", "");
+	struct bh_buf b = BH_BUF_INIT;
+
+	cr_assert_eq(bh_origins_encode(&o, 1, &b), 0);
+	bh_positions_stage(ps, bh_buf_view(&b), ord, settled);
+	bh_buf_release(&b);
+}
+
+static void commit(struct bh_positions *ps, uint64_t ord, bool settled)
+{
+	stage(ps, ord, settled);
+	bh_positions_apply(ps);
+}
+
+struct seen {
+	char safe[24], delivered[24];
+};
+
+static int look(void *ctx, const struct bh_origin *row)
+{
+	struct seen *s = ctx;
+
+	(void)snprintf(
+	    s->safe, sizeof(s->safe), "%.*s", (int)row->offset_last.n, row->offset_last.p);
+	(void)snprintf(s->delivered, sizeof(s->delivered), "%.*s", (int)row->offset_first.n,
+	    row->offset_first.p);
+	return 0;
+}
+
+static void expect(const struct bh_positions *ps, const char *safe, const char *delivered)
+{
+	struct seen s;
+
+	cr_assert_eq(bh_positions_each(ps, look, &s), 0);
+	cr_assert_str_eq(s.safe, safe);
+	cr_assert_str_eq(s.delivered, delivered);
+}
+
+Test(positions, move_over_an_unbroken_run_only)
+{
+	struct bh_positions ps;
+
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	add(&ps, "0", "10", 1);
+	add(&ps, "10", "20", 2);
+	add(&ps, "20", "30", 3);
+	expect(&ps, "0", "0");
+	commit(&ps, 2, true);
+	expect(&ps, "0", "0");
+	commit(&ps, 1, true);
+	expect(&ps, "20", "20");
+	commit(&ps, 3, true);
+	expect(&ps, "30", "30");
+	bh_positions_release(&ps);
+}
+
+Test(positions, a_row_makes_safe_but_not_delivered)
+{
+	struct bh_positions ps;
+
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	add(&ps, "0", "10", 1);
+	add(&ps, "10", "20", 2);
+	commit(&ps, 1, false);
+	commit(&ps, 2, true);
+	expect(&ps, "20", "0");
+	commit(&ps, 1, true);
+	expect(&ps, "20", "20");
+	bh_positions_release(&ps);
+}
+
+Test(positions, undo_leaves_everything_as_it_was)
+{
+	struct bh_positions ps;
+
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	add(&ps, "0", "10", 1);
+	stage(&ps, 1, true);
+	bh_positions_undo(&ps);
+	expect(&ps, "0", "0");
+	commit(&ps, 1, true);
+	expect(&ps, "10", "10");
+	bh_positions_release(&ps);
+}
+
+Test(positions, a_part_behind_a_gap_is_refused_and_counted)
+{
+	struct bh_origin o = part("30", "40");
+	struct bh_positions ps;
+
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	add(&ps, "0", "10", 1);
+	cr_assert_neq(bh_positions_add(&ps, &o, 2), 0);
+	cr_assert_eq(ps.gaps, 1);
+	commit(&ps, 1, true);
+	commit(&ps, 2, true);
+	expect(&ps, "10", "10");
+	bh_positions_release(&ps);
+}
+
+Test(positions, after_a_restart_the_rows_alone_say_what_is_delivered)
+{
+	struct bh_origin row = part("0", "30"), spooled = part("10", "20");
+	struct bh_positions ps;
+
+	/* 0-10 and 20-30 were delivered, 10-20 is a row: what was settled behind it needs no memory
+	 */
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	cr_assert_eq(bh_positions_load(&ps, &row, 3, 0), 0);
+	cr_assert_eq(bh_positions_load_part(&ps, &spooled, 2), 0);
+	commit(&ps, 2, true);
+	expect(&ps, "30", "30");
+	add(&ps, "30", "40", 65537);
+	commit(&ps, 65537, true);
+	expect(&ps, "40", "40");
+	bh_positions_release(&ps);
+}
+
+Test(positions, a_new_epoch_starts_at_safe_again)
+{
+	struct bh_positions ps;
+
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	add(&ps, "0", "10", 1);
+	commit(&ps, 1, false);
+	bh_positions_rewind_tips(&ps);
+	add(&ps, "10", "25", 2);
+	commit(&ps, 2, false);
+	expect(&ps, "25", "0");
+	bh_positions_release(&ps);
+}
+
+Test(positions, any_order_of_ends_closes_at_the_last_byte_and_never_goes_back)
+{
+	struct bh_rng rng;
+
+	bh_rng_seed(&rng, 1);
+	for (int round = 0; round < 200; round++) {
+		unsigned order[16], n = 16;
+		struct bh_positions ps;
+		int last = 0;
+
+		cr_assert_eq(bh_positions_init(&ps), 0);
+		for (unsigned i = 0; i < n; i++) {
+			char a[8], b[8];
+
+			(void)snprintf(a, sizeof(a), "%u", i * 10);
+			(void)snprintf(b, sizeof(b), "%u", i * 10 + 10);
+			add(&ps, a, b, i + 1);
+			order[i] = i + 1;
+		}
+		for (unsigned i = n - 1; i > 0; i--) {
+			unsigned j = (unsigned)(bh_rng_u64(&rng) % (i + 1)), t = order[i];
+
+			order[i] = order[j];
+			order[j] = t;
+		}
+		for (unsigned i = 0; i < n; i++) {
+			struct seen s;
+
+			commit(&ps, order[i], true);
+			cr_assert_eq(bh_positions_each(&ps, look, &s), 0);
+			cr_assert_geq((int)strtol(s.delivered, NULL, 10), last);
+			last = (int)strtol(s.delivered, NULL, 10);
+		}
+		expect(&ps, "160", "160");
+		bh_positions_release(&ps);
+	}
+}

@@ -1,0 +1,96 @@
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "common/crc.h"
+#include "logs-agent/generation.h"
+#include "logs-agent/glob.h"
+#include "logs-agent/record.h"
+
+Test(record, escapes_every_byte_to_valid_json)
+{
+	static const struct {
+		struct bh_str in;
+		const char *want;
+	} rows[] = {
+	    {{"plain", 5}, "plain"},
+	    {{"a\"b\\c", 5}, "a\\\"b\\\\c"},
+	    {{"\0\x01\x1f", 3}, "\\u0000\\u0001\\u001f"},
+	    {{"t\tn\nr\r", 6}, "t\\tn\\nr\\r"},
+	    {{"\xff", 1}, "\xef\xbf\xbd"},
+	    {{"\xed\xa0\x80", 3}, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+	    {{"\xc0\xaf", 2}, "\xef\xbf\xbd\xef\xbf\xbd"},
+	    {{"\xe4\xb8", 2}, "\xef\xbf\xbd\xef\xbf\xbd"},
+	    {{"\x7f\xc3\xa9", 3}, "\x7f\xc3\xa9"},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(rows); i++) {
+		struct bh_buf out = BH_BUF_INIT;
+
+		cr_assert_eq(bh_json_escape(&out, rows[i].in), 0);
+		cr_expect_str_eq(out.data, rows[i].want, "row %zu", i);
+		bh_buf_release(&out);
+	}
+}
+
+Test(record, trims_the_white_space_of_the_table_and_nothing_else)
+{
+	static const char *const rows[][2] = {
+	    {"  a b \t\r", "a b"},
+	    {"\xc2\xa0x\xe2\x80\x89", "x"},
+	    {"\xc2\x85", ""},
+	    {"\xef\xbb\xbfz", "\xef\xbb\xbfz"},
+	    {"\xa0q\x85", "\xa0q\x85"},
+	    {"", ""},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(rows); i++) {
+		struct bh_str s = bh_record_trim(bh_str_from(rows[i][0]));
+
+		cr_expect(bh_str_eq(s, bh_str_from(rows[i][1])), "row %zu: %.*s", i, (int)s.n, s.p);
+	}
+}
+
+Test(glob, follows_gos_rules)
+{
+	static const struct {
+		const char *pattern, *name;
+		bool match;
+	} rows[] = {
+	    {"*.log", "a.log", true},
+	    {"*.log", ".hidden.log", true},
+	    {"*", "", true},
+	    {"a*b*c", "axxbyyc", true},
+	    {"a*b*c", "axxbyy", false},
+	    {"?.log", "a.log", true},
+	    {"?.log", ".log", false},
+	    {"[a-c]x", "bx", true},
+	    {"[^a-c]x", "bx", false},
+	    {"[^a-c]x", "dx", true},
+	    {"[!a]x", "!x", true},
+	    {"\\*x", "*x", true},
+	    {"\\*x", "ax", false},
+	    {"app.log", "app.log.1", false},
+	    {"[a", "a", false},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(rows); i++)
+		cr_expect_eq(bh_glob_match(rows[i].pattern, rows[i].name), rows[i].match,
+		    "%s against %s", rows[i].pattern, rows[i].name);
+}
+
+Test(window, keeps_the_last_bytes_however_they_came)
+{
+	char all[1000], last[BH_MARKER_MAX];
+
+	for (size_t i = 0; i < sizeof(all); i++)
+		all[i] = (char)(i * 7);
+	memcpy(last, all + sizeof(all) - BH_MARKER_MAX, BH_MARKER_MAX);
+	for (size_t step = 1; step <= sizeof(all); step += 13) {
+		struct bh_window w = {.n = 0};
+
+		for (size_t at = 0; at < sizeof(all); at += step)
+			bh_window_add(&w, all + at, BH_MIN(step, sizeof(all) - at));
+		cr_assert_eq(w.n, BH_MARKER_MAX);
+		cr_assert_eq(memcmp(w.bytes, last, BH_MARKER_MAX), 0, "step %zu", step);
+	}
+}
