@@ -99,7 +99,11 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
 	} else if (event == NNG_PIPE_EV_ADD_POST) {
 		atomic_fetch_add(&peers->live, 1);
 	} else if (event == NNG_PIPE_EV_REM_POST) {
-		atomic_fetch_sub(&peers->live, 1);
+		/* A pipe that was refused is removed without ever having been added. */
+		int live = atomic_load(&peers->live);
+
+		while (live > 0 && !atomic_compare_exchange_weak(&peers->live, &live, live - 1))
+			;
 	}
 }
 
