@@ -329,13 +329,15 @@ int bh_store_open(struct bh_store **out, const struct bh_store_config *cfg, stru
 	if (!s)
 		return bh_err_set(err, -ENOMEM, "store");
 	s->cfg = *cfg;
-	n = snprintf(s->path, sizeof(s->path), "%s/spool.db", cfg->dir);
-	if (n < 0 || (size_t)n >= sizeof(s->path)) {
+	n = snprintf(s->dir, sizeof(s->dir), "%s", cfg->dir);
+	if (n < 0 || (size_t)n >= sizeof(s->dir)) {
 		free(s);
 		return bh_err_set(err, -ENAMETOOLONG, "run_path %s", cfg->dir);
 	}
+	s->cfg.dir = s->dir;
+	(void)snprintf(s->path, sizeof(s->path), "%s/spool.db", s->dir);
 	(void)snprintf(s->wal, sizeof(s->wal), "%s-wal", s->path);
-	(void)snprintf(s->ballast, sizeof(s->ballast), "%s/spool.ballast", cfg->dir);
+	(void)snprintf(s->ballast, sizeof(s->ballast), "%s/spool.ballast", s->dir);
 	(void)umask(0077);
 	rc = open_or_replace(s, err);
 	if (rc) {

@@ -38,7 +38,8 @@ enum stmt {
 
 struct bh_store {
 	struct bh_store_config cfg;
-	char path[NAME_CAP], ballast[NAME_CAP + 16], wal[NAME_CAP + 16], aside[NAME_CAP + 64];
+	char dir[NAME_CAP]; /* own copy; cfg.dir points at it */
+	char path[NAME_CAP + 16], ballast[NAME_CAP + 32], wal[NAME_CAP + 32], aside[NAME_CAP + 80];
 	sqlite3 *db;
 	sqlite3_stmt *st[ST__N];
 	uint8_t id[BH_STORE_ID_BYTES];
