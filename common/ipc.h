@@ -38,8 +38,8 @@ struct bh_ipc_config {
 	size_t recv_max;        /* bytes; larger messages close the pipe */
 	int send_buf, recv_buf; /* messages */
 	uid_t peer_uid;         /* who may connect; (uid_t)-1 = own uid */
-	int64_t recycle_ns; /* listeners: recycle when no message and no live peer for so long while
-			     * bh_ipc_expect_peer(true); 0 = never */
+	int64_t recycle_ns;     /* listeners: recycle when there is no live peer for so long while
+				 * bh_ipc_expect_peer(true), four times as long otherwise; 0 = never */
 };
 
 struct bh_ipc;
@@ -57,11 +57,15 @@ int bh_ipc_open(struct bh_ipc **out, struct bh_loop *loop, struct bh_log *log,
  * peer, *msg is kept. Other errors: BH_E_NET. */
 int bh_ipc_send(struct bh_ipc *ipc, struct bh_ipc_msg **msg) BH_MUST_CHECK;
 
-/* Listener rule: whether a live peer ought to be there (PEER_STATE RUNNING). */
+/* Listener rule: whether a live peer ought to be there (PEER_STATE RUNNING). A peer that is still
+ * starting may have been killed inside the handshake before, so the listener is renewed, more
+ * slowly, without this too. Nothing wakes up while a peer is there. */
 void bh_ipc_expect_peer(struct bh_ipc *ipc, bool expected);
 
 /* Renewal: the old nng socket is left behind (closing it may block for ever), a new one dials the
- * same path. The caller counts and asks for a restart after 16. */
+ * same path. What still arrives through old PULL sockets is given on: where the old connection
+ * lives, the other side spreads its messages over both. On an error everything is as before. The
+ * caller counts and asks for a restart after 16. */
 int bh_ipc_renew(struct bh_ipc *ipc, struct bh_err *err) BH_MUST_CHECK;
 unsigned bh_ipc_renewals(const struct bh_ipc *ipc);
 

@@ -36,7 +36,8 @@ struct bh_producer {
 	bool first_ready_done, hello_pending, resuming;
 	bool fence_pending, fence_unsent;
 	uint64_t fence_seq;
-	uint64_t resumed; /* RESUME messages taken since WELCOME */
+	uint64_t resumed;  /* RESUME messages taken since WELCOME */
+	uint64_t received; /* what the forwarder last said it has, in an unbroken run */
 	uint64_t malformed;
 };
 
@@ -58,6 +59,12 @@ static bool outstanding(const struct bh_producer *p)
 	return p->base + 1 < p->next || p->fence_pending;
 }
 
+/* Without credit a lost ACK would leave nobody to speak first: then we ask. */
+static bool waits(const struct bh_producer *p)
+{
+	return outstanding(p) || (p->fsm.state == BH_LINK_READY && p->credit_msgs == 0);
+}
+
 static struct slot *slot_of(struct bh_producer *p, uint64_t seq)
 {
 	return &p->window[seq % BH_LINK_WINDOW];
@@ -67,7 +74,7 @@ static void on_tick(struct bh_timer *t);
 
 static void arm(struct bh_producer *p)
 {
-	int64_t at = bh_link_fsm_next(&p->fsm, outstanding(p));
+	int64_t at = bh_link_fsm_next(&p->fsm, waits(p));
 
 	if (at < 0)
 		bh_timer_cancel(&p->tick);
@@ -212,6 +219,7 @@ static void on_welcome(struct bh_producer *p, const struct bh_link_msg *m)
 	take_credit(p, &m->head);
 	if (p->fsm.state != BH_LINK_GREETING)
 		return;
+	p->received = m->head.seq;
 	if (m->u.welcome.resume_follows) {
 		/* It forgot what it had called durable: its store was replaced, our positions mean
 		 * nothing to it. */
@@ -247,19 +255,23 @@ static void on_resume(struct bh_producer *p, const struct bh_link_msg *m)
 	}
 	if (rc < 0)
 		p->malformed++;
+	/* Many rows take their time; it is not the forwarder's silence. */
+	bh_link_fsm_heard(&p->fsm, now(p));
 	if (m->u.resume.last)
 		become_ready(p);
 }
 
 static void on_ack(struct bh_producer *p, const struct bh_link_msg *m)
 {
-	uint64_t before = p->base;
+	bool progress = m->head.base_seq > p->base || m->head.seq > p->received;
+	bool complete = m->head.seq + 1 >= p->next && !p->fence_pending;
 
 	take_credit(p, &m->head);
 	advance(p, m->head.base_seq);
-	/* A sign of life counts only when nothing is missing: a lost message must end in a
-	 * greeting. */
-	if (p->base > before || m->head.seq + 1 >= p->sent)
+	p->received = BH_MAX(p->received, m->head.seq);
+	/* A sign of life counts only when something moved or nothing is missing: a lost message,
+	 * and a socket that takes nothing any more, must end in a greeting. */
+	if (progress || (complete && p->fsm.state == BH_LINK_READY))
 		bh_link_fsm_heard(&p->fsm, now(p));
 	if (p->fsm.state == BH_LINK_READY)
 		p->cfg.ops->credit(p->cfg.ctx);
@@ -318,8 +330,9 @@ static void on_answer(void *ctx, struct bh_ipc_msg *msg)
 
 	if (bh_link_decode(bh_ipc_msg_data(msg), bh_ipc_msg_size(msg), &m))
 		p->malformed++;
-	else if (m.head.epoch == p->epoch || m.head.type == BH_LINK_STALE)
-		dispatch(p, &m);
+	else if ((m.head.epoch == p->epoch) != (m.head.type == BH_LINK_STALE))
+		dispatch(
+		    p, &m); /* STALE names the epoch that replaced ours; an heir may read it too */
 	bh_ipc_msg_free(msg);
 	arm(p);
 }
@@ -341,7 +354,7 @@ static void renew(struct bh_producer *p)
 static void on_tick(struct bh_timer *t)
 {
 	struct bh_producer *p = BH_CONTAINER(t, struct bh_producer, tick);
-	enum bh_link_action action = bh_link_fsm_tick(&p->fsm, now(p), outstanding(p));
+	enum bh_link_action action = bh_link_fsm_tick(&p->fsm, now(p), waits(p));
 
 	if (action == BH_LINK_DO_RENEW)
 		renew(p);
@@ -469,7 +482,6 @@ void bh_producer_fence(struct bh_producer *p)
 void bh_producer_peer_running(struct bh_producer *p, bool running)
 {
 	bh_link_fsm_peer(&p->fsm, running, now(p));
-	/* A forwarder that came back knows nothing of us: greet it at once. */
 	if (running && p->fsm.state == BH_LINK_GREETING)
 		send_hello(p);
 	arm(p);

@@ -5,8 +5,9 @@
 #include "common/crc.h"
 #include "common/err.h"
 
-#define CRC_SIZE  4
-#define DATA_PART 42 /* kind, encoding, items, raw_len, two times, two lengths */
+#define CRC_SIZE      4
+#define DATA_PART     42 /* kind, encoding, items, raw_len, two times, two lengths */
+#define ORIGINS_LIMIT (BH_LINK_MSG_MAX - BH_LINK_BODY_MAX - BH_LINK_HEAD - DATA_PART - CRC_SIZE)
 
 const char *bh_encoding_name(enum bh_encoding e)
 {
@@ -147,8 +148,7 @@ int bh_link_encode_into(const struct bh_link_msg *m, void *p, size_t n)
 	struct writer w = {p, n, false};
 
 	if (m->head.type == BH_LINK_DATA &&
-	    (m->u.data.body.n > BH_LINK_BODY_MAX ||
-		m->u.data.origins.n > BH_LINK_MSG_MAX - BH_LINK_BODY_MAX - BH_LINK_HEAD - 64))
+	    (m->u.data.body.n > BH_LINK_BODY_MAX || m->u.data.origins.n > ORIGINS_LIMIT))
 		return BH_E_LIMIT;
 	if (n != bh_link_encoded_size(m) || n > BH_LINK_MSG_MAX)
 		return BH_E_LIMIT;
@@ -205,7 +205,8 @@ static int get_data(struct bh_cur *c, struct bh_link_data *d)
 	d->last_ts_ms = (int64_t)bh_cur_u64(c);
 	origins = bh_cur_u32(c);
 	body = bh_cur_u64(c);
-	if (kind == 0 || kind >= BH_KIND__END || encoding >= BH_ENC__N || body > BH_LINK_BODY_MAX)
+	if (kind == 0 || kind >= BH_KIND__END || encoding >= BH_ENC__N || body > BH_LINK_BODY_MAX ||
+	    origins > ORIGINS_LIMIT)
 		return BH_E_FORMAT;
 	d->kind = (enum bh_kind)kind;
 	d->encoding = (enum bh_encoding)encoding;

@@ -49,8 +49,10 @@ int bh_origin_encode(const struct bh_origin *o, struct bh_buf *records)
 
 	(void)bh_buf_u32(records, 0);
 	rc = put_record(records, o);
-	if (rc)
+	if (rc) {
+		records->len = at; /* no half record stays behind */
 		return rc;
+	}
 	patch_u32(records->data + at, (uint32_t)(records->len - at - 4));
 	return 0;
 }
@@ -65,10 +67,13 @@ static int put_set_head(size_t n, struct bh_buf *out)
 
 int bh_origins_encode(const struct bh_origin *v, size_t n, struct bh_buf *out)
 {
+	size_t at = out->len;
 	int rc = put_set_head(n, out);
 
 	for (size_t i = 0; i < n && !rc; i++)
 		rc = bh_origin_encode(&v[i], out);
+	if (rc)
+		out->len = at;
 	return rc;
 }
 

@@ -147,22 +147,40 @@ Test(ipc, an_oversize_message_is_not_received_and_the_next_one_is, .timeout = 60
 	done(&f);
 }
 
+/* The stranger speaks the handshake by hand: a PUSH socket of this nng uses freed memory when the
+ * other side closes right after the handshake, and the stranger's health is not what is tested. */
+static int knock(const char *path)
+{
+	static const unsigned char push_greeting[8] = {0, 'S', 'P', 0, 0, 0x50, 0, 0};
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	cr_assert_geq(fd, 0);
+	memcpy(sa.sun_path, path, strlen(path) + 1);
+	cr_assert_eq(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	cr_assert_eq(send(fd, push_greeting, 8, MSG_NOSIGNAL), 8);
+	return fd;
+}
+
 Test(ipc, a_peer_of_another_user_is_refused, .timeout = 60)
 {
 	struct fixture f = {.received = 0};
+	int64_t end = bh_mono_ns(&bh_clock_system) + DEADLINE_NS;
+	char byte;
+	ssize_t got;
+	int fd;
 
 	open_listener(&f, 1000, getuid() + 1);
-	open_dialer(&f);
-	for (int i = 0; i < 20; i++) {
-		struct bh_ipc_msg *msg = NULL;
-
-		cr_assert_eq(bh_ipc_msg_new(&msg, 10), 0);
-		(void)!bh_ipc_send(f.dialer, &msg);
-		bh_ipc_msg_free(msg);
-		turn_for(&f, 10 * BH_NS_PER_MS);
-	}
+	fd = knock(f.path);
+	do {
+		cr_assert_eq(bh_loop_turn(&f.loop, 10 * BH_NS_PER_MS), 0);
+		got = recv(fd, &byte, 1, MSG_DONTWAIT); /* its greeting, then the end */
+	} while (got != 0 && bh_mono_ns(&bh_clock_system) < end);
+	cr_assert_eq(got, 0, "the connection was left open");
+	cr_assert_eq(bh_ipc_refused(f.listener), 1);
+	cr_assert_not(bh_ipc_connected(f.listener));
 	cr_assert_eq(f.received, 0);
-	cr_assert_gt(bh_ipc_refused(f.listener), 0);
+	(void)close(fd);
 	done(&f);
 }
 
