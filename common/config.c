@@ -6,9 +6,9 @@
 
 #include "common/config_value.h"
 
-#define MAGIC       0x63666862u /* "bhfc" */
-#define VERSION     1
-#define SOURCES_MAX 100000
+#define MAGIC            0x63666862u /* "bhfc" */
+#define VERSION          1
+#define SOURCE_BYTES_MIN (9 * sizeof(uint32_t)) /* seven texts and two lists, all empty */
 
 static const char *const role_names[BH_ROLE__N] = {"supervisor", "dogstatsd", "logs", "forwarder"};
 
@@ -234,7 +234,7 @@ static int get_sources(struct bh_cur *c, struct bh_config *cfg)
 {
 	uint32_t n = bh_cur_u32(c);
 
-	if (c->failed || n > SOURCES_MAX)
+	if (c->failed || n > c->left / SOURCE_BYTES_MIN)
 		return BH_E_FORMAT;
 	if (n == 0)
 		return 0;

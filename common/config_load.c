@@ -2,55 +2,31 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/config_finding.h"
+#include "common/config_hostname.h"
 #include "common/config_sources.h"
 #include "common/config_value.h"
 #include "common/config_yaml.h"
 #include "common/nearest.h"
 
-#define PATH_CAP    4096
-#define KEY_CAP     256
-#define NEAR_ENOUGH 3
-#define FILE_NAME   "datadog.yaml"
-
-void bh_finding_add(struct bh_findings *f, enum bh_finding_level level, const char *fmt, ...)
-{
-	struct bh_finding *grown = reallocarray(f->v, f->n + 1, sizeof(*grown));
-	char text[BH_ERR_TEXT_MAX];
-	va_list ap;
-
-	f->errors += level == BH_FINDING_ERROR;
-	if (!grown)
-		return;
-	f->v = grown;
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	f->v[f->n].level = level;
-	f->v[f->n].text = strdup(text);
-	if (f->v[f->n].text)
-		f->n++;
-}
-
-void bh_findings_release(struct bh_findings *f)
-{
-	for (size_t i = 0; i < f->n; i++)
-		free(f->v[i].text);
-	free(f->v);
-	*f = (struct bh_findings){NULL, 0, 0};
-}
+#define PATH_CAP  4096
+#define KEY_CAP   256
+#define WHERE_CAP (PATH_CAP + 32)
+#define FILE_NAME "datadog.yaml"
 
 struct load {
 	struct bh_config *cfg;
 	struct bh_findings *findings;
 	const char *file;
+	char hostname_at[WHERE_CAP]; /* where these two were set last */
+	bool confd_set;
 };
 
 static bool below(const char *key, const char *prefix)
@@ -82,19 +58,30 @@ static bool is_section(const char *key)
 	return false;
 }
 
-static void unknown_key(struct load *l, const struct bh_yaml *n, const char *key)
+/* A key out of its section counts as near: batch_wait for logs_config.batch_wait. */
+static const char *nearest_option(const char *key)
 {
+	size_t tolerance = bh_edit_tolerance(key), best_distance = tolerance + 1;
 	const char *best = NULL;
-	size_t best_distance = NEAR_ENOUGH + 1;
 
 	for (size_t i = 0; i < bh_options_n; i++) {
-		size_t d = bh_edit_distance(key, bh_options[i].key, NEAR_ENOUGH);
+		const char *known = bh_options[i].key, *tail = strrchr(known, '.');
+		size_t d = bh_edit_distance(key, known, tolerance);
 
+		if (tail && strcmp(tail + 1, key) == 0 && bh_options[i].type != BH_OPT_IGNORED)
+			d = BH_MIN(d, 1);
 		if (d < best_distance) {
 			best_distance = d;
-			best = bh_options[i].key;
+			best = known;
 		}
 	}
+	return best;
+}
+
+static void unknown_key(struct load *l, const struct bh_yaml *n, const char *key)
+{
+	const char *best = bh_findings_full(l->findings) ? NULL : nearest_option(key);
+
 	if (best)
 		bh_finding_add(l->findings, BH_FINDING_WARNING,
 		    "%s:%d:%d: unknown key %.100s; did you mean %s?", l->file, n->key_line,
@@ -116,21 +103,47 @@ static void set_list(struct load *l, const struct bh_option *o, const struct bh_
 	}
 }
 
-/* How bad a refused value is. The Agent goes on with the default of batch_wait (spec/logs.md §14).
- */
-static enum bh_finding_level value_refused(struct load *l, const struct bh_option *o)
+/* Like the Agent, a wrong batch_wait costs the value, not the start (spec/logs.md §14). */
+static void value_refused(
+    struct load *l, const struct bh_option *o, const char *where, const struct bh_err *err)
 {
-	if (strcmp(o->key, "logs_config.batch_wait") != 0)
-		return BH_FINDING_ERROR;
+	if (strcmp(o->key, "logs_config.batch_wait") != 0) {
+		bh_finding_add(l->findings, BH_FINDING_ERROR, "%s: %s", where,
+		    err->text[0] ? err->text : bh_err_name(-ENOMEM));
+		return;
+	}
 	if (bh_config_set(l->cfg, o, o->def, NULL))
 		BH_BUG(o->key);
-	return BH_FINDING_WARNING;
+	bh_finding_add(
+	    l->findings, BH_FINDING_WARNING, "%s: %s; %s is used", where, err->text, o->def);
+}
+
+static void set_text_option(
+    struct load *l, const struct bh_option *o, const char *text, const char *where)
+{
+	struct bh_err err = BH_ERR_INIT;
+
+	if (bh_config_set(l->cfg, o, text, &err)) {
+		value_refused(l, o, where, &err);
+		return;
+	}
+	if (o->offset == offsetof(struct bh_config, hostname))
+		(void)snprintf(l->hostname_at, sizeof(l->hostname_at), "%s", where);
+	if (o->offset == offsetof(struct bh_config, confd_path))
+		l->confd_set = true;
+}
+
+static bool is_null(const struct bh_yaml *n)
+{
+	return n->type == BH_YAML_SCALAR && n->plain &&
+	       (n->text[0] == '\0' || strcasecmp(n->text, "null") == 0 ||
+		   strcmp(n->text, "~") == 0);
 }
 
 static void set_option(
     struct load *l, const struct bh_option *o, const struct bh_yaml *n, const char *key)
 {
-	struct bh_err err = BH_ERR_INIT;
+	char where[WHERE_CAP];
 
 	if (o->type == BH_OPT_IGNORED) {
 		bh_finding_add(l->findings, BH_FINDING_WARNING,
@@ -147,14 +160,10 @@ static void set_option(
 		    "%s:%d:%d: %s: a plain value is wanted", l->file, n->line, n->col, key);
 		return;
 	}
-	/* `key:` with nothing behind it means unset */
-	if (n->plain &&
-	    (n->text[0] == '\0' || strcmp(n->text, "null") == 0 || strcmp(n->text, "~") == 0))
+	if (is_null(n)) /* `key:` with nothing behind it means unset */
 		return;
-	if (!bh_config_set(l->cfg, o, n->text, &err))
-		return;
-	bh_finding_add(l->findings, value_refused(l, o), "%s:%d:%d: %s", l->file, n->line, n->col,
-	    err.text[0] ? err.text : bh_err_name(-ENOMEM));
+	(void)snprintf(where, sizeof(where), "%s:%d:%d", l->file, n->line, n->col);
+	set_text_option(l, o, n->text, where);
 }
 
 static void report_duplicates(struct load *l, const struct bh_yaml *map)
@@ -182,8 +191,11 @@ static void read_map(struct load *l, const struct bh_yaml *map, const char *pref
 			set_option(l, o, n, key);
 		else if (n->type == BH_YAML_MAP && is_section(key))
 			read_map(l, n, key);
-		else if (!(n->type == BH_YAML_SCALAR && is_section(key) && n->text[0] == '\0'))
+		else if (!is_section(key))
 			unknown_key(l, n, key);
+		else if (!is_null(n))
+			bh_finding_add(l->findings, BH_FINDING_ERROR,
+			    "%s:%d:%d: %s: a map of keys is wanted", l->file, n->line, n->col, key);
 	}
 }
 
@@ -212,8 +224,8 @@ static void env_name(const char *key, const char *prefix, char *out, size_t cap)
 
 static void apply_env(struct load *l, const struct bh_option *o, const char *name, char *const *env)
 {
-	struct bh_err err = BH_ERR_INIT;
 	const char *value = name[0] ? env_value(env, name) : NULL;
+	char where[KEY_CAP + 16];
 
 	if (!value)
 		return;
@@ -222,9 +234,8 @@ static void apply_env(struct load *l, const struct bh_option *o, const char *nam
 		    "environment %s: %s is known but has no effect in this version", name, o->key);
 		return;
 	}
-	if (bh_config_set(l->cfg, o, value, &err))
-		bh_finding_add(
-		    l->findings, value_refused(l, o), "environment %s: %s", name, err.text);
+	(void)snprintf(where, sizeof(where), "environment %s", name);
+	set_text_option(l, o, value, where);
 }
 
 static void read_env(struct load *l, char *const *env)
@@ -262,7 +273,8 @@ static bool find_file(const char *path, char *out, size_t cap)
 	}
 	for (size_t i = 0; i < BH_ARRAY_LEN(dirs); i++) {
 		(void)snprintf(out, cap, "%s/%s", dirs[i], FILE_NAME);
-		if (access(out, F_OK) == 0)
+		/* one that cannot be looked at is there: reading it will say why it cannot */
+		if (access(out, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR))
 			return true;
 	}
 	return false;
@@ -295,42 +307,19 @@ static void set_text(char **at, const char *text)
 	*at = copy;
 }
 
-static bool valid_hostname(const char *s)
-{
-	size_t n = strlen(s);
-
-	return n > 0 && n <= 255 &&
-	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") ==
-		   n &&
-	       s[0] != '-' && s[0] != '.' && strcmp(s, "localhost") != 0;
-}
-
-static void resolve_hostname(struct load *l)
-{
-	char name[256] = "";
-
-	if (l->cfg->hostname[0]) {
-		if (!valid_hostname(l->cfg->hostname))
-			bh_finding_add(l->findings, BH_FINDING_ERROR,
-			    "hostname: \"%.100s\" is not a host name (RFC 1123)", l->cfg->hostname);
-		return;
-	}
-	if (gethostname(name, sizeof(name) - 1) < 0 || name[0] == '\0')
-		(void)snprintf(name, sizeof(name), "localhost");
-	if (!valid_hostname(name))
-		bh_finding_add(l->findings, BH_FINDING_WARNING,
-		    "hostname: this host calls itself \"%.100s\"; set hostname", name);
-	set_text(&l->cfg->hostname, name);
-}
-
 /* conf.d stands beside the file when nothing else is said. */
 static void default_confd(struct load *l)
 {
 	const char *slash = strrchr(l->file, '/');
 	char dir[PATH_CAP];
 
-	if (l->cfg->confd_path[0])
+	if (l->cfg->confd_path[0]) {
+		if (l->confd_set && access(l->cfg->confd_path, F_OK) < 0)
+			bh_finding_add(l->findings, BH_FINDING_WARNING,
+			    "%s: confd_path: %s; there are no log sources", l->cfg->confd_path,
+			    strerror(errno));
 		return;
+	}
 	(void)snprintf(dir, sizeof(dir), "%.*s/conf.d", slash ? (int)(slash - l->file) : 1,
 	    slash ? l->file : ".");
 	set_text(&l->cfg->confd_path, dir);
@@ -339,8 +328,8 @@ static void default_confd(struct load *l)
 int bh_config_load(
     struct bh_config *cfg, const char *path, char *const *environ_, struct bh_findings *findings)
 {
-	char file[PATH_CAP] = "";
-	struct load l = {cfg, findings, file};
+	char file[PATH_CAP] = "", own[256] = "";
+	struct load l = {.cfg = cfg, .findings = findings, .file = file};
 
 	bh_config_defaults(cfg);
 	if (find_file(path, file, sizeof(file)))
@@ -348,7 +337,11 @@ int bh_config_load(
 	else
 		(void)snprintf(file, sizeof(file), "/etc/bulkhead/%s", FILE_NAME);
 	read_env(&l, environ_);
-	resolve_hostname(&l);
+	if (!l.hostname_at[0])
+		(void)snprintf(l.hostname_at, sizeof(l.hostname_at), "%s", file);
+	if (gethostname(own, sizeof(own) - 1) < 0)
+		own[0] = '\0';
+	bh_config_resolve_hostname(cfg, l.hostname_at, own, findings);
 	default_confd(&l);
 	if (bh_config_read_sources(cfg, findings))
 		bh_finding_add(findings, BH_FINDING_ERROR, "%s: out of memory", cfg->confd_path);

@@ -5,12 +5,84 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "common/config_finding.h"
 #include "common/config_yaml.h"
+#include "common/nearest.h"
 
-#define PATH_CAP 4096
+#define PATH_CAP    4096
+#define SOURCES_MAX 10000 /* a new path is compared with all before it */
+
+/* Keys of a source, spec/logs.md §2.2: texts, lists, and those without effect in this version. */
+static const char *const text_keys[] = {
+    "type", "path", "service", "source", "sourcecategory", "start_position"};
+static const char *const list_keys[] = {"tags", "exclude_paths"};
+static const char *const unused_keys[] = {"log_processing_rules", "encoding", "format",
+    "auto_multi_line_detection", "auto_multi_line", "auto_multi_line_detection_custom_samples",
+    "auto_multi_line_sample_size", "auto_multi_line_match_threshold", "fingerprint_config",
+    "process_raw_message", "port", "bind_host", "idle_timeout", "max_connections", "allowed_ips",
+    "denied_ips", "tls", "include_units", "exclude_units", "include_user_units",
+    "exclude_user_units", "include_matches", "exclude_matches", "container_mode",
+    "default_application_name", "config_id", "identifier", "image", "label", "name"};
+
+static bool in_list(const char *key, const char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(list[i], key) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void nearest_in(
+    const char *key, const char *const *list, size_t n, const char **best, size_t *distance)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t d = bh_edit_distance(key, list[i], bh_edit_tolerance(key));
+
+		if (d < *distance) {
+			*distance = d;
+			*best = list[i];
+		}
+	}
+}
+
+/* A misspelt key does not stop its source, but is named (spec/logs.md §2.2). */
+static void report_key(const struct bh_yaml *n, const char *file, struct bh_findings *f)
+{
+	size_t distance = bh_edit_tolerance(n->key) + 1;
+	const char *best = NULL;
+
+	if (in_list(n->key, unused_keys, BH_ARRAY_LEN(unused_keys))) {
+		bh_finding_add(f, BH_FINDING_WARNING,
+		    "%s:%d:%d: %s is known but has no effect in this version", file, n->key_line,
+		    n->key_col, n->key);
+		return;
+	}
+	nearest_in(n->key, text_keys, BH_ARRAY_LEN(text_keys), &best, &distance);
+	nearest_in(n->key, list_keys, BH_ARRAY_LEN(list_keys), &best, &distance);
+	nearest_in(n->key, unused_keys, BH_ARRAY_LEN(unused_keys), &best, &distance);
+	bh_finding_add(f, BH_FINDING_WARNING, "%s:%d:%d: unknown key %.100s; %s%s", file,
+	    n->key_line, n->key_col, n->key, best ? "did you mean " : "it is ignored",
+	    best ? best : "");
+}
+
+static void report_keys(const struct bh_yaml *e, const char *file, struct bh_findings *f)
+{
+	for (const struct bh_yaml *n = e->child; n && !bh_findings_full(f); n = n->next) {
+		if (!in_list(n->key, text_keys, BH_ARRAY_LEN(text_keys)) &&
+		    !in_list(n->key, list_keys, BH_ARRAY_LEN(list_keys)))
+			report_key(n, file, f);
+	}
+}
+
+static bool is_null(const struct bh_yaml *n)
+{
+	return n->type == BH_YAML_SCALAR && n->plain &&
+	       (!*n->text || strcmp(n->text, "~") == 0 || strcasecmp(n->text, "null") == 0);
+}
 
 static bool ends_with(const char *s, const char *suffix)
 {
@@ -26,18 +98,48 @@ static const char *text_of(const struct bh_yaml *entry, const char *key)
 {
 	const struct bh_yaml *n = bh_yaml_get(entry, key);
 
-	return n && n->type == BH_YAML_SCALAR ? n->text : "";
+	return n && n->type == BH_YAML_SCALAR && !is_null(n) ? n->text : "";
 }
 
-/* A number without quotes is no text: the Agent refuses `tags: [5]` in these words. */
-static bool looks_numeric(const struct bh_yaml *n)
+/* What YAML reads as a number, a boolean or nothing is no text unless it is quoted: the Agent
+ * refuses `tags: [5]` in these words. */
+static bool is_text(const struct bh_yaml *n)
 {
 	char *end = NULL;
 
-	if (!n->plain || !*n->text)
+	if (n->type != BH_YAML_SCALAR)
 		return false;
+	if (!n->plain)
+		return true;
+	if (is_null(n) || strcasecmp(n->text, "true") == 0 || strcasecmp(n->text, "false") == 0)
+		return false;
+	if (!strchr("+-.0123456789", n->text[0]))
+		return true;
 	(void)strtod(n->text, &end);
-	return *end == '\0';
+	return *end != '\0';
+}
+
+/* `a,b` in one text: line ends removed, split at commas, nothing trimmed (spec/logs.md §2.2). */
+static int split_list(const char *text, struct bh_strlist *out)
+{
+	char *joined = strdup(text), *to = joined;
+	int rc = 0;
+
+	if (!joined)
+		return -ENOMEM;
+	for (const char *p = text; *p; p++) {
+		if (*p != '\n' && *p != '\r')
+			*to++ = *p;
+	}
+	*to = '\0';
+	for (const char *p = joined; *p && !rc;) {
+		size_t len = strcspn(p, ",");
+
+		rc = bh_strlist_add(out, p, len);
+		p += len + (p[len] == ',');
+	}
+	free(joined);
+	return rc;
 }
 
 static int read_list(
@@ -45,22 +147,22 @@ static int read_list(
 {
 	int rc = 0;
 
-	if (!n)
+	if (!n || is_null(n))
 		return 0;
-	if (n->type == BH_YAML_SCALAR) {
-		for (const char *p = n->text; *p && !rc;) {
-			size_t len = strcspn(p, ",");
-
-			rc = bh_strlist_add(out, p, len);
-			p += len + (p[len] == ',');
-		}
-		return rc;
+	if (n->type == BH_YAML_SCALAR)
+		return split_list(n->text, out);
+	if (n->type == BH_YAML_MAP) {
+		bh_finding_add(f, BH_FINDING_WARNING,
+		    "%s:%d:%d: %s: a list or one text is wanted; source skipped", file, n->line,
+		    n->col, n->key);
+		return BH_E_CONFIG;
 	}
 	for (const struct bh_yaml *item = n->child; item && !rc; item = item->next) {
-		if (item->type != BH_YAML_SCALAR || looks_numeric(item)) {
+		if (!is_text(item)) {
 			bh_finding_add(f, BH_FINDING_WARNING,
-			    "%s:%d:%d: cannot unmarshal %s into a string; quote it", file,
-			    item->line, item->col,
+			    "%s:%d:%d: %s: cannot unmarshal %.80s into a string; quote it; source "
+			    "skipped",
+			    file, item->line, item->col, n->key,
 			    item->type == BH_YAML_SCALAR ? item->text : "a structure");
 			return BH_E_CONFIG;
 		}
@@ -88,6 +190,13 @@ static const char *fault_of(
 
 	if (e->type != BH_YAML_MAP)
 		return "a source must be a map";
+	for (const struct bh_yaml *n = e->child; n; n = n->next) {
+		if (n->type != BH_YAML_SCALAR &&
+		    in_list(n->key, text_keys, BH_ARRAY_LEN(text_keys))) {
+			(void)snprintf(text, cap, "%s: a plain value is wanted", n->key);
+			return text;
+		}
+	}
 	if (!*type)
 		return "a config must have a type";
 	if (strcmp(type, "file") != 0) {
@@ -102,6 +211,8 @@ static const char *fault_of(
 		(void)snprintf(text, cap, "invalid tailing mode '%.40s' for %.200s", start, path);
 		return text;
 	}
+	if (cfg->log_sources_n >= SOURCES_MAX)
+		return "too many sources; source skipped";
 	for (size_t i = 0; i < cfg->log_sources_n; i++) {
 		if (strcmp(cfg->log_sources[i].path, path) == 0) {
 			(void)snprintf(text, cap,
@@ -147,6 +258,7 @@ static int add_source(
 		bh_finding_add(f, BH_FINDING_WARNING, "%s:%d:%d: %s", file, e->line, e->col, fault);
 		return 0;
 	}
+	report_keys(e, file, f);
 	one.log_sources = calloc(1, sizeof(*one.log_sources));
 	if (!one.log_sources)
 		return -ENOMEM;
@@ -175,7 +287,10 @@ static int read_file(struct bh_config *cfg, const char *file, struct bh_findings
 		return 0;
 	}
 	logs = bh_yaml_get(root, "logs");
-	if (logs && logs->type == BH_YAML_SEQ) {
+	if (logs && logs->type != BH_YAML_SEQ && !is_null(logs)) {
+		bh_finding_add(f, BH_FINDING_WARNING, "%s:%d:%d: logs: a list of sources is wanted",
+		    file, logs->line, logs->col);
+	} else if (logs) {
 		for (const struct bh_yaml *e = logs->child; e && !rc; e = e->next)
 			rc = add_source(cfg, e, file, f);
 	}

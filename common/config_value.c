@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static void *field(struct bh_config *cfg, const struct bh_option *o)
 {
@@ -16,11 +18,49 @@ static const void *const_field(const struct bh_config *cfg, const struct bh_opti
 	return (const char *)cfg + o->offset;
 }
 
-static int set_string(struct bh_config *cfg, const struct bh_option *o, const char *text)
-{
-	char **at = field(cfg, o);
-	char *copy = strdup(text);
+/* Strings that are one of a few words, in any case. An empty one means the default. */
+static const struct {
+	const char *key;
+	const char *words[9];
+} choices[] = {
+    {"log_level", {"off", "critical", "error", "warn", "warning", "info", "debug", "trace"}},
+    {"serializer_compressor_kind", {"zstd", "zlib", "none"}},
+    {"logs_config.compression_kind", {"zstd", "gzip"}},
+};
 
+/* The word to store for text; NULL when it is none of those accepted. */
+static const char *choose(const struct bh_option *o, const char *text, struct bh_err *err)
+{
+	char list[128] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(choices); i++) {
+		if (strcmp(choices[i].key, o->key) != 0)
+			continue;
+		if (!*text)
+			return o->def;
+		for (const char *const *w = choices[i].words; *w; w++) {
+			if (strcasecmp(*w, text) == 0)
+				return *w;
+			len += (size_t)snprintf(list + len, sizeof(list) - len, " %s", *w);
+		}
+		(void)bh_err_set(
+		    err, BH_E_CONFIG, "%s: \"%.80s\" is not one of:%s", o->key, text, list);
+		return NULL;
+	}
+	return text;
+}
+
+static int set_string(
+    struct bh_config *cfg, const struct bh_option *o, const char *text, struct bh_err *err)
+{
+	const char *word = o->type == BH_OPT_STRING ? choose(o, text, err) : text;
+	char **at = field(cfg, o);
+	char *copy;
+
+	if (!word)
+		return BH_E_CONFIG;
+	copy = strdup(word);
 	if (!copy)
 		return -ENOMEM;
 	if (*at && o->type == BH_OPT_SECRET)
@@ -48,10 +88,15 @@ static int set_bool(
 
 static int out_of_range(const struct bh_option *o, const char *text, struct bh_err *err)
 {
-	double unit = o->type == BH_OPT_SECONDS || o->type == BH_OPT_MILLI ? 1000 : 1;
+	bool plain = o->type == BH_OPT_INT || o->type == BH_OPT_PORT;
+	double unit = plain ? 1 : 1000;
 
-	return bh_err_set(err, BH_E_CONFIG, "%s: %.80s is out of range; from %g to %g", o->key,
-	    text, (double)o->min / unit, (double)o->max / unit);
+	if (o->max == INT64_MAX)
+		return bh_err_set(err, BH_E_CONFIG,
+		    "%s: %.80s is out of range; %" PRId64 " or more", o->key, text, o->min);
+
+	return bh_err_set(err, BH_E_CONFIG, "%s: %.80s is out of range; from %.12g to %.12g",
+	    o->key, text, (double)o->min / unit, (double)o->max / unit);
 }
 
 static int store_number(struct bh_config *cfg, const struct bh_option *o, const char *text,
@@ -71,6 +116,8 @@ static int set_int(
 
 	errno = 0;
 	v = strtoll(text, &end, 10);
+	if (errno == ERANGE && end != text && !*end && (o->min || o->max))
+		return out_of_range(o, text, err);
 	if (errno || end == text || *end)
 		return bh_err_set(
 		    err, BH_E_CONFIG, "%s: \"%.80s\" is not a whole number", o->key, text);
@@ -95,29 +142,66 @@ static int set_port(
 	return 0;
 }
 
-/* Numbers of seconds, with an optional unit as in Go's durations (ms s m h). */
+/* Milliseconds of one Go unit at *p, which is moved behind it; 0 when there is none. */
+static double take_unit(const char **p)
+{
+	static const struct {
+		const char *word; /* "ms" stands before "m" */
+		double ms;
+	} units[] = {{"ms", 1}, {"us", 1e-3}, {"ns", 1e-6}, {"h", 3600e3}, {"m", 60e3}, {"s", 1e3}};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(units); i++) {
+		size_t n = strlen(units[i].word);
+
+		if (strncmp(*p, units[i].word, n) == 0) {
+			*p += n;
+			return units[i].ms;
+		}
+	}
+	return 0;
+}
+
+/* One number of seconds, or a Go duration such as 1m30s; NaN when it is neither. */
+static double read_duration(const char *text)
+{
+	char *end = NULL;
+	double total = 0, v = strtod(text, &end);
+
+	if (end != text && *end == '\0')
+		return v * 1000;
+	for (const char *p = text; *p;) {
+		double unit;
+
+		v = strtod(p, &end);
+		if (end == p || (p != text && v < 0))
+			return NAN;
+		p = end;
+		unit = take_unit(&p);
+		if (unit <= 0)
+			return NAN;
+		total += v * unit;
+	}
+	return *text ? total : NAN;
+}
+
+static double read_factor(const char *text)
+{
+	char *end = NULL;
+	double v = strtod(text, &end);
+
+	return end == text || *end ? NAN : v * 1000;
+}
+
 static int set_scaled(
     struct bh_config *cfg, const struct bh_option *o, const char *text, struct bh_err *err)
 {
-	char *end = NULL;
-	double scale = 1000, v = strtod(text, &end);
+	bool factor = o->type == BH_OPT_MILLI;
+	double v = factor ? read_factor(text) : read_duration(text);
 
-	if (end != text && o->type != BH_OPT_MILLI && *end) {
-		if (strcmp(end, "ms") == 0)
-			scale = 1;
-		else if (strcmp(end, "m") == 0)
-			scale = 60000;
-		else if (strcmp(end, "h") == 0)
-			scale = 3600000;
-		else if (strcmp(end, "s") != 0)
-			end = NULL;
-	} else if (end == text || *end) {
-		end = NULL;
-	}
-	if (!end || !isfinite(v) || fabs(v * scale) > 9e15)
+	if (!isfinite(v) || fabs(v) > 9e15)
 		return bh_err_set(err, BH_E_CONFIG, "%s: \"%.80s\" is not a number%s", o->key, text,
-		    o->type == BH_OPT_MILLI ? "" : " of seconds");
-	return store_number(cfg, o, text, (int64_t)llround(v * scale), err);
+		    factor ? "" : " of seconds; write 5, 0.5 or a duration such as 1m30s");
+	return store_number(cfg, o, text, (int64_t)llround(v), err);
 }
 
 void bh_config_clear_list(struct bh_config *cfg, const struct bh_option *o)
@@ -151,7 +235,7 @@ int bh_config_set(
 	switch (o->type) {
 	case BH_OPT_STRING:
 	case BH_OPT_SECRET:
-		return set_string(cfg, o, text);
+		return set_string(cfg, o, text, err);
 	case BH_OPT_BOOL:
 		return set_bool(cfg, o, text, err);
 	case BH_OPT_INT:

@@ -1,13 +1,20 @@
 #include "common/config_yaml.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <yaml.h>
+
+struct anchor {
+	char *name;
+	const struct bh_yaml *node; /* borrowed from the tree */
+};
 
 struct reader {
 	yaml_parser_t parser;
@@ -15,6 +22,8 @@ struct reader {
 	struct bh_err *err;
 	size_t nodes;
 	int depth;
+	struct anchor anchors[BH_YAML_ANCHORS_MAX];
+	size_t anchors_n;
 };
 
 void bh_yaml_free(struct bh_yaml *n)
@@ -72,13 +81,119 @@ static struct bh_yaml *new_node(struct reader *r, enum bh_yaml_type type, yaml_m
 	return n;
 }
 
+static const struct bh_yaml *find_anchor(const struct reader *r, const char *name)
+{
+	for (size_t i = r->anchors_n; i > 0; i--) { /* the latest of a name counts */
+		if (strcmp(r->anchors[i - 1].name, name) == 0)
+			return r->anchors[i - 1].node;
+	}
+	return NULL;
+}
+
+/* Takes the name. A node is known by it once it is complete: no alias can contain itself. */
+static int add_anchor(struct reader *r, char *name, const struct bh_yaml *n, yaml_mark_t mark)
+{
+	if (r->anchors_n == BH_YAML_ANCHORS_MAX) {
+		free(name);
+		return fail_at(r, mark, "too many anchors");
+	}
+	r->anchors[r->anchors_n++] = (struct anchor){name, n};
+	return 0;
+}
+
+static int copy_node(
+    struct reader *r, const struct bh_yaml *n, yaml_mark_t mark, int depth, struct bh_yaml **out)
+{
+	struct bh_yaml *copy = new_node(r, n->type, mark);
+	struct bh_yaml **tail;
+	int rc = 0;
+
+	if (!copy)
+		return fail_at(r, mark, "too large");
+	*out = copy;
+	if (depth > BH_YAML_DEPTH_MAX)
+		return fail_at(r, mark, "nested too deeply");
+	copy->plain = n->plain;
+	copy->text = n->text ? strdup(n->text) : NULL;
+	if (n->text && !copy->text)
+		return fail_at(r, mark, "too large");
+	tail = &copy->child;
+	for (const struct bh_yaml *child = n->child; child && !rc; child = child->next) {
+		rc = copy_node(r, child, mark, depth + 1, tail);
+		if (!*tail)
+			break;
+		if (child->key) {
+			(*tail)->key = strdup(child->key);
+			(*tail)->key_line = copy->line;
+			(*tail)->key_col = copy->col;
+			if (!(*tail)->key)
+				return fail_at(r, mark, "too large");
+		}
+		tail = &(*tail)->next;
+	}
+	return rc;
+}
+
+/* Takes the event. */
+static int read_alias(struct reader *r, yaml_event_t *event, struct bh_yaml **out)
+{
+	yaml_mark_t mark = event->start_mark;
+	const struct bh_yaml *n = find_anchor(r, (const char *)event->data.alias.anchor);
+	int rc;
+
+	yaml_event_delete(event);
+	if (!n)
+		return fail_at(r, mark, "alias of an anchor that is not there");
+	rc = copy_node(r, n, mark, r->depth + 1, out);
+	if (rc) {
+		bh_yaml_free(*out);
+		*out = NULL;
+	}
+	return rc;
+}
+
+static const char *anchor_of(const yaml_event_t *event)
+{
+	if (event->type == YAML_SCALAR_EVENT)
+		return (const char *)event->data.scalar.anchor;
+	if (event->type == YAML_SEQUENCE_START_EVENT)
+		return (const char *)event->data.sequence_start.anchor;
+	return (const char *)event->data.mapping_start.anchor;
+}
+
+/* Text of a scalar. A NUL, which YAML can write as an escape, would cut it unseen. */
+static int read_text(struct reader *r, const yaml_event_t *event, struct bh_yaml *n)
+{
+	const char *text = (const char *)event->data.scalar.value;
+	size_t len = event->data.scalar.length;
+
+	if (len && memchr(text, '\0', len))
+		return fail_at(r, event->start_mark, "a value may not contain a NUL byte");
+	n->text = strndup(text, len);
+	n->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	return n->text ? 0 : fail_at(r, event->start_mark, "too large");
+}
+
 static int read_node(struct reader *r, yaml_event_t *event, struct bh_yaml **out);
+
+/* The key of the next entry, as a node of its own. Takes the event. */
+static int read_key(struct reader *r, yaml_event_t *event, struct bh_yaml **key)
+{
+	yaml_mark_t mark = event->start_mark;
+
+	if (event->type != YAML_SCALAR_EVENT || anchor_of(event)) {
+		yaml_event_delete(event);
+		return fail_at(r, mark, "a key must be plain text");
+	}
+	return read_node(r, event, key);
+}
 
 /* Entries up to the end event. Keys of a map are plain text. */
 static int read_children(struct reader *r, struct bh_yaml *parent, yaml_event_type_t end)
 {
 	struct bh_yaml **tail = &parent->child;
 	bool map = parent->type == BH_YAML_MAP;
+	size_t entries = 0;
 
 	if (++r->depth > BH_YAML_DEPTH_MAX)
 		return fail_at(r, r->parser.mark, "nested too deeply");
@@ -93,9 +208,9 @@ static int read_children(struct reader *r, struct bh_yaml *parent, yaml_event_ty
 			yaml_event_delete(&event);
 			break;
 		}
-		rc = read_node(r, &event, map ? &key : &value);
-		if (!rc && map && key->type != BH_YAML_SCALAR)
-			rc = fail_at(r, r->parser.mark, "a key must be plain text");
+		rc = map ? read_key(r, &event, &key) : read_node(r, &event, &value);
+		if (!rc && map && ++entries > BH_YAML_MAP_MAX)
+			rc = fail_at(r, r->parser.mark, "too many keys in one map");
 		if (!rc && map) {
 			rc = next_event(r, &event);
 			if (!rc)
@@ -124,31 +239,33 @@ static int read_node(struct reader *r, yaml_event_t *event, struct bh_yaml **out
 {
 	yaml_mark_t mark = event->start_mark;
 	enum bh_yaml_type type = BH_YAML_SCALAR;
+	char *anchor = NULL;
 	struct bh_yaml *n;
 	int rc = 0;
 
-	if (event->type == YAML_ALIAS_EVENT) {
-		yaml_event_delete(event);
-		return fail_at(r, mark, "aliases are not supported; write the value out");
-	}
+	if (event->type == YAML_ALIAS_EVENT)
+		return read_alias(r, event, out);
 	if (event->type == YAML_SEQUENCE_START_EVENT)
 		type = BH_YAML_SEQ;
 	else if (event->type == YAML_MAPPING_START_EVENT)
 		type = BH_YAML_MAP;
 	n = new_node(r, type, mark);
-	if (n && type == BH_YAML_SCALAR) {
-		n->text =
-		    strndup((const char *)event->data.scalar.value, event->data.scalar.length);
-		n->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	if (!n)
+		rc = fail_at(r, mark, "too large");
+	else if (type == BH_YAML_SCALAR)
+		rc = read_text(r, event, n);
+	if (!rc && anchor_of(event)) {
+		anchor = strdup(anchor_of(event));
+		rc = anchor ? 0 : fail_at(r, mark, "too large");
 	}
 	yaml_event_delete(event);
-	if (!n || (type == BH_YAML_SCALAR && !n->text)) {
-		bh_yaml_free(n);
-		return fail_at(r, mark, "too large");
-	}
-	if (type != BH_YAML_SCALAR)
+	if (!rc && type != BH_YAML_SCALAR)
 		rc = read_children(
 		    r, n, type == BH_YAML_SEQ ? YAML_SEQUENCE_END_EVENT : YAML_MAPPING_END_EVENT);
+	if (rc)
+		free(anchor);
+	else if (anchor)
+		rc = add_anchor(r, anchor, n, mark);
 	if (rc) {
 		bh_yaml_free(n);
 		return rc;
@@ -192,21 +309,36 @@ static int read_document(struct reader *r, struct bh_yaml **root)
 	}
 }
 
-int bh_yaml_load(const char *path, struct bh_yaml **root, struct bh_err *err)
+/* Not blocking: somebody may have put a FIFO there. */
+static int open_file(const char *path, FILE **f, struct bh_err *err)
 {
-	struct reader r = {.path = path, .err = err};
-	FILE *f = fopen(path, "re");
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
-	int rc;
 
-	*root = NULL;
-	if (!f)
+	if (fd < 0)
 		return bh_err_set(err, -errno, "%s", path);
-	if (fstat(fileno(f), &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > BH_YAML_FILE_MAX) {
-		(void)fclose(f);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > BH_YAML_FILE_MAX) {
+		(void)close(fd);
 		return bh_err_set(
 		    err, BH_E_CONFIG, "%s: not a regular file of at most 4 MiB", path);
 	}
+	*f = fdopen(fd, "r");
+	if (*f)
+		return 0;
+	(void)close(fd);
+	return bh_err_set(err, -ENOMEM, "%s", path);
+}
+
+int bh_yaml_load(const char *path, struct bh_yaml **root, struct bh_err *err)
+{
+	struct reader r = {.path = path, .err = err};
+	FILE *f = NULL;
+	int rc;
+
+	*root = NULL;
+	rc = open_file(path, &f, err);
+	if (rc)
+		return rc;
 	if (!yaml_parser_initialize(&r.parser)) {
 		(void)fclose(f);
 		return bh_err_set(err, -ENOMEM, "%s", path);
@@ -215,6 +347,8 @@ int bh_yaml_load(const char *path, struct bh_yaml **root, struct bh_err *err)
 	rc = read_document(&r, root);
 	yaml_parser_delete(&r.parser);
 	(void)fclose(f);
+	for (size_t i = 0; i < r.anchors_n; i++)
+		free(r.anchors[i].name);
 	if (rc) {
 		bh_yaml_free(*root);
 		*root = NULL;

@@ -1,4 +1,8 @@
-/* A YAML file as a small tree with positions: bounded depth and size, no aliases. */
+/*
+ * A YAML file as a small tree with positions. An alias becomes a copy of what it names, at the
+ * place of the alias; copies count as nodes, so that a few lines cannot grow without bound. Merge
+ * keys (<<) are keys like others.
+ */
 #ifndef BH_COMMON_CONFIG_YAML_H
 #define BH_COMMON_CONFIG_YAML_H
 
@@ -20,9 +24,11 @@ struct bh_yaml {
 	struct bh_yaml *next;
 };
 
-#define BH_YAML_DEPTH_MAX 32
-#define BH_YAML_NODES_MAX 100000
-#define BH_YAML_FILE_MAX  (4 * 1024 * 1024)
+#define BH_YAML_DEPTH_MAX   32
+#define BH_YAML_NODES_MAX   100000
+#define BH_YAML_MAP_MAX     4096 /* entries of one map */
+#define BH_YAML_ANCHORS_MAX 256
+#define BH_YAML_FILE_MAX    (4 * 1024 * 1024)
 
 /* Reads one document. *root is NULL for an empty file. Errors carry "path:line:col: cause"; an
  * unreadable file is -errno with its path. Freed by bh_yaml_free. */

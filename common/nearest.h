@@ -4,8 +4,11 @@
 
 #include <stddef.h>
 
-/* Edit distance (insert, delete, replace), or limit + 1 when it is larger. Words beyond 127 bytes
- * count as far. */
+/* Edit distance (insert, delete, replace, swap of neighbours), or limit + 1 when it is larger.
+ * Words beyond 127 bytes count as far. */
 size_t bh_edit_distance(const char *a, const char *b, size_t limit);
+
+/* The largest distance at which another word is still worth naming: short words are all near. */
+size_t bh_edit_tolerance(const char *word);
 
 #endif

@@ -344,7 +344,7 @@ Test(config, bad_yaml_is_an_error_with_its_place)
 	static const struct {
 		const char *yaml, *where, *what;
 	} cases[] = {{"site: x\ntags: [a, b\n", "datadog.yaml:3:1: ", ""},
-	    {"a: &x 1\nb: *x\n", "datadog.yaml:2:4: ", "alias"},
+	    {"a: 1\nb: *x\n", "datadog.yaml:2:4: ", "alias"},
 	    {"site: x\n---\nsite: y\n", "datadog.yaml:2:", ""},
 	    {"- a\n", "datadog.yaml:1:1: ", "map"},
 	    {"site: x\nsite: y\n", "datadog.yaml:2:1: ", "twice"},
@@ -507,4 +507,235 @@ Test(config, the_examples_load_without_findings)
 	for (size_t i = 0; i < findings.n; i++)
 		cr_assert_null(strstr(finding(i), "deploy/examples"), "%s", finding(i));
 	cr_assert_eq(cfg.log_sources_n, 1);
+}
+
+/* --- what a drop-in has to say ---------------------------------------------------------------- */
+
+Test(config, keys_of_the_agent_that_do_nothing_here_are_not_unknown)
+{
+	static const char *const yaml[] = {"dogstatsd_pipeline_count: 2", "proxy: {http: x}",
+	    "forwarder_storage_path: /x", "logs_config: {processing_rules: []}",
+	    "logs_config: {auto_multi_line: {enable_json_detection: true}}",
+	    "logs_config: {fingerprint_config: {count: 1}}", "logs_config: {api_key: x}",
+	    "telemetry: {dogstatsd: {listeners_latency_buckets: [1]}}",
+	    "dogstatsd_mem_based_rate_limiter: {enabled: true}", "use_v3_api: {series: {}}",
+	    "observability_pipelines_worker: {logs: {url: x}}",
+	    "logs_config: {disk_retry: {when_full: block}}"};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(yaml); i++) {
+		cr_assert_eq(load(yaml[i]), 0, "%s", yaml[i]);
+		cr_assert_eq(findings.n, 1, "%s: %zu findings", yaml[i], findings.n);
+		cr_assert_not_null(strstr(finding(0), "known but has no effect"), "%s", finding(0));
+	}
+}
+
+Test(config, an_ignored_key_below_another_is_named_from_the_environment)
+{
+	char *const env[] = {"DD_PROXY_HTTP=http://p", NULL};
+
+	put("datadog.yaml", "");
+	cr_assert_eq(load_env(env), 0);
+	cr_assert_eq(findings.n, 1);
+	cr_assert_str_eq(finding(0), "environment DD_PROXY_HTTP: proxy.http is known but has no "
+				     "effect in this version");
+}
+
+Test(config, a_section_that_is_no_map_is_an_error)
+{
+	cr_assert_eq(load("logs_config: 5\nbulkhead: [1]\n"), BH_E_CONFIG);
+	cr_assert_eq(findings.n, 2);
+	assert_finding(0, BH_FINDING_ERROR, "datadog.yaml:1:14: ", "a map of keys");
+	assert_finding(1, BH_FINDING_ERROR, "datadog.yaml:2:11: ", "a map of keys");
+	cr_assert_eq(load("logs_config:\nbulkhead: ~\n"), 0);
+	cr_assert_eq(findings.n, 0, "%s", finding(0));
+}
+
+Test(config, a_key_out_of_its_section_is_named_with_it)
+{
+	cr_assert_eq(load("batch_wait: 3\n"), 0);
+	assert_finding(
+	    0, BH_FINDING_WARNING, "datadog.yaml:1:1: ", "did you mean logs_config.batch_wait?");
+}
+
+Test(config, a_short_key_is_not_taken_for_any_other_short_key)
+{
+	cr_assert_eq(load("foo: 3\n"), 0);
+	assert_finding(0, BH_FINDING_WARNING, "datadog.yaml:1:1: ", "it is ignored");
+}
+
+Test(config, words_are_checked_and_stored_as_they_are_known)
+{
+	cr_assert_eq(load("log_level: WARN\nserializer_compressor_kind: ''\n"), 0);
+	cr_assert_str_eq(cfg.log_level, "warn");
+	cr_assert_str_eq(cfg.serializer_compressor_kind, "zstd");
+	cr_assert_eq(load("log_level: loud\nlogs_config: {compression_kind: lz4}\n"), BH_E_CONFIG);
+	assert_finding(0, BH_FINDING_ERROR,
+	    "datadog.yaml:1:12: ", "one of: off critical error warn warning info debug trace");
+	assert_finding(1, BH_FINDING_ERROR, "datadog.yaml:2:", "one of: zstd gzip");
+}
+
+Test(config, durations_are_numbers_of_seconds_or_as_in_go)
+{
+	static const struct {
+		const char *text;
+		int64_t ms; /* -1: refused */
+	} cases[] = {{"5", 5000}, {"0.5", 500}, {"250ms", 250}, {"1m30s", 90000}, {"1h", 3600000},
+	    {"500us", 1}, {"1m-5s", -1}, {"5 s", -1}, {"s", -1}, {"", -1}, {"inf", -1}, {"1m5", -1},
+	    {"1d", -1}};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		int rc = bh_config_set(&cfg, option("bulkhead.spool_after"), cases[i].text, NULL);
+
+		cr_assert_eq(rc == 0, cases[i].ms >= 0, "%s", cases[i].text);
+		cr_assert(rc || cfg.spool_after_ms == cases[i].ms, "%s", cases[i].text);
+	}
+}
+
+Test(config, a_finding_is_one_line_whatever_the_file_holds)
+{
+	cr_assert_eq(load("\"a\\e[31m\\nb\": 1\n"), 0);
+	cr_assert_not_null(strstr(finding(0), "unknown key a?[31m?b"), "%s", finding(0));
+}
+
+Test(config, noise_is_bounded_and_does_not_hide_an_error)
+{
+	struct bh_buf yaml = BH_BUF_INIT;
+
+	for (int i = 0; i < 4000; i++)
+		(void)bh_buf_printf(&yaml, "noise_without_meaning_%d: 1\n", i);
+	(void)bh_buf_str(&yaml, "dogstatsd_port: x\n");
+	cr_assert_eq(load(yaml.data), BH_E_CONFIG);
+	cr_assert_lt(findings.n, 257);
+	cr_assert_not_null(strstr(finding(findings.n - 1), "dogstatsd_port"));
+	cr_assert_not_null(strstr(finding(findings.n - 2), "left out"));
+	bh_buf_release(&yaml);
+}
+
+Test(config, a_map_of_too_many_keys_is_refused)
+{
+	struct bh_buf yaml = BH_BUF_INIT;
+
+	for (int i = 0; i <= BH_YAML_MAP_MAX; i++)
+		(void)bh_buf_printf(&yaml, "k%d: 1\n", i);
+	cr_assert_eq(load(yaml.data), BH_E_CONFIG);
+	cr_assert_not_null(strstr(finding(0), "too many keys"), "%s", finding(0));
+	bh_buf_release(&yaml);
+}
+
+Test(config, an_alias_stands_for_what_it_names)
+{
+	cr_assert_eq(load("tags: &t [a, 'b c']\ndogstatsd_tags: *t\nsite: &s x\ndd_url: *s\n"
+			  "logs_config: &m {batch_wait: 4}\n"),
+	    0);
+	cr_assert_eq(findings.n, 0, "%s", finding(0));
+	cr_assert_eq(cfg.dogstatsd_tags.n, 2);
+	cr_assert_str_eq(cfg.dogstatsd_tags.v[1], "b c");
+	cr_assert_str_eq(cfg.dd_url, "x");
+}
+
+Test(config, aliases_cannot_grow_without_bound)
+{
+	struct bh_buf bomb = BH_BUF_INIT;
+
+	(void)bh_buf_str(&bomb, "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
+	for (int i = 1; i < 20; i++)
+		(void)bh_buf_printf(&bomb, "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n",
+		    i, i, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
+	cr_assert_eq(load(bomb.data), BH_E_CONFIG);
+	cr_assert_not_null(strstr(finding(0), "too large"), "%s", finding(0));
+	bh_buf_clear(&bomb);
+	(void)bh_buf_str(&bomb, "a0: &a0 [x]\n");
+	for (int i = 1; i < 40; i++)
+		(void)bh_buf_printf(&bomb, "a%d: &a%d [*a%d]\n", i, i, i - 1);
+	cr_assert_eq(load(bomb.data), BH_E_CONFIG);
+	cr_assert_not_null(strstr(finding(0), "deep"), "%s", finding(0));
+	cr_assert_eq(load("a: &a [*a]\n"), BH_E_CONFIG);
+	cr_assert_not_null(strstr(finding(0), "not there"), "%s", finding(0));
+	cr_assert_eq(load("&k site: x\ndd_url: *k\n"), BH_E_CONFIG);
+	cr_assert_eq(load("site: \"a\\0b\"\n"), BH_E_CONFIG);
+	assert_finding(0, BH_FINDING_ERROR, "datadog.yaml:1:7: ", "NUL");
+	bh_buf_release(&bomb);
+}
+
+Test(config, a_fifo_in_place_of_the_file_does_not_block, .timeout = 5)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/datadog.yaml", dir);
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	cr_assert_eq(load_env(NULL), BH_E_CONFIG);
+	assert_finding(0, BH_FINDING_ERROR, "datadog.yaml: ", "not a regular file");
+}
+
+Test(config, a_wrong_host_name_is_an_error_at_its_place)
+{
+	char *const env[] = {"DD_HOSTNAME=a..b", NULL};
+
+	cr_assert_eq(load("site: x\nhostname: a_b\n"), BH_E_CONFIG);
+	assert_finding(0, BH_FINDING_ERROR, "datadog.yaml:2:11: ", "RFC 1123");
+	cr_assert_eq(load_env(env), BH_E_CONFIG);
+	cr_assert(strncmp(finding(0), "environment DD_HOSTNAME: ", 25) == 0, "%s", finding(0));
+}
+
+Test(config, a_confd_path_that_is_not_there_is_named)
+{
+	cr_assert_eq(load("confd_path: /nowhere/conf.d\nhostname: h\n"), 0);
+	cr_assert_eq(findings.n, 1);
+	cr_assert_str_eq(finding(0),
+	    "/nowhere/conf.d: confd_path: No such file or directory; there are no log sources");
+}
+
+Test(config, sources_name_their_unknown_and_unused_keys_and_stay)
+{
+	put("conf.d/a.d/conf.yaml", "logs:\n"
+				    "  - type: file\n"
+				    "    path: /a\n"
+				    "    servcie: web\n"
+				    "    log_processing_rules: []\n"
+				    "    zzzzzz: 1\n");
+	cr_assert_eq(load("hostname: h\n"), 0);
+	cr_assert_eq(findings.n, 3);
+	assert_finding(0, BH_FINDING_WARNING, "conf.d/a.d/conf.yaml:4:5: ", "did you mean service");
+	assert_finding(
+	    1, BH_FINDING_WARNING, "conf.d/a.d/conf.yaml:5:5: ", "known but has no effect");
+	assert_finding(2, BH_FINDING_WARNING, "conf.d/a.d/conf.yaml:6:5: ", "it is ignored");
+	cr_assert_eq(cfg.log_sources_n, 1);
+}
+
+Test(config, tags_of_a_source_are_texts)
+{
+	static const struct {
+		const char *tags;
+		size_t n; /* 0: source skipped */
+	} cases[] = {{"[a, \"5\"]", 2}, {"[5]", 0}, {"[true]", 0}, {"[1.5]", 0}, {"[null]", 0},
+	    {"[[a]]", 0}, {"{a: b}", 0}, {"[nan]", 1}, {"[5a]", 1}, {"'a, b,c'", 3},
+	    {"\"a\\nb,c\"", 2}};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		char yaml[128];
+
+		(void)snprintf(
+		    yaml, sizeof(yaml), "logs: [{type: file, path: /a, tags: %s}]", cases[i].tags);
+		put("conf.d/a.d/conf.yaml", yaml);
+		cr_assert_eq(load("hostname: h\n"), 0);
+		cr_assert_eq(cfg.log_sources_n, cases[i].n > 0, "%s", cases[i].tags);
+		cr_assert_eq(findings.n, cases[i].n == 0, "%s: %s", cases[i].tags, finding(0));
+		cr_assert(
+		    !cases[i].n || cfg.log_sources[0].tags.n == cases[i].n, "%s", cases[i].tags);
+	}
+	cr_assert_str_eq(cfg.log_sources[0].tags.v[0], "ab", "line ends are removed");
+}
+
+Test(config, a_source_of_wrong_shape_is_skipped_with_its_reason)
+{
+	put("conf.d/a.d/conf.yaml", "logs: [{type: file, path: /a, service: [x]}]");
+	put("conf.d/b.d/conf.yaml", "logs: {type: file, path: /b}");
+	put("conf.d/c.d/conf.yaml", "logs:\n");
+	put("conf.d/d.d/conf.yaml", "logs: [{type: file, path: /d, service: ~}]");
+	cr_assert_eq(load("hostname: h\n"), 0);
+	cr_assert_eq(findings.n, 2);
+	assert_finding(0, BH_FINDING_WARNING, "conf.d/a.d/conf.yaml:1:8: ", "service: a plain");
+	assert_finding(1, BH_FINDING_WARNING, "conf.d/b.d/conf.yaml:1:7: ", "a list of sources");
+	cr_assert_eq(cfg.log_sources_n, 1);
+	cr_assert_str_eq(cfg.log_sources[0].service, "");
 }
