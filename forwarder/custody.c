@@ -450,8 +450,8 @@ void bh_custody_stats(struct bh_custody *c, struct bh_child *child)
 	bh_child_stat_number(child, "registry.gaps", c->positions.gaps);
 	if (c->full)
 		bh_child_stat_note(child, "spool",
-		    "full: free disk space or raise bulkhead.spool_max_size_bytes; logs wait in "
-		    "their files");
+		    "full: free disk space or raise bulkhead.spool_max_size_bytes; logs that are "
+		    "not taken wait in their files");
 	if (c->drain_done)
 		return; /* the store is closed */
 	bh_child_stat_number(child, "store.wal_bytes", bh_store_wal_bytes(c->cfg.store));

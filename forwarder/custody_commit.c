@@ -106,7 +106,7 @@ static bool disk_has_room(struct bh_custody *c, uint64_t bytes)
 	struct bh_store *s = c->cfg.store;
 	uint64_t disk, wal, pages;
 
-	if (!bh_store_recover(s))
+	if (!bh_store_ballasted(s))
 		return false;
 	disk = bh_store_disk_free(s);
 	wal = bh_store_wal_bytes(s);
@@ -260,6 +260,25 @@ static void ended(struct bh_custody *c, struct bh_payload *p)
 	bh_payload_free(p);
 }
 
+/* Without room for rows, metrics go on from memory, oldest dropped. Logs go on only while their
+ * destination takes them; otherwise the file is the buffer. Nothing in memory and no rows: whoever
+ * comes next finds out. */
+static bool may_send(const struct bh_custody *c, enum bh_role producer)
+{
+	const struct bh_dest *logs = &c->dests[0];
+
+	if (!c->full || producer != BH_ROLE_LOGS)
+		return true;
+	return logs->rows == 0 &&
+	       (logs->mem_items == 0 || logs->backoff.state == BH_BREAKER_OPEN);
+}
+
+static void answer(struct bh_custody *c, enum bh_role producer)
+{
+	bh_intake_ack(c->intake, producer, c->full ? BH_STORE_FULL : BH_STORE_OK,
+	    may_send(c, producer));
+}
+
 static void set_full(struct bh_custody *c, bool full)
 {
 	if (full == c->full)
@@ -269,16 +288,13 @@ static void set_full(struct bh_custody *c, bool full)
 		bh_timer_in(c->cfg.loop, &c->minute, BH_FULL_LOOK_NS, c->minute.fn);
 	if (full)
 		bh_error(c->cfg.log, COMPONENT,
-		    "the spool is full (disk or bulkhead.spool_max_size_bytes): logs wait "
-		    "in their files, metrics are delivered from memory; free space or raise the "
-		    "limit");
+		    "the spool is full (disk or bulkhead.spool_max_size_bytes): data is delivered "
+		    "from memory, logs that their destination does not take wait in their files; "
+		    "free space or raise the limit");
 	else
 		bh_info(c->cfg.log, COMPONENT, "the spool takes payloads again");
-	for (int role = 0; role < BH_ROLE__N; role++) {
-		if (role == BH_ROLE_LOGS || role == BH_ROLE_DOGSTATSD)
-			bh_intake_ack(c->intake, (enum bh_role)role,
-			    full ? BH_STORE_FULL : BH_STORE_OK, !full || role != BH_ROLE_LOGS);
-	}
+	answer(c, BH_ROLE_LOGS);
+	answer(c, BH_ROLE_DOGSTATSD);
 }
 
 static void acknowledge(struct bh_custody *c, const struct group *g)
@@ -289,8 +305,7 @@ static void acknowledge(struct bh_custody *c, const struct group *g)
 		if (!g->touched[role])
 			continue;
 		*bh_intake_receiver(c->intake, producer) = g->marks[role];
-		bh_intake_ack(c->intake, producer, c->full ? BH_STORE_FULL : BH_STORE_OK,
-		    !c->full || producer != BH_ROLE_LOGS);
+		answer(c, producer);
 		if (c->fence_open[role] && g->marks[role].base >= c->fences[role]) {
 			c->fence_open[role] = false;
 			bh_intake_fence_ack(c->intake, producer, c->fences[role]);
@@ -435,6 +450,22 @@ static int expire_dest(
 	return 0;
 }
 
+/* Room again? Ask the file system, and the limit with 5 % of hysteresis. */
+static void look_for_room(struct bh_custody *c)
+{
+	bool room = disk_has_room(c, ROOM_AGAIN);
+
+	if (!room) {
+		/* What fills the disk may be our own free pages. */
+		bh_store_reclaim(c->cfg.store);
+		room = disk_has_room(c, ROOM_AGAIN);
+	}
+	if (room && bh_store_used_bytes(c->cfg.store) < (uint64_t)c->cfg.spool_max_bytes / 20 * 19)
+		set_full(c, false);
+	else
+		answer(c, BH_ROLE_LOGS); /* rows may have ended by age */
+}
+
 void bh_custody_expire(struct bh_custody *c)
 {
 	int64_t now_ms = bh_wall_ms(c->cfg.loop->clock);
@@ -465,8 +496,6 @@ void bh_custody_expire(struct bh_custody *c)
 		if (gone.items)
 			bh_ledger_drop(&d->l, BH_DROP_EXPIRED, gone.items);
 	}
-	/* Room again? Ask the file system, and the limit with 5 % of hysteresis. */
-	if (c->full && disk_has_room(c, ROOM_AGAIN) &&
-	    bh_store_used_bytes(c->cfg.store) < (uint64_t)c->cfg.spool_max_bytes / 20 * 19)
-		set_full(c, false);
+	if (c->full)
+		look_for_room(c);
 }

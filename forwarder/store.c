@@ -691,12 +691,13 @@ void bh_store_relieve(struct bh_store *s)
 	(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }
 
-bool bh_store_recover(struct bh_store *s)
+bool bh_store_ballasted(struct bh_store *s)
 {
-	if (s->ballast_bytes > 0 || make_ballast(s))
-		return true;
-	/* What fills the disk may be our own free pages. */
+	return s->ballast_bytes > 0 || make_ballast(s);
+}
+
+void bh_store_reclaim(struct bh_store *s)
+{
 	vacuum_slice(s);
 	(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-	return make_ballast(s);
 }

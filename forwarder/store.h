@@ -124,7 +124,9 @@ int64_t bh_store_oldest_ms(struct bh_store *s);        /* created_ms of the olde
 void bh_store_tend(struct bh_store *s, bool idle);
 /* Disk full: gives up the ballast and checkpoints, so that deletes and positions work again. */
 void bh_store_relieve(struct bh_store *s);
-/* Makes the ballast again when there is room: true = the store may take rows. */
-bool bh_store_recover(struct bh_store *s);
+/* Is there a ballast, or room to make it again? Without one the store takes no rows. */
+bool bh_store_ballasted(struct bh_store *s);
+/* Gives a slice of the file's free pages, and the WAL, back to the file system at once. */
+void bh_store_reclaim(struct bh_store *s);
 
 #endif
