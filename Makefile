@@ -117,7 +117,14 @@ $(utest_common): $(patsubst %.c,$(B)/obj/%.o,$(usrc_common)) $(COMMON_LIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,$(PKGS_LINK)) -lcriterion -lm -lpthread
 
 UNIT_TESTS = $(foreach r,common $(ROLES),$(if $(wildcard tests/unit/$(r)/*.c),$(utest_$(r))))
-unit-tests: $(UNIT_TESTS)
+
+# Both ends of the link as processes of their own, for tests/crash/test_link.py to kill.
+LINKPEER     = $(B)/tests/linkpeer
+$(LINKPEER): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/linkpeer/*.c)) $(lib_forwarder) $(COMMON_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,nng libzstd zlib) -lm -lpthread
+
+unit-tests: $(UNIT_TESTS) $(LINKPEER)
 
 # --- the two commands, and the rest -----------------------------------------------------------
 .PHONY: all setup run test asan crash fuzz fuzzers bench lint install clean unit-tests
@@ -138,7 +145,7 @@ asan: setup
 	@B=build/asan tests/run-tests
 
 crash: setup
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(LINKPEER)
 	@B=$(B) tests/run-crash
 
 # --- fuzzing: clang's libFuzzer over the same libraries, built once more below build/fuzz --------
