@@ -169,6 +169,8 @@ static int run(struct bh_compressor *c, struct bh_str in, enum step step)
 
 int bh_compressor_feed(struct bh_compressor *c, struct bh_str in)
 {
+	if (in.n == 0)
+		return 0;
 	if (c->encoding != BH_ENC_IDENTITY)
 		c->pending += in.n;
 	return run(c, in, STEP_FEED);

@@ -30,6 +30,7 @@ struct bh_dogstatsd {
 	struct bh_rng rng;
 	struct bh_sampler sampler;
 	struct bh_late late;
+	struct bh_notices notices;
 	struct bh_ingest ingest;
 	struct bh_outlet outlet;
 	struct bh_batch batch;
@@ -64,7 +65,7 @@ static void log_bad_line(
 			text[i] = '?';
 	}
 	bh_log_limited(&d->child->log, &d->bad_line_limit, BH_LOG_ERROR, COMPONENT,
-	    "bad metric line (%s) from %s: %s%s", bh_parse_result_name(bad.why), l->name, text,
+	    "bad line (%s) from %s: %s%s", bh_parse_result_name(bad.why), l->name, text,
 	    n < bad.line.n ? "..." : "");
 }
 
@@ -170,7 +171,7 @@ static void flush(struct bh_dogstatsd *d, bool all)
 		bh_error(&d->child->log, COMPONENT, "no memory for a flush; trying again later");
 		return;
 	}
-	bh_outlet_flush(&d->outlet, set);
+	bh_outlet_flush(&d->outlet, set, &d->notices);
 }
 
 static void flush_tick(struct bh_timer *t)
@@ -201,7 +202,7 @@ static void report(struct bh_dogstatsd *d)
 	d->stage = STAGE_DRAINED;
 	bh_timer_cancel(&d->drain_timer);
 	bh_timer_cancel(&d->deadline_timer);
-	bh_outlet_ledger(&d->outlet, &d->late, &l);
+	bh_outlet_ledger(&d->outlet, &d->late, &d->notices, &l);
 	bh_producer_stats(d->outlet.producer, &st);
 	r.durable = l.delivered;
 	r.left = l.in_flight;
@@ -306,6 +307,7 @@ static void stats(void *ctx, struct bh_child *child)
 	    .sampler = &d->sampler,
 	    .outlet = &d->outlet,
 	    .late = &d->late,
+	    .notices = &d->notices,
 	};
 
 	bh_stats_report(&source, child);
@@ -317,7 +319,8 @@ static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)
 	struct bh_producer_stats st;
 
 	bh_producer_stats(d->outlet.producer, &st);
-	hb->pending_items = bh_outlet_pending(&d->outlet) + d->late.points;
+	hb->pending_items =
+	    bh_outlet_pending(&d->outlet) + d->late.points + bh_notices_waiting(&d->notices);
 	hb->pending_bytes = bh_outlet_pending_bytes(&d->outlet);
 	hb->link_up = st.ready;
 }
@@ -396,8 +399,9 @@ static int open_pipeline(struct bh_dogstatsd *d, struct bh_err *err)
 	rc = bh_sampler_init(&d->sampler, &sampler);
 	if (rc == 0) {
 		bh_late_init(&d->late, &d->sampler.contexts.resolver);
-		rc = bh_ingest_init(
-		    &d->ingest, &d->sampler, &d->late, cfg->dogstatsd_no_aggregation_pipeline);
+		bh_notices_init(&d->notices, &d->sampler.contexts.resolver);
+		rc = bh_ingest_init(&d->ingest, &d->sampler, &d->late, &d->notices,
+		    cfg->dogstatsd_no_aggregation_pipeline);
 	}
 	if (rc == 0)
 		rc = bh_batch_init(&d->batch, (size_t)cfg->dogstatsd_buffer_size);
@@ -470,6 +474,7 @@ void bh_dogstatsd_free(struct bh_dogstatsd *d)
 	bh_outlet_release(&d->outlet);
 	bh_ingest_release(&d->ingest);
 	bh_late_release(&d->late);
+	bh_notices_release(&d->notices);
 	bh_sampler_release(&d->sampler);
 	bh_batch_release(&d->batch);
 	free(d);

@@ -2,10 +2,10 @@
 
 #include <string.h>
 
-int bh_ingest_init(
-    struct bh_ingest *in, struct bh_sampler *sampler, struct bh_late *late, bool timestamps)
+int bh_ingest_init(struct bh_ingest *in, struct bh_sampler *sampler, struct bh_late *late,
+    struct bh_notices *notices, bool timestamps)
 {
-	*in = (struct bh_ingest){.sampler = sampler, .late = late};
+	*in = (struct bh_ingest){.sampler = sampler, .late = late, .notices = notices};
 	return bh_parser_init(&in->parser, timestamps);
 }
 
@@ -33,6 +33,52 @@ static void add_late(struct bh_ingest *in, const struct bh_metric *m, struct bh_
 	in->contexts_rejected += r.rejected;
 }
 
+static void bad_line(struct bh_ingest *in, struct bh_str line, enum bh_parse_result why,
+    struct bh_ledger *ledger, struct bh_bad_line *bad)
+{
+	in->parse_errors[why]++;
+	drop_line(ledger, BH_DROP_PARSE_ERROR);
+	*bad = (struct bh_bad_line){line, why};
+}
+
+/* rc: what the notices said to an event or a check. True when it was taken. */
+static bool noted(struct bh_ledger *ledger, int rc)
+{
+	if (rc) {
+		drop_line(ledger, BH_DROP_QUEUE_FULL);
+		return false;
+	}
+	ledger->received++;
+	ledger->delivered++;
+	return true;
+}
+
+static void take_event(struct bh_ingest *in, struct bh_str line, int64_t now,
+    struct bh_ledger *ledger, struct bh_bad_line *bad)
+{
+	struct bh_event e;
+
+	if (!bh_parse_event(line, &e)) {
+		bad_line(in, line, BH_PARSE_BAD_EVENT, ledger, bad);
+		return;
+	}
+	in->ignored_fields += e.ignored;
+	in->events += noted(ledger, bh_notices_event(in->notices, &e, now));
+}
+
+static void take_check(struct bh_ingest *in, struct bh_str line, int64_t now,
+    struct bh_ledger *ledger, struct bh_bad_line *bad)
+{
+	struct bh_check c;
+
+	if (!bh_parse_check(line, &c)) {
+		bad_line(in, line, BH_PARSE_BAD_CHECK, ledger, bad);
+		return;
+	}
+	in->ignored_fields += c.ignored;
+	in->checks += noted(ledger, bh_notices_check(in->notices, &c, now));
+}
+
 static void take_metric(struct bh_ingest *in, struct bh_str line, int64_t now,
     struct bh_ledger *ledger, struct bh_bad_line *bad)
 {
@@ -41,9 +87,7 @@ static void take_metric(struct bh_ingest *in, struct bh_str line, int64_t now,
 	struct bh_add_result r;
 
 	if (why != BH_PARSE_OK) {
-		in->parse_errors[why]++;
-		drop_line(ledger, BH_DROP_PARSE_ERROR);
-		*bad = (struct bh_bad_line){line, why};
+		bad_line(in, line, why, ledger, bad);
 		return;
 	}
 	ledger->received += m.values_n;
@@ -94,12 +138,10 @@ void bh_ingest_datagram(struct bh_ingest *in, struct bh_str datagram, unsigned f
 			take_metric(in, line, now, ledger, bad);
 			break;
 		case BH_LINE_EVENT:
-			in->events++;
-			drop_line(ledger, BH_DROP_UNSUPPORTED);
+			take_event(in, line, now, ledger, bad);
 			break;
 		case BH_LINE_CHECK:
-			in->checks++;
-			drop_line(ledger, BH_DROP_UNSUPPORTED);
+			take_check(in, line, now, ledger, bad);
 			break;
 		}
 	}

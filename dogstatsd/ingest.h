@@ -1,7 +1,7 @@
 /*
  * One datagram's way in: lines, parser, sampler; with every line and every value accounted for in
- * the ledger row of the listener it came from (unit: samples; a packed line counts each value, a
- * line that is dropped counts one).
+ * the ledger row of the listener it came from (unit: samples; a packed line counts each value, an
+ * event, a service check and a line that is dropped count one).
  *
  * Pure but for the state it feeds: no socket, no clock, no log.
  */
@@ -10,6 +10,7 @@
 
 #include "common/ledger.h"
 #include "dogstatsd/late.h"
+#include "dogstatsd/notices.h"
 #include "dogstatsd/parser.h"
 #include "dogstatsd/sampler.h"
 
@@ -17,17 +18,19 @@ struct bh_ingest {
 	struct bh_parser parser;
 	struct bh_sampler *sampler; /* borrowed */
 	struct bh_late *late;       /* borrowed */
+	struct bh_notices *notices; /* borrowed */
 	/* since the start */
 	uint64_t lines;
 	uint64_t parse_errors[BH_PARSE__N];
-	uint64_t events, checks; /* seen and not handled */
+	uint64_t events, checks; /* taken */
+	uint64_t ignored_fields; /* optional fields of these with a bad value */
 	uint64_t unterminated, truncated;
 	uint64_t nonfinite, contexts_rejected, late_unsupported;
 };
 
 /* timestamps: dogstatsd_no_aggregation_pipeline. 0 or -ENOMEM. */
 int bh_ingest_init(struct bh_ingest *in, struct bh_sampler *sampler, struct bh_late *late,
-    bool timestamps) BH_MUST_CHECK;
+    struct bh_notices *notices, bool timestamps) BH_MUST_CHECK;
 void bh_ingest_release(struct bh_ingest *in);
 
 enum bh_datagram_flags {

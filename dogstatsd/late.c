@@ -82,11 +82,11 @@ void bh_late_flush(struct bh_late *l, struct bh_payload_writer *w)
 
 	if (l->points == 0)
 		return;
-	bh_payload_writer_begin(w, BH_KIND_SERIES_V2);
+	bh_payload_writer_begin(w, BH_KIND_SERIES_V2, BH_TAIL_NONE);
 	while (rest.n) {
 		size_t n = entry_size(rest);
 
-		bh_payload_writer_add(w, (struct bh_str){rest.p, n}, 1);
+		bh_payload_writer_add(w, BH_JOINT_NONE, (struct bh_str){rest.p, n}, 1);
 		rest = (struct bh_str){rest.p + n, rest.n - n};
 	}
 	bh_payload_writer_finish(w);

@@ -131,15 +131,17 @@ int bh_outlet_connect(
 	return bh_producer_new(&o->producer, &cfg, err);
 }
 
-void bh_outlet_flush(struct bh_outlet *o, struct bh_flush_set *set)
+void bh_outlet_flush(struct bh_outlet *o, struct bh_flush_set *set, struct bh_notices *notices)
 {
-	bh_payload_writer_begin(&o->writer, BH_KIND_SERIES_V2);
+	bh_selfmetrics_note(notices, o->hostname, set->now);
+	bh_payload_writer_begin(&o->writer, BH_KIND_SERIES_V2, BH_TAIL_NONE);
 	bh_output_set_series(&o->output, set);
 	bh_selfmetrics_output(&o->output, o->hostname, set->now);
 	bh_payload_writer_finish(&o->writer);
-	bh_payload_writer_begin(&o->writer, BH_KIND_SKETCHES);
+	bh_payload_writer_begin(&o->writer, BH_KIND_SKETCHES, BH_SKETCH_TAIL);
 	bh_output_set_sketches(&o->output, set);
 	bh_payload_writer_finish(&o->writer);
+	bh_notices_flush(notices, &o->writer, o->hostname);
 	bh_flush_set_free(set);
 	pump(o);
 }
@@ -174,12 +176,13 @@ uint64_t bh_outlet_pending_bytes(const struct bh_outlet *o)
 	return o->queue.bytes + st.window_bytes;
 }
 
-void bh_outlet_ledger(const struct bh_outlet *o, const struct bh_late *late, struct bh_ledger *l)
+void bh_outlet_ledger(const struct bh_outlet *o, const struct bh_late *late,
+    const struct bh_notices *notices, struct bh_ledger *l)
 {
 	*l = (struct bh_ledger){
-	    .received = o->output.received + late->received,
+	    .received = o->output.received + late->received + notices->received,
 	    .delivered = o->delivered,
-	    .in_flight = bh_outlet_pending(o) + late->points,
+	    .in_flight = bh_outlet_pending(o) + late->points + bh_notices_waiting(notices),
 	};
 	l->dropped[BH_DROP_NONFINITE] = o->output.nonfinite;
 	l->dropped[BH_DROP_TOO_LARGE] = o->writer.too_big + o->unsendable;

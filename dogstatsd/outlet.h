@@ -1,6 +1,7 @@
 /*
  * What leaves dogstatsd: flush sets become payloads, payloads wait in a bounded queue for credit on
- * the link, the link makes them durable. Keeps the "metrics" row of the ledger (unit: points).
+ * the link, the link makes them durable. Keeps the "metrics" row of the ledger (unit: points; an
+ * event and a service check count one).
  */
 #ifndef BH_DOGSTATSD_OUTLET_H
 #define BH_DOGSTATSD_OUTLET_H
@@ -8,6 +9,7 @@
 #include "common/ledger.h"
 #include "common/producer.h"
 #include "dogstatsd/late.h"
+#include "dogstatsd/notices.h"
 #include "dogstatsd/output.h"
 #include "dogstatsd/payload_queue.h"
 
@@ -43,9 +45,9 @@ void bh_outlet_release(struct bh_outlet *o);
 int bh_outlet_connect(
     struct bh_outlet *o, const struct bh_producer_config *base, struct bh_err *err) BH_MUST_CHECK;
 
-/* Encodes everything of the set and our own series of this flush, and sends what credit allows.
- * Takes the set. */
-void bh_outlet_flush(struct bh_outlet *o, struct bh_flush_set *set);
+/* Encodes everything of the set, the notices, and our own series and check of this flush, and sends
+ * what credit allows. Takes the set and empties the notices. */
+void bh_outlet_flush(struct bh_outlet *o, struct bh_flush_set *set, struct bh_notices *notices);
 /* The same for the samples with a timestamp. */
 void bh_outlet_late(struct bh_outlet *o, struct bh_late *late);
 
@@ -56,7 +58,8 @@ void bh_outlet_fence(struct bh_outlet *o);
 uint64_t bh_outlet_pending(const struct bh_outlet *o);
 uint64_t bh_outlet_pending_bytes(const struct bh_outlet *o);
 
-/* The ledger row; late holds points that are not payloads yet. */
-void bh_outlet_ledger(const struct bh_outlet *o, const struct bh_late *late, struct bh_ledger *l);
+/* The ledger row; late and notices hold what is not in payloads yet. */
+void bh_outlet_ledger(const struct bh_outlet *o, const struct bh_late *late,
+    const struct bh_notices *notices, struct bh_ledger *l);
 
 #endif

@@ -24,7 +24,7 @@ static void write_series(struct bh_output *o, const struct bh_series *s)
 	if (bh_series_encode(s, &o->entry, &entry) < 0)
 		o->lost += s->n;
 	else
-		bh_payload_writer_add(o->writer, entry, (uint32_t)s->n);
+		bh_payload_writer_add(o->writer, BH_JOINT_NONE, entry, (uint32_t)s->n);
 }
 
 void bh_output_series(struct bh_output *o, const struct bh_series *s)
@@ -174,7 +174,7 @@ static void output_sketch(struct bh_output *o, const struct bh_agg *head)
 	if (bh_sketch_encode(&head->ctx->id, o->sketches, n, &o->entry, &entry) < 0)
 		o->lost += n;
 	else
-		bh_payload_writer_add(o->writer, entry, (uint32_t)n);
+		bh_payload_writer_add(o->writer, BH_JOINT_NONE, entry, (uint32_t)n);
 }
 
 void bh_output_set_sketches(struct bh_output *o, const struct bh_flush_set *set)

@@ -49,6 +49,8 @@ const char *bh_parse_result_name(enum bh_parse_result r)
 	    [BH_PARSE_BAD_RATE] = "bad_rate",
 	    [BH_PARSE_BAD_TIMESTAMP] = "bad_timestamp",
 	    [BH_PARSE_NO_MEMORY] = "no_memory",
+	    [BH_PARSE_BAD_EVENT] = "bad_event",
+	    [BH_PARSE_BAD_CHECK] = "bad_check",
 	};
 
 	return (unsigned)r < BH_PARSE__N ? names[r] : "unknown";

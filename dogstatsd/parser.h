@@ -3,7 +3,7 @@
  * out; nothing is copied, and nothing is allocated but room for more packed values than ever
  * before.
  *
- * Events and service checks are recognised by their prefix and not read further.
+ * Events and service checks are recognised by their prefix here and read by event.h and check.h.
  */
 #ifndef BH_DOGSTATSD_PARSER_H
 #define BH_DOGSTATSD_PARSER_H
@@ -62,6 +62,8 @@ enum bh_parse_result {
 	BH_PARSE_BAD_RATE,
 	BH_PARSE_BAD_TIMESTAMP,
 	BH_PARSE_NO_MEMORY,
+	BH_PARSE_BAD_EVENT,
+	BH_PARSE_BAD_CHECK,
 	BH_PARSE__N,
 };
 

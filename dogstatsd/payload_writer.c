@@ -5,9 +5,6 @@
 
 #include "common/err.h"
 
-/* The Agent always ends a sketch payload with an empty CommonMetadata. */
-static const struct bh_str sketch_footer = {"\x12\x00", 2};
-
 static size_t limit(int64_t configured, size_t max)
 {
 	return configured > 0 && (uint64_t)configured < max ? (size_t)configured : max;
@@ -32,7 +29,7 @@ void bh_payload_writer_init(
 	    .raw = limit(cfg->serializer_max_series_uncompressed_payload_size, BH_BUF_MAX / 4),
 	    .points = (uint32_t)limit(cfg->serializer_max_series_points_per_payload, INT32_MAX),
 	};
-	w->sketches = (struct bh_payload_limits){
+	w->general = (struct bh_payload_limits){
 	    .compressed = limit(cfg->serializer_max_payload_size, BH_LINK_BODY_MAX),
 	    .raw = limit(cfg->serializer_max_uncompressed_payload_size, BH_BUF_MAX / 4),
 	};
@@ -46,17 +43,13 @@ void bh_payload_writer_release(struct bh_payload_writer *w)
 const struct bh_payload_limits *bh_payload_writer_limits(
     const struct bh_payload_writer *w, enum bh_kind kind)
 {
-	return kind == BH_KIND_SKETCHES ? &w->sketches : &w->series;
+	return kind == BH_KIND_SERIES_V2 ? &w->series : &w->general;
 }
 
-void bh_payload_writer_begin(struct bh_payload_writer *w, enum bh_kind kind)
+void bh_payload_writer_begin(struct bh_payload_writer *w, enum bh_kind kind, struct bh_str tail)
 {
 	w->kind = kind;
-}
-
-static struct bh_str footer(const struct bh_payload_writer *w)
-{
-	return w->kind == BH_KIND_SKETCHES ? sketch_footer : (struct bh_str){NULL, 0};
+	w->tail = tail;
 }
 
 static void give_up(struct bh_payload_writer *w)
@@ -90,10 +83,9 @@ static void emit(struct bh_payload_writer *w)
 
 static void close_payload(struct bh_payload_writer *w)
 {
-	struct bh_str end = footer(w);
-
-	w->raw += end.n;
-	if (bh_compressor_feed(&w->compressor, end) < 0 || bh_compressor_end(&w->compressor) < 0)
+	w->raw += w->tail.n;
+	if (bh_compressor_feed(&w->compressor, w->tail) < 0 ||
+	    bh_compressor_end(&w->compressor) < 0)
 		give_up(w);
 	else
 		emit(w);
@@ -103,7 +95,7 @@ static bool compressed_fits(
     struct bh_payload_writer *w, const struct bh_payload_limits *l, size_t n)
 {
 	const struct bh_compressor *c = &w->compressor;
-	size_t more = bh_compressor_bound(c, c->pending + n + footer(w).n);
+	size_t more = bh_compressor_bound(c, c->pending + n + w->tail.n);
 
 	return c->out.len + more + bh_compressor_overhead(c) <= l->compressed;
 }
@@ -114,7 +106,7 @@ static int fits(struct bh_payload_writer *w, size_t n, uint32_t points)
 	const struct bh_payload_limits *l = bh_payload_writer_limits(w, w->kind);
 	int rc;
 
-	if (w->raw + n + footer(w).n > l->raw)
+	if (w->raw + n + w->tail.n > l->raw)
 		return 0;
 	if (l->points && (uint64_t)w->items + points > l->points)
 		return 0;
@@ -132,7 +124,7 @@ static bool fits_alone(const struct bh_payload_writer *w, size_t n)
 	const struct bh_payload_limits *l = bh_payload_writer_limits(w, w->kind);
 	const struct bh_compressor *c = &w->compressor;
 
-	n += footer(w).n;
+	n += w->tail.n;
 	return n <= l->raw &&
 	       bh_compressor_bound(c, n) + bh_compressor_overhead(c) <= l->compressed;
 }
@@ -148,28 +140,33 @@ static bool open_payload(struct bh_payload_writer *w)
 	return true;
 }
 
-void bh_payload_writer_add(struct bh_payload_writer *w, struct bh_str entry, uint32_t points)
+void bh_payload_writer_add(
+    struct bh_payload_writer *w, struct bh_joint joint, struct bh_str entry, uint32_t points)
 {
+	size_t n = BH_MAX(joint.first.n, joint.next.n) + entry.n;
+	struct bh_str before;
 	int rc;
 
-	if (!fits_alone(w, entry.n)) {
+	if (!fits_alone(w, n)) {
 		w->too_big += points;
 		return;
 	}
 	if (w->open) {
-		rc = fits(w, entry.n, points);
+		rc = fits(w, n, points);
 		if (rc == 0)
 			close_payload(w);
 		else if (rc < 0)
 			give_up(w);
 	}
+	before = w->open ? joint.next : joint.first;
 	if (!w->open && !open_payload(w)) {
 		w->lost += points;
 		return;
 	}
 	w->items += points;
-	w->raw += entry.n;
-	if (bh_compressor_feed(&w->compressor, entry) < 0)
+	w->raw += before.n + entry.n;
+	if (bh_compressor_feed(&w->compressor, before) < 0 ||
+	    bh_compressor_feed(&w->compressor, entry) < 0)
 		give_up(w);
 }
 

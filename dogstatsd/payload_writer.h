@@ -19,7 +19,7 @@ typedef void bh_payload_emit_fn(void *ctx, struct bh_payload *p);
 
 struct bh_payload_writer {
 	struct bh_compressor compressor;
-	struct bh_payload_limits series, sketches;
+	struct bh_payload_limits series, general;
 	bh_payload_emit_fn *emit;
 	void *ctx;
 	/* points that became no payload, since the start */
@@ -27,6 +27,7 @@ struct bh_payload_writer {
 	uint64_t lost;    /* no memory */
 	/* the payload being written */
 	enum bh_kind kind;
+	struct bh_str tail; /* borrowed */
 	bool open;
 	uint32_t items;
 	uint64_t raw;
@@ -42,11 +43,22 @@ void bh_payload_writer_release(struct bh_payload_writer *w); /* an open payload 
 const struct bh_payload_limits *bh_payload_writer_limits(
     const struct bh_payload_writer *w, enum bh_kind kind);
 
-/* kind: BH_KIND_SERIES_V2 or BH_KIND_SKETCHES; what follows until finish is of it. */
-void bh_payload_writer_begin(struct bh_payload_writer *w, enum bh_kind kind);
-/* entry: framed (tag, length, message); points <= the limit of points. What cannot be written is
- * counted in too_big or lost. */
-void bh_payload_writer_add(struct bh_payload_writer *w, struct bh_str entry, uint32_t points);
+/* What follows until finish is of this kind; each payload ends with tail, which must live as long.
+ */
+void bh_payload_writer_begin(struct bh_payload_writer *w, enum bh_kind kind, struct bh_str tail);
+
+/* What stands before an entry: `first` when it opens a payload, `next` when it follows another. */
+struct bh_joint {
+	struct bh_str first, next;
+};
+
+#define BH_JOINT_NONE ((struct bh_joint){{NULL, 0}, {NULL, 0}}) /* protobuf */
+#define BH_TAIL_NONE  ((struct bh_str){NULL, 0})
+
+/* entry: one whole item, framed as its kind wants; points <= the limit of points. What cannot be
+ * written is counted in too_big or lost. */
+void bh_payload_writer_add(
+    struct bh_payload_writer *w, struct bh_joint joint, struct bh_str entry, uint32_t points);
 /* Emits what is open, and gives memory back. */
 void bh_payload_writer_finish(struct bh_payload_writer *w);
 

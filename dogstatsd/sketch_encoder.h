@@ -1,6 +1,6 @@
 /*
- * One entry of a SketchPayload (spec/intake.md §7): tag, length and Sketch. The payload's footer is
- * BH_SKETCH_FOOTER.
+ * One entry of a SketchPayload (spec/intake.md §7): tag, length and Sketch. A payload ends with
+ * BH_SKETCH_TAIL.
  */
 #ifndef BH_DOGSTATSD_SKETCH_ENCODER_H
 #define BH_DOGSTATSD_SKETCH_ENCODER_H
@@ -11,6 +11,9 @@
 #include "common/buf.h"
 #include "dogstatsd/identity.h"
 #include "dogstatsd/sketch.h"
+
+/* An empty CommonMetadata, with which the Agent always ends a sketch payload. */
+#define BH_SKETCH_TAIL BH_STR_LIT("\x12\x00")
 
 struct bh_sketch_point {
 	int64_t ts;                     /* seconds, start of the bucket */

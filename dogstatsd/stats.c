@@ -44,7 +44,7 @@ void bh_stats_report(const struct bh_stats_source *s, struct bh_child *child)
 	struct bh_ledger l;
 
 	report_listeners(s, child);
-	bh_outlet_ledger(s->outlet, s->late, &l);
+	bh_outlet_ledger(s->outlet, s->late, s->notices, &l);
 	bh_child_stat_ledger(child, BH_LEDGER_HANDOVER, "metrics", 7, &l);
 	report_parse_errors(in, child);
 	if (s->outlet->producer)
@@ -52,8 +52,9 @@ void bh_stats_report(const struct bh_stats_source *s, struct bh_child *child)
 
 	const struct figure figures[] = {
 	    {"dogstatsd.lines", in->lines},
-	    {"dogstatsd.events_unsupported", in->events},
-	    {"dogstatsd.service_checks_unsupported", in->checks},
+	    {"dogstatsd.events", in->events},
+	    {"dogstatsd.service_checks", in->checks},
+	    {"dogstatsd.ignored_fields", in->ignored_fields},
 	    {"dogstatsd.unterminated", in->unterminated},
 	    {"dogstatsd.truncated_datagrams", in->truncated},
 	    {"dogstatsd.nonfinite_values", in->nonfinite},

@@ -15,6 +15,7 @@ struct bh_stats_source { /* all borrowed */
 	const struct bh_sampler *sampler;
 	const struct bh_outlet *outlet;
 	const struct bh_late *late;
+	const struct bh_notices *notices;
 };
 
 /* Gives every figure to the supervisor; brings the kernel's drop counters up to date first. */

@@ -25,6 +25,8 @@ for (const ms of [1, 10, 4, 5, 2, 2]) client.histogram('latency', ms);
 client.timing('render', 12);
 for (const v of [1, 1, 2]) client.distribution('size', v, ['kind:x']);
 for (const user of ['ann', 'bob', 'ann']) client.set('users', user);
+client.event('deployed', 'version 7\nby ann', { alert_type: 'success', priority: 'low' }, ['region:eu']);
+client.check('db.up', client.CHECKS.CRITICAL, { hostname: 'db1', message: 'no answer' }, ['region:eu']);
 
 client.close((error) => {
   if (error) {

@@ -12,7 +12,7 @@ CLIENT = pathlib.Path(__file__).with_name("hot_shots_client.js")
 
 @pytest.fixture(scope="module")
 def arrived(node_modules):
-    """What the intake got from one run of the client: (series by (name, tags), sketches by name)."""
+    """What the intake got from one run of the client: series, sketches, events, checks."""
     port = free_udp_port()
     with Intake() as intake, Agent(intake, config={"dogstatsd_port": port}) as agent:
         subprocess.run(
@@ -23,7 +23,7 @@ def arrived(node_modules):
         )
         assert agent.stop() == 0
         assert intake.stats()["decode_errors"] == 0
-        return intake.records("series"), intake.records("sketch")
+        return [intake.records(kind) for kind in ("series", "sketch", "event", "check")]
 
 
 def points(arrived, name, *tags):
@@ -63,6 +63,20 @@ def test_distribution(arrived):
     got = [p for r in sketches for p in r["points"]]
     assert sum(p["cnt"] for p in got) == 3
     assert (min(p["min"] for p in got), max(p["max"] for p in got), sum(p["sum"] for p in got)) == (1, 2, 4)
+
+
+def test_event(arrived):
+    (event,) = arrived[2]
+    assert (event["msg_title"], event["msg_text"]) == ("app.deployed", "version 7\nby ann")
+    assert (event["alert_type"], event["priority"], event["source"]) == ("success", "low", "api")
+    assert set(event["tags"]) == {"service:shop", "region:eu"}
+
+
+def test_service_check(arrived):
+    (check,) = [c for c in arrived[3] if c["check"] != "datadog.agent.up"]
+    assert (check["check"], check["status"], check["host_name"]) == ("app.db.up", 2, "db1")
+    assert check["message"] == "no answer"
+    assert set(check["tags"]) == {"service:shop", "region:eu"}
 
 
 def test_set(arrived):

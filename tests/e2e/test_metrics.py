@@ -220,6 +220,26 @@ def test_garbage_over_udp_up_to_the_largest_datagram():
         assert intake.total("udp.after") == pytest.approx(1)
 
 
+def test_events_and_service_checks_arrive_with_the_flush():
+    with Intake() as intake:
+        send_and_stop(
+            intake,
+            b"_e{5,9}:title|line\\ntwo|d:77|p:low|t:error|k:key|s:cron|#b,a\n_sc|db.up|1|m:slow|#a\n",
+            b"_e{1,1}:x|y",
+            config={"dogstatsd_tags": ["team:x"]},
+        )
+        events = {e["msg_title"]: e for e in intake.records("event")}
+        assert events["title"]["msg_text"] == "line\ntwo"
+        assert events["title"]["source"] == "cron"
+        assert events["title"]["timestamp"] == 77
+        assert events["title"]["tags"] == ["a", "b", "team:x"]
+        assert events["x"]["host"] == "testhost"
+        checks = {c["check"]: c for c in intake.records("check")}
+        assert (checks["db.up"]["status"], checks["db.up"]["tags"]) == (1, ["a", "team:x"])
+        assert (checks["datadog.agent.up"]["status"], checks["datadog.agent.up"]["tags"]) == (0, [])
+        assert intake.stats()["decode_errors"] == 0
+
+
 def test_the_ledger_counts_every_sample():
     with Intake() as intake, Agent(intake) as agent:
         agent.send(*[b"n:1|c\nn:1|g\nn:1:2:3|h\n"] * 10)

@@ -68,7 +68,8 @@ void fixture_open(struct fixture *f)
 
 	cr_assert_eq(bh_sampler_init(&f->sampler, &cfg), 0);
 	bh_late_init(&f->late, &f->sampler.contexts.resolver);
-	cr_assert_eq(bh_ingest_init(&f->ingest, &f->sampler, &f->late,
+	bh_notices_init(&f->notices, &f->sampler.contexts.resolver);
+	cr_assert_eq(bh_ingest_init(&f->ingest, &f->sampler, &f->late, &f->notices,
 			 f->cfg.dogstatsd_no_aggregation_pipeline),
 	    0);
 	bh_hist_outputs_init(&f->hist, &f->cfg.histogram_aggregates, &f->cfg.histogram_percentiles);
@@ -84,6 +85,7 @@ void fixture_close(struct fixture *f)
 	bh_payload_writer_release(&f->writer);
 	bh_ingest_release(&f->ingest);
 	bh_late_release(&f->late);
+	bh_notices_release(&f->notices);
 	bh_sampler_release(&f->sampler);
 }
 
@@ -153,7 +155,10 @@ static void put_payload(struct bh_buf *out, const struct bh_payload *p)
 
 	cr_assert_eq(p->encoding, BH_ENC_IDENTITY);
 	cr_assert_eq(p->raw_len, p->len);
-	if (p->kind == BH_KIND_SERIES_V2) {
+	if (p->kind == BH_KIND_CHECKS || p->kind == BH_KIND_EVENTS) {
+		(void)bh_buf_append(out, p->body, p->len);
+		(void)bh_buf_u8(out, '\n');
+	} else if (p->kind == BH_KIND_SERIES_V2) {
 		metric_payload *m =
 		    datadog__agentpayload__metric_payload__unpack(NULL, p->len, body);
 
@@ -222,10 +227,10 @@ const char *fixture_flush(struct fixture *f, int64_t now, bool all)
 	struct bh_flush_set *set;
 
 	cr_assert_eq(bh_sampler_flush(&f->sampler, now, all, &set), 0);
-	bh_payload_writer_begin(&f->writer, BH_KIND_SERIES_V2);
+	bh_payload_writer_begin(&f->writer, BH_KIND_SERIES_V2, BH_TAIL_NONE);
 	bh_output_set_series(&f->output, set);
 	bh_payload_writer_finish(&f->writer);
-	bh_payload_writer_begin(&f->writer, BH_KIND_SKETCHES);
+	bh_payload_writer_begin(&f->writer, BH_KIND_SKETCHES, BH_SKETCH_TAIL);
 	bh_output_set_sketches(&f->output, set);
 	bh_payload_writer_finish(&f->writer);
 	bh_flush_set_free(set);
@@ -235,5 +240,11 @@ const char *fixture_flush(struct fixture *f, int64_t now, bool all)
 const char *fixture_flush_late(struct fixture *f)
 {
 	bh_late_flush(&f->late, &f->writer);
+	return fixture_text(f);
+}
+
+const char *fixture_flush_notices(struct fixture *f)
+{
+	bh_notices_flush(&f->notices, &f->writer, bh_str_from(f->cfg.hostname));
 	return fixture_text(f);
 }

@@ -16,6 +16,7 @@ struct fixture {
 	struct bh_config cfg; /* only what dogstatsd reads; strings are literals */
 	struct bh_sampler sampler;
 	struct bh_late late;
+	struct bh_notices notices;
 	struct bh_ingest ingest;
 	struct bh_hist_outputs hist;
 	struct bh_payload_writer writer;
@@ -39,6 +40,8 @@ void fixture_send_bytes(struct fixture *f, int64_t now, struct bh_str datagram, 
  * call. */
 const char *fixture_flush(struct fixture *f, int64_t now, bool all);
 const char *fixture_flush_late(struct fixture *f);
+/* The bodies of the events and service checks that wait, one a line. */
+const char *fixture_flush_notices(struct fixture *f);
 
 /* Text of payloads without compression; frees them. */
 const char *fixture_text(struct fixture *f);

@@ -173,7 +173,7 @@ Test(dogstatsd, a_drain_hands_everything_over_when_credit_is_scarce)
 	}
 	drain(10000);
 	cr_expect_float_eq(sum_of(taken(), "load"), 50, 1e-9);
-	cr_expect_eq(peer.base, 51);
+	cr_expect_eq(peer.base, 50 + 2, "and what the agent says of itself");
 }
 
 Test(dogstatsd, a_drain_ends_when_the_forwarder_refuses_payloads)
@@ -234,6 +234,8 @@ Test(dogstatsd, open_buckets_stay_when_the_configuration_says_so)
 	post("load:20|c");
 	drain(10000);
 	cr_expect_str_eq(taken(),
+	    "[{\"check\":\"datadog.agent.up\",\"host_name\":\"h\",\"timestamp\":1003,\"status\":0,"
+	    "\"message\":\"\",\"tags\":[]}]\n"
 	    "datadog.agent.running gauge host=h tags=version:" BH_AGENT_VERSION
 	    " interval=0 1003:1\n");
 }
@@ -254,8 +256,9 @@ static void set_flag(void *ctx)
 	*(bool *)ctx = true;
 }
 
-/* The outlet alone on the link: three points go out, the row of the ledger is returned. */
-static struct bh_ledger send_three_points(void)
+/* The outlet alone on the link: three points and a check go out, the row of the ledger is returned.
+ */
+static struct bh_ledger send_four_items(void)
 {
 	struct bh_rng rng;
 	struct bh_outlet o;
@@ -278,11 +281,11 @@ static struct bh_ledger send_three_points(void)
 	cr_assert_eq(bh_outlet_connect(&o, &link, &err), 0, "%s", err.text);
 	fixture_send(&f, 1000, "a:1|c\nd:1|d");
 	cr_assert_eq(bh_sampler_flush(&f.sampler, 1010, false, &set), 0);
-	bh_outlet_flush(&o, set);
+	bh_outlet_flush(&o, set, &f.notices);
 	bh_outlet_fence(&o);
 	while (!done)
 		cr_assert_eq(bh_loop_turn(&child.loop, BH_NS_PER_S), 0);
-	bh_outlet_ledger(&o, &f.late, &l);
+	bh_outlet_ledger(&o, &f.late, &f.notices, &l);
 	bh_outlet_release(&o);
 	return l;
 }
@@ -292,8 +295,8 @@ Test(dogstatsd, points_that_are_acknowledged_count_as_delivered)
 	struct bh_ledger l;
 
 	peer_open(&peer, &child.loop, dir);
-	l = send_three_points();
-	cr_expect(l.received == 3 && l.delivered == 3 && l.in_flight == 0);
+	l = send_four_items();
+	cr_expect(l.received == 4 && l.delivered == 4 && l.in_flight == 0);
 	cr_expect_eq(bh_ledger_gap(&l), 0);
 }
 
@@ -303,9 +306,9 @@ Test(dogstatsd, points_that_are_refused_count_as_dropped)
 
 	peer.refuse = true;
 	peer_open(&peer, &child.loop, dir);
-	l = send_three_points();
-	cr_expect(l.received == 3 && l.delivered == 0 && l.in_flight == 0);
-	cr_expect_eq(l.dropped[BH_DROP_REFUSED_LINK], 3);
+	l = send_four_items();
+	cr_expect(l.received == 4 && l.delivered == 0 && l.in_flight == 0);
+	cr_expect_eq(l.dropped[BH_DROP_REFUSED_LINK], 4);
 	cr_expect_eq(bh_ledger_gap(&l), 0);
 }
 

@@ -1,6 +1,8 @@
 #include <criterion/criterion.h>
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/rng.h"
 #include "tests/unit/dogstatsd/fixture.h"
@@ -32,13 +34,31 @@ Test(ingest, a_bad_line_is_counted_by_kind_and_leaves_its_neighbours_alone)
 		    bh_parse_result_name((enum bh_parse_result)i));
 }
 
-Test(ingest, events_and_checks_are_counted_as_unsupported)
+Test(ingest, events_and_checks_are_taken_or_counted_as_bad)
 {
-	fixture_send(&f, 1000, "_e{1,1}:a|b\n_sc|x|0\n_scary.x:1|c\na:1|c");
-	cr_expect_eq(f.ledger.dropped[BH_DROP_UNSUPPORTED], 3);
+	fixture_send(&f, 1000, "_e{1,1}:a|b\n_e{9,1}:a|b\n_sc|x|0\n_scary.x:1|c\na:1|c");
 	cr_expect_eq(f.ingest.events, 1);
-	cr_expect_eq(f.ingest.checks, 2);
-	cr_expect_eq(f.ledger.delivered, 1);
+	cr_expect_eq(f.ingest.checks, 1);
+	cr_expect_eq(f.ingest.parse_errors[BH_PARSE_BAD_EVENT], 1);
+	cr_expect_eq(f.ingest.parse_errors[BH_PARSE_BAD_CHECK], 1, "§3: by the prefix alone");
+	cr_expect_eq(f.ledger.dropped[BH_DROP_PARSE_ERROR], 2);
+	cr_expect_eq(f.ledger.delivered, 3);
+}
+
+Test(ingest, notices_that_would_pass_the_bound_are_dropped_and_counted)
+{
+	char line[4200];
+	int n = snprintf(line, sizeof(line), "_e{4000,1}:");
+
+	memset(line + n, 't', 4000);
+	(void)snprintf(line + n + 4000, sizeof(line) - (size_t)n - 4000, "|x");
+	for (int i = 0; i < 3000; i++)
+		fixture_send(&f, 1000, line);
+	cr_expect_gt(f.ledger.dropped[BH_DROP_QUEUE_FULL], 900);
+	cr_expect_leq(f.notices.events.bytes.len, BH_NOTICES_BYTES + 8192);
+	(void)fixture_flush_notices(&f);
+	fixture_send(&f, 1000, line);
+	cr_expect_eq(bh_notices_waiting(&f.notices), 1);
 }
 
 Test(ingest, empty_datagrams_and_lines_move_no_counter)

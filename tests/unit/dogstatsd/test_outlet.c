@@ -34,7 +34,7 @@ static void flush(int64_t now)
 	struct bh_flush_set *set;
 
 	cr_assert_eq(bh_sampler_flush(&f.sampler, now, false, &set), 0);
-	bh_outlet_flush(&outlet, set);
+	bh_outlet_flush(&outlet, set, &f.notices);
 }
 
 /* Moves the queue to the fixture, which turns it into text. */
@@ -45,16 +45,22 @@ static const char *queued(void)
 	return fixture_text(&f);
 }
 
+#define UP(now) \
+	"[{\"check\":\"datadog.agent.up\",\"host_name\":\"h\",\"timestamp\":" now \
+	",\"status\":0,\"message\":\"\",\"tags\":[]}]\n"
+
 Test(outlet, sends_that_the_agent_runs_with_every_flush)
 {
 	flush(1010);
 	cr_assert_not_null(outlet.queue.head);
 	cr_expect_eq(outlet.queue.head->kind, BH_KIND_SERIES_V2);
 	cr_expect_eq(outlet.queue.head->ts_ms, 5000);
-	cr_expect_null(outlet.queue.head->next);
+	cr_assert_not_null(outlet.queue.head->next);
+	cr_expect_eq(outlet.queue.head->next->kind, BH_KIND_CHECKS);
+	cr_expect_null(outlet.queue.head->next->next);
 	cr_expect_str_eq(queued(),
-	    "datadog.agent.running gauge host=h tags=version:" BH_AGENT_VERSION
-	    " interval=0 1010:1\n");
+	    UP("1010") "datadog.agent.running gauge host=h tags=version:" BH_AGENT_VERSION
+		       " interval=0 1010:1\n");
 }
 
 Test(outlet, queues_series_and_sketches_while_there_is_no_link)
@@ -64,11 +70,11 @@ Test(outlet, queues_series_and_sketches_while_there_is_no_link)
 	fixture_send(&f, 1000, "a:1|c\nd:1|d\nt:1|g|T17");
 	bh_outlet_late(&outlet, &f.late);
 	flush(1010);
-	cr_expect_eq(bh_outlet_pending(&outlet), 4);
+	cr_expect_eq(bh_outlet_pending(&outlet), 5);
 	cr_expect_gt(bh_outlet_pending_bytes(&outlet), 0);
-	bh_outlet_ledger(&outlet, &f.late, &l);
-	cr_expect_eq(l.received, 4);
-	cr_expect_eq(l.in_flight, 4);
+	bh_outlet_ledger(&outlet, &f.late, &f.notices, &l);
+	cr_expect_eq(l.received, 5);
+	cr_expect_eq(l.in_flight, 5);
 	cr_expect_eq(bh_ledger_gap(&l), 0);
 }
 
@@ -77,7 +83,7 @@ Test(outlet, counts_the_timestamped_samples_that_still_wait)
 	struct bh_ledger l;
 
 	fixture_send(&f, 1000, "t:1:2|g|T17");
-	bh_outlet_ledger(&outlet, &f.late, &l);
+	bh_outlet_ledger(&outlet, &f.late, &f.notices, &l);
 	cr_expect_eq(l.received, 2);
 	cr_expect_eq(l.in_flight, 2);
 	cr_expect_eq(bh_ledger_gap(&l), 0);
@@ -90,9 +96,9 @@ Test(outlet, drops_the_oldest_payloads_when_the_queue_is_full_and_counts_their_p
 	outlet.queue.max_bytes = 300;
 	for (int64_t t = 1010; t < 1200; t += 10)
 		flush(t);
-	bh_outlet_ledger(&outlet, &f.late, &l);
-	cr_expect_eq(l.received, 19);
-	cr_expect_gt(l.dropped[BH_DROP_QUEUE_FULL], 10);
+	bh_outlet_ledger(&outlet, &f.late, &f.notices, &l);
+	cr_expect_eq(l.received, 2 * 19);
+	cr_expect_gt(l.dropped[BH_DROP_QUEUE_FULL], 20);
 	cr_expect_eq(bh_ledger_gap(&l), 0);
 	cr_expect_leq(outlet.queue.bytes, 300);
 }
@@ -113,8 +119,8 @@ Test(outlet, counts_what_is_not_finite_or_too_large)
 	fixture_send(&f, 1000, line);
 	fixture_send(&f, 1000, "a:1.7e308:1.7e308|c");
 	flush(1010);
-	bh_outlet_ledger(&outlet, &f.late, &l);
-	cr_expect_eq(l.received, 3);
+	bh_outlet_ledger(&outlet, &f.late, &f.notices, &l);
+	cr_expect_eq(l.received, 4);
 	cr_expect_eq(l.dropped[BH_DROP_TOO_LARGE], 1);
 	cr_expect_eq(l.dropped[BH_DROP_NONFINITE], 1);
 	cr_expect_eq(bh_ledger_gap(&l), 0);

@@ -8,6 +8,7 @@
 #include "common/rng.h"
 #include "dogstatsd/entry.h"
 #include "dogstatsd/payload_queue.h"
+#include "dogstatsd/sketch_encoder.h"
 #include "tests/unit/dogstatsd/fixture.h"
 
 /* What the writer emitted, put together again, and the largest of each kind of size. */
@@ -84,7 +85,7 @@ static void write_entries(struct bh_payload_writer *w, int n, struct bh_buf *wan
 
 		for (size_t k = 0; k < len; k++)
 			entry[k] = k % 2 ? 'x' : (char)bh_rng_u64(&rng);
-		bh_payload_writer_add(w, (struct bh_str){entry, len}, 2);
+		bh_payload_writer_add(w, BH_JOINT_NONE, (struct bh_str){entry, len}, 2);
 		(void)bh_buf_append(want, entry, len);
 	}
 	bh_payload_writer_finish(w);
@@ -98,7 +99,7 @@ static void check_limits(const char *kind, enum bh_kind what)
 	struct sink s = {0};
 
 	bh_payload_writer_init(&w, &cfg, take, &s);
-	bh_payload_writer_begin(&w, what);
+	bh_payload_writer_begin(&w, what, what == BH_KIND_SKETCHES ? BH_SKETCH_TAIL : BH_TAIL_NONE);
 	write_entries(&w, 2000, &want);
 	cr_expect_eq(s.raw.len, want.len, "%s: %zu of %zu bytes", kind, s.raw.len, want.len);
 	cr_expect(s.raw.len == want.len && memcmp(s.raw.data, want.data, want.len) == 0);
@@ -135,9 +136,9 @@ Test(payload_writer, fills_payloads_of_text_that_compresses_well)
 
 	memset(entry, 'a', sizeof(entry));
 	bh_payload_writer_init(&w, &cfg, take, &s);
-	bh_payload_writer_begin(&w, BH_KIND_SERIES_V2);
+	bh_payload_writer_begin(&w, BH_KIND_SERIES_V2, BH_TAIL_NONE);
 	for (int i = 0; i < 500; i++)
-		bh_payload_writer_add(&w, (struct bh_str){entry, sizeof(entry)}, 1);
+		bh_payload_writer_add(&w, BH_JOINT_NONE, (struct bh_str){entry, sizeof(entry)}, 1);
 	bh_payload_writer_finish(&w);
 	cr_expect_leq(s.payloads, 2, "%zu payloads", s.payloads);
 	cr_expect_eq(s.raw.len, 500000);
@@ -153,10 +154,10 @@ Test(payload_writer, drops_and_counts_an_entry_that_fits_no_payload)
 	struct sink s = {0};
 
 	bh_payload_writer_init(&w, &cfg, take, &s);
-	bh_payload_writer_begin(&w, BH_KIND_SERIES_V2);
-	bh_payload_writer_add(&w, (struct bh_str){entry, 1000}, 1);
-	bh_payload_writer_add(&w, (struct bh_str){entry, 1001}, 7);
-	bh_payload_writer_add(&w, (struct bh_str){entry, 10}, 1);
+	bh_payload_writer_begin(&w, BH_KIND_SERIES_V2, BH_TAIL_NONE);
+	bh_payload_writer_add(&w, BH_JOINT_NONE, (struct bh_str){entry, 1000}, 1);
+	bh_payload_writer_add(&w, BH_JOINT_NONE, (struct bh_str){entry, 1001}, 7);
+	bh_payload_writer_add(&w, BH_JOINT_NONE, (struct bh_str){entry, 10}, 1);
 	bh_payload_writer_finish(&w);
 	cr_expect_eq(w.too_big, 7);
 	cr_expect_eq(s.items, 2);
@@ -172,7 +173,7 @@ Test(payload_writer, emits_nothing_when_nothing_was_added)
 	struct sink s = {0};
 
 	bh_payload_writer_init(&w, &cfg, take, &s);
-	bh_payload_writer_begin(&w, BH_KIND_SKETCHES);
+	bh_payload_writer_begin(&w, BH_KIND_SKETCHES, BH_SKETCH_TAIL);
 	bh_payload_writer_finish(&w);
 	cr_expect_eq(s.payloads, 0);
 	bh_payload_writer_release(&w);
@@ -190,7 +191,7 @@ Test(output, splits_a_series_of_more_points_than_a_payload_may_hold)
 	fixture_open(&f);
 	for (int i = 0; i < 25; i++)
 		points[i] = (struct bh_point){i, i};
-	bh_payload_writer_begin(&f.writer, BH_KIND_SERIES_V2);
+	bh_payload_writer_begin(&f.writer, BH_KIND_SERIES_V2, BH_TAIL_NONE);
 	bh_output_series(&f.output, &s);
 	bh_payload_writer_finish(&f.writer);
 	cr_assert(f.payloads && f.payloads->next && f.payloads->next->next);
