@@ -80,7 +80,8 @@ void bh_config_release(struct bh_config *cfg)
 
 		if (o->type == BH_OPT_SECRET && *text)
 			explicit_bzero(*text, strlen(*text));
-		if (o->type == BH_OPT_STRING || o->type == BH_OPT_SECRET) {
+		if (o->type == BH_OPT_STRING || o->type == BH_OPT_JSON ||
+		    o->type == BH_OPT_SECRET) {
 			free(*text);
 			*text = NULL;
 		} else if (o->type == BH_OPT_LIST) {

@@ -70,21 +70,38 @@ struct bh_config {
 	bool skip_ssl_validation;
 
 	/* dogstatsd */
-	bool use_dogstatsd;               /* true */
-	int64_t dogstatsd_port;           /* 8125; 0 = off; -1 = __random__ */
-	char *bind_host;                  /* localhost */
-	bool dogstatsd_non_local_traffic; /* false */
-	int64_t dogstatsd_so_rcvbuf;      /* bytes, 0 = kernel default */
-	int64_t dogstatsd_buffer_size;    /* bytes, 8192 */
-	char *dogstatsd_socket;           /* /var/run/datadog/dsd.socket; "" = off */
+	bool use_dogstatsd;                  /* true */
+	int64_t dogstatsd_port;              /* 8125; 0 = off; -1 = __random__ */
+	char *bind_host;                     /* localhost */
+	bool dogstatsd_non_local_traffic;    /* false */
+	int64_t dogstatsd_so_rcvbuf;         /* bytes, 0 = kernel default */
+	int64_t dogstatsd_buffer_size;       /* bytes, 8192 */
+	char *dogstatsd_socket;              /* /var/run/datadog/dsd.socket; "" = off */
+	char *dogstatsd_stream_socket;       /* "" = off */
+	bool dogstatsd_stream_log_too_big;   /* false */
+	bool dogstatsd_require_listener;     /* false */
+	char *statsd_forward_host;           /* "" = off */
+	int64_t statsd_forward_port;         /* 0 = off */
+	bool dogstatsd_disable_verbose_logs; /* false */
 	struct bh_strlist dogstatsd_tags;
+	char *dogstatsd_mapper_profiles;     /* JSON; "" = none */
+	int64_t dogstatsd_mapper_cache_size; /* 1000 */
+	char *statsd_metric_namespace;       /* "" = none */
+	struct bh_strlist statsd_metric_namespace_blacklist;
+	struct bh_strlist metric_filterlist;
+	bool metric_filterlist_match_prefix;         /* false */
+	struct bh_strlist statsd_metric_blocklist;   /* older name of metric_filterlist */
+	bool statsd_metric_blocklist_match_prefix;   /* false */
+	bool histogram_copy_to_distribution;         /* false */
+	char *histogram_copy_to_distribution_prefix; /* "" */
 	struct bh_strlist dogstatsd_eol_required;
-	struct bh_strlist histogram_aggregates;   /* max median avg count */
-	struct bh_strlist histogram_percentiles;  /* 0.95 */
-	int64_t dogstatsd_expiry_seconds;         /* 300 */
-	int64_t dogstatsd_context_expiry_seconds; /* 20 */
-	bool dogstatsd_flush_incomplete_buckets;  /* true here (DESIGN §11) */
-	bool dogstatsd_no_aggregation_pipeline;   /* true */
+	struct bh_strlist histogram_aggregates;      /* max median avg count */
+	struct bh_strlist histogram_percentiles;     /* 0.95 */
+	int64_t dogstatsd_expiry_seconds;            /* 300 */
+	int64_t dogstatsd_context_expiry_seconds;    /* 20 */
+	bool dogstatsd_flush_incomplete_buckets;     /* true here (DESIGN §11) */
+	bool dogstatsd_no_aggregation_pipeline;      /* true */
+	int64_t dogstatsd_no_aggregation_batch_size; /* 2048 samples a payload */
 	int64_t dogstatsd_flush_interval_ms; /* bulkhead.dogstatsd_flush_interval, 15 s; tests */
 	int64_t dogstatsd_context_limit;     /* bulkhead.dogstatsd_context_limit, 1000000 */
 
@@ -96,6 +113,9 @@ struct bh_config {
 	int64_t serializer_max_series_points_per_payload;
 	char *serializer_compressor_kind;         /* zstd, zlib, none */
 	int64_t serializer_zstd_compressor_level; /* 1 */
+	bool use_v2_api_series;                   /* true; false = v1 JSON */
+	bool enable_series, enable_sketches;      /* enable_payloads.*, true */
+	bool enable_events, enable_service_checks;
 
 	/* logs */
 	bool logs_enabled;                        /* false */
@@ -158,6 +178,8 @@ enum bh_option_type {
 	BH_OPT_DURATION, /* Go duration text or a number of seconds, stored as ms */
 	BH_OPT_MILLI,    /* fractional number stored × 1000 */
 	BH_OPT_LIST,     /* YAML list, or one blank-separated string */
+	BH_OPT_JSON,     /* any YAML structure, or JSON from the environment; stored as JSON text,
+			    plain values as strings; "" = unset */
 	BH_OPT_SECRET,   /* string that only its roles may see; never printed */
 	BH_OPT_IGNORED,  /* known Agent key without effect here: a warning names it */
 };

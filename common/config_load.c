@@ -133,6 +133,19 @@ static void set_text_option(
 		l->confd_set = true;
 }
 
+static void set_structure(struct load *l, const struct bh_option *o, const struct bh_yaml *n)
+{
+	struct bh_buf json = BH_BUF_INIT;
+	int rc = bh_yaml_json(n, &json);
+
+	if (!rc)
+		rc = bh_config_set(l->cfg, o, json.data, NULL);
+	if (rc)
+		bh_finding_add(l->findings, BH_FINDING_ERROR, "%s:%d:%d: %s: %s", l->file, n->line,
+		    n->col, o->key, bh_err_name(rc));
+	bh_buf_release(&json);
+}
+
 static bool is_null(const struct bh_yaml *n)
 {
 	return n->type == BH_YAML_SCALAR && n->plain &&
@@ -153,6 +166,10 @@ static void set_option(
 	}
 	if (o->type == BH_OPT_LIST && n->type == BH_YAML_SEQ) {
 		set_list(l, o, n);
+		return;
+	}
+	if (o->type == BH_OPT_JSON && n->type != BH_YAML_SCALAR) {
+		set_structure(l, o, n);
 		return;
 	}
 	if (n->type != BH_YAML_SCALAR) {

@@ -234,6 +234,7 @@ int bh_config_set(
 {
 	switch (o->type) {
 	case BH_OPT_STRING:
+	case BH_OPT_JSON:
 	case BH_OPT_SECRET:
 		return set_string(cfg, o, text, err);
 	case BH_OPT_BOOL:
@@ -261,6 +262,7 @@ int bh_config_print(const struct bh_config *cfg, const struct bh_option *o, stru
 
 	switch (o->type) {
 	case BH_OPT_STRING:
+	case BH_OPT_JSON:
 	case BH_OPT_SECRET:
 		return bh_buf_str(out, *(char *const *)at);
 	case BH_OPT_BOOL:

@@ -11,6 +11,8 @@
 
 #include <yaml.h>
 
+#include "common/jsonw.h"
+
 struct anchor {
 	char *name;
 	const struct bh_yaml *node; /* borrowed from the tree */
@@ -37,6 +39,40 @@ void bh_yaml_free(struct bh_yaml *n)
 		free(n);
 		n = next;
 	}
+}
+
+static int put_json(struct bh_jsonw *w, const struct bh_yaml *n, const char *key, int depth)
+{
+	bool map = n->type == BH_YAML_MAP;
+	int rc = 0;
+
+	if (n->type == BH_YAML_SCALAR) {
+		bh_jsonw_str(w, key, n->text);
+		return 0;
+	}
+	if (depth == BH_JSONW_DEPTH - 1)
+		return BH_E_LIMIT;
+	if (map)
+		bh_jsonw_object(w, key);
+	else
+		bh_jsonw_array(w, key);
+	for (const struct bh_yaml *c = n->child; c && !rc; c = c->next)
+		rc = put_json(w, c, map ? c->key : NULL, depth + 1);
+	if (map)
+		bh_jsonw_object_end(w);
+	else
+		bh_jsonw_array_end(w);
+	return rc;
+}
+
+int bh_yaml_json(const struct bh_yaml *n, struct bh_buf *out)
+{
+	struct bh_jsonw w;
+	int rc;
+
+	bh_jsonw_init(&w, out);
+	rc = put_json(&w, n, NULL, 0);
+	return rc ? rc : bh_buf_failed(out);
 }
 
 const struct bh_yaml *bh_yaml_get(const struct bh_yaml *map, const char *key)

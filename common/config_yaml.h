@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "common/attrs.h"
+#include "common/buf.h"
 #include "common/err.h"
 
 enum bh_yaml_type { BH_YAML_SCALAR, BH_YAML_SEQ, BH_YAML_MAP };
@@ -34,6 +35,8 @@ struct bh_yaml {
  * unreadable file is -errno with its path. Freed by bh_yaml_free. */
 int bh_yaml_load(const char *path, struct bh_yaml **root, struct bh_err *err) BH_MUST_CHECK;
 void bh_yaml_free(struct bh_yaml *n);
+/* Appends the tree as JSON, plain values as strings. -ENOMEM, or BH_E_LIMIT when it is too deep. */
+int bh_yaml_json(const struct bh_yaml *n, struct bh_buf *out) BH_MUST_CHECK;
 /* Value of a key of a MAP; NULL when it is not there. */
 const struct bh_yaml *bh_yaml_get(const struct bh_yaml *map, const char *key);
 

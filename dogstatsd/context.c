@@ -10,31 +10,6 @@
 #define TEXTS_PER_CONTEXT 2
 #define TEXTS_MIN         4096
 
-int bh_contexts_init(struct bh_contexts *c, uint64_t seed, struct bh_str host,
-    const struct bh_strlist *extra, size_t limit)
-{
-	int rc;
-
-	*c = (struct bh_contexts){.limit = limit};
-	rc = bh_resolver_init(&c->resolver, seed, host, extra);
-	if (rc == 0)
-		rc = bh_ctxmap_init(&c->by_identity);
-	if (rc == 0)
-		rc = bh_ctxmap_init(&c->by_text);
-	if (rc < 0)
-		bh_contexts_release(c);
-	return rc;
-}
-
-void bh_contexts_release(struct bh_contexts *c)
-{
-	for (size_t i = 0; c->by_identity.slots && i <= c->by_identity.mask; i++)
-		free(c->by_identity.slots[i].ctx);
-	bh_ctxmap_release(&c->by_identity);
-	bh_ctxmap_release(&c->by_text);
-	bh_resolver_release(&c->resolver);
-}
-
 static struct bh_str copy(char **w, struct bh_str s)
 {
 	struct bh_str at = {*w, s.n};
@@ -64,6 +39,39 @@ static struct bh_context *new_context(const struct bh_identity *id, enum bh_metr
 	return ctx;
 }
 
+int bh_contexts_init(struct bh_contexts *c, uint64_t seed, struct bh_str host,
+    const struct bh_strlist *extra, struct bh_naming *naming, size_t limit)
+{
+	const struct bh_identity nothing = {.name = {NULL, 0}};
+	int rc;
+
+	*c = (struct bh_contexts){.limit = limit};
+	rc = bh_resolver_init(&c->resolver, seed, host, extra, naming);
+	if (rc == 0)
+		rc = bh_ctxmap_init(&c->by_identity);
+	if (rc == 0)
+		rc = bh_ctxmap_init(&c->by_text);
+	if (rc == 0) {
+		c->filtered = new_context(&nothing, BH_METRIC_GAUGE);
+		rc = c->filtered ? 0 : -ENOMEM;
+	}
+	if (c->filtered)
+		c->filtered->open = 1;
+	if (rc < 0)
+		bh_contexts_release(c);
+	return rc;
+}
+
+void bh_contexts_release(struct bh_contexts *c)
+{
+	for (size_t i = 0; c->by_identity.slots && i <= c->by_identity.mask; i++)
+		free(c->by_identity.slots[i].ctx);
+	bh_ctxmap_release(&c->by_identity);
+	bh_ctxmap_release(&c->by_text);
+	free(c->filtered);
+	bh_resolver_release(&c->resolver);
+}
+
 static int add_context(struct bh_contexts *c, const struct bh_identity *id, struct bh_key key,
     enum bh_metric_type type, struct bh_context **out)
 {
@@ -84,30 +92,42 @@ static int add_context(struct bh_contexts *c, const struct bh_identity *id, stru
 	return 0;
 }
 
-int bh_contexts_get(struct bh_contexts *c, struct bh_str name, struct bh_str raw_tags,
-    enum bh_metric_type type, struct bh_context **out)
+/* The context a new text stands for. */
+static int find_or_add(struct bh_contexts *c, struct bh_str name, struct bh_str raw_tags,
+    enum bh_purpose purpose, enum bh_metric_type type, struct bh_context **out)
 {
-	struct bh_key text = bh_raw_key(&c->resolver, name, raw_tags), key;
 	struct bh_identity id;
+	struct bh_key key;
+	int rc = bh_resolve(&c->resolver, name, raw_tags, purpose, &id, &key);
+
+	if (rc < 0)
+		return rc;
+	if (rc == BH_FILTERED) {
+		*out = c->filtered;
+		return 0;
+	}
+	*out = bh_ctxmap_find(&c->by_identity, key);
+	return *out ? 0 : add_context(c, &id, key, type, out);
+}
+
+int bh_contexts_get(struct bh_contexts *c, struct bh_str name, struct bh_str raw_tags,
+    enum bh_purpose purpose, enum bh_metric_type type, struct bh_context **out)
+{
+	struct bh_key text = bh_raw_key(&c->resolver, name, raw_tags, purpose);
 	int rc;
 
 	*out = bh_ctxmap_find(&c->by_text, text);
-	if (*out)
-		return 0;
-	rc = bh_resolve(&c->resolver, name, raw_tags, &id, &key);
-	if (rc < 0)
-		return rc;
-	*out = bh_ctxmap_find(&c->by_identity, key);
-	if (!*out)
-		rc = add_context(c, &id, key, type, out);
-	if (rc < 0)
-		return rc;
-	if (c->by_text.n > TEXTS_MIN + TEXTS_PER_CONTEXT * bh_contexts_count(c))
-		bh_ctxmap_clear(&c->by_text);
-	/* Without room for the alias the context is only slower to find. */
-	if (bh_ctxmap_add(&c->by_text, text, *out) < 0)
-		c->aliases_lost++;
-	return 0;
+	if (!*out) {
+		rc = find_or_add(c, name, raw_tags, purpose, type, out);
+		if (rc < 0)
+			return rc;
+		if (c->by_text.n > TEXTS_MIN + TEXTS_PER_CONTEXT * bh_contexts_count(c))
+			bh_ctxmap_clear(&c->by_text);
+		/* Without room for the alias the context is only slower to find. */
+		if (bh_ctxmap_add(&c->by_text, text, *out) < 0)
+			c->aliases_lost++;
+	}
+	return *out == c->filtered ? BH_FILTERED : 0;
 }
 
 struct sweep {

@@ -42,20 +42,21 @@ struct bh_contexts {
 	struct bh_resolver resolver;
 	struct bh_ctxmap by_identity;
 	struct bh_ctxmap by_text;
+	struct bh_context *filtered; /* what texts lead to that the filter drops; never expires */
 	size_t limit;
 	uint64_t aliases_lost; /* texts not remembered for lack of memory */
 };
 
 /* See bh_resolver_init(). */
 int bh_contexts_init(struct bh_contexts *c, uint64_t seed, struct bh_str host,
-    const struct bh_strlist *extra, size_t limit) BH_MUST_CHECK;
+    const struct bh_strlist *extra, struct bh_naming *naming, size_t limit) BH_MUST_CHECK;
 /* Frees the contexts too. */
 void bh_contexts_release(struct bh_contexts *c);
 
-/* The context of this text, made when there is none (its type is then `type`). 0; BH_E_LIMIT when a
- * new one would pass the limit; -ENOMEM. */
+/* The context of this text, made when there is none (its type is then `type`). 0; BH_FILTERED;
+ * BH_E_LIMIT when a new one would pass the limit; -ENOMEM. */
 int bh_contexts_get(struct bh_contexts *c, struct bh_str name, struct bh_str raw_tags,
-    enum bh_metric_type type, struct bh_context **out) BH_MUST_CHECK;
+    enum bh_purpose purpose, enum bh_metric_type type, struct bh_context **out) BH_MUST_CHECK;
 
 static inline size_t bh_contexts_count(const struct bh_contexts *c)
 {

@@ -28,6 +28,7 @@ struct bh_dogstatsd {
 	struct bh_child *child;
 	const struct bh_clock *clock;
 	struct bh_rng rng;
+	struct bh_naming naming;
 	struct bh_sampler sampler;
 	struct bh_late late;
 	struct bh_notices notices;
@@ -64,8 +65,9 @@ static void log_bad_line(
 		if (!text[i])
 			text[i] = '?';
 	}
-	bh_log_limited(&d->child->log, &d->bad_line_limit, BH_LOG_ERROR, COMPONENT,
-	    "bad line (%s) from %s: %s%s", bh_parse_result_name(bad.why), l->name, text,
+	bh_log_limited(&d->child->log, &d->bad_line_limit,
+	    d->child->config.dogstatsd_disable_verbose_logs ? BH_LOG_DEBUG : BH_LOG_ERROR,
+	    COMPONENT, "bad line (%s) from %s: %s%s", bh_parse_result_name(bad.why), l->name, text,
 	    n < bad.line.n ? "..." : "");
 }
 
@@ -381,8 +383,12 @@ static int open_listeners(struct bh_dogstatsd *d, struct bh_err *err)
 static int open_pipeline(struct bh_dogstatsd *d, struct bh_err *err)
 {
 	const struct bh_config *cfg = &d->child->config;
+	struct bh_err mapper_err = BH_ERR_INIT;
+	uint64_t seed = bh_rng_u64(&d->rng);
 	struct bh_sampler_config sampler = {
-	    .seed = bh_rng_u64(&d->rng),
+	    .seed = seed,
+	    .naming = &d->naming,
+	    .copy_histograms = cfg->histogram_copy_to_distribution,
 	    .hostname = bh_str_from(cfg->hostname),
 	    .tags = &cfg->dogstatsd_tags,
 	    .expiry_s = cfg->dogstatsd_expiry_seconds,
@@ -396,9 +402,15 @@ static int open_pipeline(struct bh_dogstatsd *d, struct bh_err *err)
 		return bh_err_set(err, BH_E_CONFIG,
 		    "dogstatsd_buffer_size, bulkhead.dogstatsd_flush_interval and"
 		    " bulkhead.dogstatsd_context_limit must be positive");
-	rc = bh_sampler_init(&d->sampler, &sampler);
+	rc = bh_naming_init(&d->naming, cfg, seed, &mapper_err);
+	if (mapper_err.code)
+		bh_warn(&d->child->log, COMPONENT,
+		    "dogstatsd_mapper_profiles: %s; no metric is mapped", mapper_err.text);
+	if (rc == 0)
+		rc = bh_sampler_init(&d->sampler, &sampler);
 	if (rc == 0) {
-		bh_late_init(&d->late, &d->sampler.contexts.resolver);
+		bh_late_init(&d->late, &d->sampler.contexts.resolver, d->outlet.output.format,
+		    (uint32_t)cfg->dogstatsd_no_aggregation_batch_size);
 		bh_notices_init(&d->notices, &d->sampler.contexts.resolver);
 		rc = bh_ingest_init(&d->ingest, &d->sampler, &d->late, &d->notices,
 		    cfg->dogstatsd_no_aggregation_pipeline);
@@ -441,8 +453,9 @@ int bh_dogstatsd_new(struct bh_dogstatsd **out, struct bh_child *child, struct b
 	d->child = child;
 	d->clock = child->loop.clock;
 	bh_rng_init(&d->rng);
-	bh_outlet_init(&d->outlet, &child->config, d->clock, &child->log);
-	rc = open_pipeline(d, err);
+	rc = bh_outlet_init(&d->outlet, &child->config, d->clock, &child->log);
+	if (rc == 0)
+		rc = open_pipeline(d, err);
 	if (rc == 0)
 		rc = open_outlet(d, err);
 	if (rc == 0)
@@ -476,6 +489,7 @@ void bh_dogstatsd_free(struct bh_dogstatsd *d)
 	bh_late_release(&d->late);
 	bh_notices_release(&d->notices);
 	bh_sampler_release(&d->sampler);
+	bh_naming_release(&d->naming);
 	bh_batch_release(&d->batch);
 	free(d);
 }

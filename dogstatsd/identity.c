@@ -36,10 +36,10 @@ size_t bh_tags_count(struct bh_str packed)
 	return n;
 }
 
-int bh_resolver_init(
-    struct bh_resolver *r, uint64_t seed, struct bh_str host, const struct bh_strlist *extra)
+int bh_resolver_init(struct bh_resolver *r, uint64_t seed, struct bh_str host,
+    const struct bh_strlist *extra, struct bh_naming *naming)
 {
-	*r = (struct bh_resolver){.seed = seed, .host = host};
+	*r = (struct bh_resolver){.seed = seed, .host = host, .naming = naming};
 	if (!extra || extra->n == 0)
 		return 0;
 	r->extra = calloc(extra->n, sizeof(*r->extra));
@@ -97,7 +97,9 @@ static bool special_tag(struct bh_str tag, struct bh_str *host, bool *card)
 	return bh_str_starts(tag, entity) || bh_str_starts(tag, jmx);
 }
 
-static int split_tags(struct bh_resolver *r, struct bh_str raw, struct bh_str *host)
+/* The tags of the line, those of the mapper, those of the configuration, in this order. */
+static int collect_tags(
+    struct bh_resolver *r, struct bh_str raw, const struct bh_mapped *mapped, struct bh_str *host)
 {
 	const char *p = raw.p, *end = raw.n ? raw.p + raw.n : p;
 	bool card = false, last = raw.n == 0;
@@ -112,6 +114,10 @@ static int split_tags(struct bh_resolver *r, struct bh_str raw, struct bh_str *h
 		p = comma ? comma + 1 : end;
 		if (!special_tag(tag, host, &card))
 			rc = add_tag(r, tag);
+	}
+	for (size_t i = 0; i < mapped->tags_n && rc == 0; i++) {
+		if (!special_tag(mapped->tags[i], host, &card))
+			rc = add_tag(r, mapped->tags[i]);
 	}
 	for (size_t i = 0; i < r->extra_n && rc == 0; i++)
 		rc = add_tag(r, r->extra[i]);
@@ -166,22 +172,51 @@ static int repair(struct bh_resolver *r, struct bh_str *text, struct bh_buf *cle
 	return rc;
 }
 
-int bh_resolve(struct bh_resolver *r, struct bh_str name, struct bh_str raw_tags,
-    struct bh_identity *id, struct bh_key *key)
+static int resolve_tags(struct bh_resolver *r, struct bh_str raw_tags,
+    const struct bh_mapped *mapped, struct bh_identity *id)
 {
 	struct bh_str host = r->host;
-	int rc;
+	int rc = repair(r, &raw_tags, &r->clean_tags);
 
-	rc = repair(r, &name, &r->clean_name);
 	if (rc == 0)
-		rc = repair(r, &raw_tags, &r->clean_tags);
-	if (rc == 0)
-		rc = split_tags(r, raw_tags, &host);
+		rc = collect_tags(r, raw_tags, mapped, &host);
 	if (rc == 0)
 		rc = pack_tags(r);
 	if (rc < 0)
 		return rc;
-	*id = (struct bh_identity){name, host, bh_buf_view(&r->packed)};
-	*key = bh_key_of(id->tags, bh_hash(host, bh_hash(name, r->seed)));
+	id->host = host;
+	id->tags = bh_buf_view(&r->packed);
+	return 0;
+}
+
+int bh_resolve_tags(struct bh_resolver *r, struct bh_str raw_tags, struct bh_identity *id)
+{
+	const struct bh_mapped none = {.tags_n = 0};
+
+	id->name = (struct bh_str){"", 0};
+	return resolve_tags(r, raw_tags, &none, id);
+}
+
+int bh_resolve(struct bh_resolver *r, struct bh_str name, struct bh_str raw_tags,
+    enum bh_purpose purpose, struct bh_identity *id, struct bh_key *key)
+{
+	struct bh_mapped mapped = {.tags_n = 0};
+	enum bh_naming_verdict verdict = BH_NAME_KEPT;
+	int rc = repair(r, &name, &r->clean_name);
+
+	if (rc < 0)
+		return rc;
+	if (r->naming) {
+		if (r->naming->mapper && bh_mapper_map(r->naming->mapper, name, &mapped))
+			name = mapped.name;
+		verdict = bh_naming_apply(r->naming, &name, purpose == BH_FOR_COPY);
+	}
+	if (verdict != BH_NAME_KEPT)
+		return verdict == BH_NAME_FILTERED ? BH_FILTERED : -ENOMEM;
+	rc = resolve_tags(r, raw_tags, &mapped, id);
+	if (rc < 0)
+		return rc;
+	id->name = name;
+	*key = bh_key_of(id->tags, bh_hash(id->host, bh_hash(name, r->seed)));
 	return 0;
 }

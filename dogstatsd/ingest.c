@@ -28,6 +28,8 @@ static void add_late(struct bh_ingest *in, const struct bh_metric *m, struct bh_
 	bh_ledger_drop(ledger, BH_DROP_NONFINITE, r.nonfinite);
 	bh_ledger_drop(ledger, BH_DROP_UNSUPPORTED, r.unsupported);
 	bh_ledger_drop(ledger, BH_DROP_CONTEXT_LIMIT, r.rejected);
+	bh_ledger_drop(ledger, BH_DROP_FILTERED, r.filtered);
+	in->filtered_lines += r.filtered > 0;
 	in->nonfinite += r.nonfinite;
 	in->late_unsupported += r.unsupported;
 	in->contexts_rejected += r.rejected;
@@ -97,7 +99,10 @@ static void take_metric(struct bh_ingest *in, struct bh_str line, int64_t now,
 	}
 	r = bh_sampler_add(in->sampler, &m, now);
 	ledger->delivered += r.added;
-	if (r.nonfinite | r.rejected) {
+	if (r.nonfinite | r.rejected | r.filtered | r.copies_lost) {
+		bh_ledger_drop(ledger, BH_DROP_FILTERED, r.filtered);
+		in->filtered_lines += r.filtered > 0;
+		in->copies_lost += r.copies_lost;
 		bh_ledger_drop(ledger, BH_DROP_NONFINITE, r.nonfinite);
 		bh_ledger_drop(ledger, BH_DROP_CONTEXT_LIMIT, r.rejected);
 		in->nonfinite += r.nonfinite;

@@ -26,6 +26,7 @@ struct bh_ingest {
 	uint64_t ignored_fields; /* optional fields of these with a bad value */
 	uint64_t unterminated, truncated;
 	uint64_t nonfinite, contexts_rejected, late_unsupported;
+	uint64_t filtered_lines, copies_lost;
 };
 
 /* timestamps: dogstatsd_no_aggregation_pipeline. 0 or -ENOMEM. */

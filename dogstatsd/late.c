@@ -5,9 +5,10 @@
 #include "dogstatsd/sampler.h"
 #include "dogstatsd/series_encoder.h"
 
-void bh_late_init(struct bh_late *l, struct bh_resolver *resolver)
+void bh_late_init(struct bh_late *l, struct bh_resolver *resolver,
+    const struct bh_series_format *format, uint32_t batch)
 {
-	*l = (struct bh_late){.resolver = resolver};
+	*l = (struct bh_late){.resolver = resolver, .format = format, .batch = batch};
 }
 
 void bh_late_release(struct bh_late *l)
@@ -32,9 +33,9 @@ static int add_point(
 	struct bh_str entry;
 	int rc;
 
-	rc = bh_series_encode(&s, &l->scratch, &entry);
+	rc = l->format->encode(&s, &l->scratch, &entry);
 	if (rc == 0)
-		rc = bh_buf_append(&l->entries, entry.p, entry.n);
+		rc = bh_buf_blob(&l->entries, entry.p, entry.n);
 	if (rc < 0)
 		return rc;
 	l->points++;
@@ -47,13 +48,15 @@ struct bh_late_result bh_late_add(struct bh_late *l, const struct bh_metric *m)
 	struct bh_late_result r = {0};
 	struct bh_identity id;
 	struct bh_key key;
+	int rc;
 
 	if (m->type != BH_METRIC_GAUGE && m->type != BH_METRIC_COUNTER) {
 		r.unsupported = (uint32_t)m->values_n;
 		return r;
 	}
-	if (bh_resolve(l->resolver, m->name, m->tags, &id, &key) < 0) {
-		r.rejected = (uint32_t)m->values_n;
+	rc = bh_resolve(l->resolver, m->name, m->tags, BH_FOR_SAMPLE, &id, &key);
+	if (rc) {
+		*(rc == BH_FILTERED ? &r.filtered : &r.rejected) = (uint32_t)m->values_n;
 		return r;
 	}
 	for (size_t i = 0; i < m->values_n; i++) {
@@ -67,29 +70,24 @@ struct bh_late_result bh_late_add(struct bh_late *l, const struct bh_metric *m)
 	return r;
 }
 
-/* Length of the entry at the front: its tag, its length, its message. */
-static size_t entry_size(struct bh_str rest)
+uint32_t bh_late_forget(struct bh_late *l)
 {
-	struct bh_str packed = {rest.p + 1, rest.n - 1}, message;
+	uint32_t n = l->points;
 
-	(void)bh_tags_next(&packed, &message); /* the same packing: a varint length, then bytes */
-	return (size_t)(message.p + message.n - rest.p);
+	bh_buf_release(&l->entries);
+	l->points = 0;
+	return n;
 }
 
 void bh_late_flush(struct bh_late *l, struct bh_payload_writer *w)
 {
-	struct bh_str rest = bh_buf_view(&l->entries);
+	struct bh_cur c = bh_cur_init(l->entries.data, l->entries.len);
 
 	if (l->points == 0)
 		return;
-	bh_payload_writer_begin(w, BH_KIND_SERIES_V2, BH_TAIL_NONE);
-	while (rest.n) {
-		size_t n = entry_size(rest);
-
-		bh_payload_writer_add(w, BH_JOINT_NONE, (struct bh_str){rest.p, n}, 1);
-		rest = (struct bh_str){rest.p + n, rest.n - n};
-	}
+	bh_payload_writer_begin(w, l->format->kind, l->format->tail);
+	while (c.left)
+		bh_payload_writer_add(w, l->format->joint, bh_cur_blob(&c), 1);
 	bh_payload_writer_finish(w);
-	bh_buf_release(&l->entries);
-	l->points = 0;
+	(void)bh_late_forget(l);
 }

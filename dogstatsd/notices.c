@@ -20,6 +20,14 @@ static void release_list(struct bh_notice_list *l)
 	*l = (struct bh_notice_list){.n = 0};
 }
 
+uint32_t bh_notices_forget(struct bh_notice_list *l)
+{
+	uint32_t n = (uint32_t)l->n;
+
+	release_list(l);
+	return n;
+}
+
 void bh_notices_release(struct bh_notices *n)
 {
 	release_list(&n->events);
@@ -150,13 +158,6 @@ static int begin(struct bh_notice_list *l)
 	return l->bytes.len >= BH_NOTICES_BYTES ? BH_E_LIMIT : reserve(l);
 }
 
-static int resolve(struct bh_notices *n, struct bh_str tags, struct bh_identity *id)
-{
-	struct bh_key key;
-
-	return bh_resolve(n->resolver, (struct bh_str){"", 0}, tags, id, &key);
-}
-
 int bh_notices_event(struct bh_notices *n, const struct bh_event *e, int64_t now)
 {
 	struct bh_notice_list *l = &n->events;
@@ -167,7 +168,7 @@ int bh_notices_event(struct bh_notices *n, const struct bh_event *e, int64_t now
 	int rc = begin(l);
 
 	if (!rc)
-		rc = resolve(n, e->tags, &id);
+		rc = bh_resolve_tags(n->resolver, e->tags, &id);
 	if (rc)
 		return rc;
 	source = clean(n, source);
@@ -187,7 +188,7 @@ int bh_notices_check(struct bh_notices *n, const struct bh_check *c, int64_t now
 	int rc = begin(l);
 
 	if (!rc)
-		rc = resolve(n, c->tags, &id);
+		rc = bh_resolve_tags(n->resolver, c->tags, &id);
 	if (rc)
 		return rc;
 	bh_jsonw_init(&w, &l->bytes);

@@ -51,6 +51,9 @@ static inline uint32_t bh_notices_waiting(const struct bh_notices *n)
 	return (uint32_t)(n->events.n + n->checks.n);
 }
 
+/* Forgets one of the lists; returns how many there were. */
+uint32_t bh_notices_forget(struct bh_notice_list *l);
+
 /* Writes everything as payloads and forgets it. hostname: internalHostname of event payloads. */
 void bh_notices_flush(struct bh_notices *n, struct bh_payload_writer *w, struct bh_str hostname);
 

@@ -24,14 +24,24 @@ static void enqueue(void *ctx, struct bh_payload *p)
 	    dropped);
 }
 
-void bh_outlet_init(struct bh_outlet *o, const struct bh_config *cfg, const struct bh_clock *clock,
+int bh_outlet_init(struct bh_outlet *o, const struct bh_config *cfg, const struct bh_clock *clock,
     struct bh_log *log)
 {
-	*o = (struct bh_outlet){.clock = clock, .log = log, .hostname = bh_str_from(cfg->hostname)};
+	*o = (struct bh_outlet){
+	    .clock = clock,
+	    .log = log,
+	    .hostname = bh_str_from(cfg->hostname),
+	    .series = cfg->enable_series,
+	    .sketches = cfg->enable_sketches,
+	    .events = cfg->enable_events,
+	    .checks = cfg->enable_service_checks,
+	};
 	bh_hist_outputs_init(&o->hist, &cfg->histogram_aggregates, &cfg->histogram_percentiles);
 	bh_payload_writer_init(&o->writer, cfg, enqueue, o);
-	bh_output_init(&o->output, &o->writer, &o->hist);
+	bh_output_init(&o->output, &o->writer, &o->hist, &o->hist_filter,
+	    cfg->use_v2_api_series ? &bh_series_v2 : &bh_series_v1);
 	bh_payload_queue_init(&o->queue, BH_OUTLET_QUEUE_BYTES);
+	return bh_output_hist_filter(&o->hist_filter, cfg, &o->hist);
 }
 
 void bh_outlet_release(struct bh_outlet *o)
@@ -40,6 +50,7 @@ void bh_outlet_release(struct bh_outlet *o)
 	bh_payload_queue_release(&o->queue);
 	bh_output_release(&o->output);
 	bh_payload_writer_release(&o->writer);
+	bh_filter_release(&o->hist_filter);
 }
 
 /* Sends the oldest payload. False when it must wait. */
@@ -133,14 +144,19 @@ int bh_outlet_connect(
 
 void bh_outlet_flush(struct bh_outlet *o, struct bh_flush_set *set, struct bh_notices *notices)
 {
+	if (o->series) {
+		bh_output_begin_series(&o->output);
+		bh_output_set_series(&o->output, set);
+		bh_selfmetrics_output(&o->output, o->hostname, set->now);
+		bh_payload_writer_finish(&o->writer);
+	}
+	if (o->sketches)
+		bh_output_set_sketches(&o->output, set);
 	bh_selfmetrics_note(notices, o->hostname, set->now);
-	bh_payload_writer_begin(&o->writer, BH_KIND_SERIES_V2, BH_TAIL_NONE);
-	bh_output_set_series(&o->output, set);
-	bh_selfmetrics_output(&o->output, o->hostname, set->now);
-	bh_payload_writer_finish(&o->writer);
-	bh_payload_writer_begin(&o->writer, BH_KIND_SKETCHES, BH_SKETCH_TAIL);
-	bh_output_set_sketches(&o->output, set);
-	bh_payload_writer_finish(&o->writer);
+	if (!o->events)
+		o->disabled += bh_notices_forget(&notices->events);
+	if (!o->checks)
+		o->disabled += bh_notices_forget(&notices->checks);
 	bh_notices_flush(notices, &o->writer, o->hostname);
 	bh_flush_set_free(set);
 	pump(o);
@@ -148,7 +164,10 @@ void bh_outlet_flush(struct bh_outlet *o, struct bh_flush_set *set, struct bh_no
 
 void bh_outlet_late(struct bh_outlet *o, struct bh_late *late)
 {
-	bh_late_flush(late, &o->writer);
+	if (o->series)
+		bh_late_flush(late, &o->writer);
+	else
+		o->disabled += bh_late_forget(late);
 	pump(o);
 }
 
@@ -184,6 +203,7 @@ void bh_outlet_ledger(const struct bh_outlet *o, const struct bh_late *late,
 	    .delivered = o->delivered,
 	    .in_flight = bh_outlet_pending(o) + late->points + bh_notices_waiting(notices),
 	};
+	l->dropped[BH_DROP_FILTERED] = o->output.filtered + o->disabled;
 	l->dropped[BH_DROP_NONFINITE] = o->output.nonfinite;
 	l->dropped[BH_DROP_TOO_LARGE] = o->writer.too_big + o->unsendable;
 	l->dropped[BH_DROP_QUEUE_FULL] = o->overflowed + o->writer.lost + o->output.lost;

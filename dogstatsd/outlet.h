@@ -19,15 +19,17 @@
 struct bh_outlet {
 	const struct bh_clock *clock;
 	struct bh_log *log;
-	struct bh_str hostname; /* borrowed from the configuration */
+	struct bh_str hostname;                /* borrowed from the configuration */
+	bool series, sketches, events, checks; /* enable_payloads.* */
 	struct bh_hist_outputs hist;
+	struct bh_filter hist_filter; /* names of single series of histograms */
 	struct bh_payload_writer writer;
 	struct bh_output output;
 	struct bh_payload_queue queue;
 	struct bh_producer *producer; /* owned; NULL in tests without a link: all payloads queue */
 	struct bh_producer_ops ops;
 	/* points since the start */
-	uint64_t delivered, refused, unsendable, overflowed;
+	uint64_t delivered, refused, unsendable, overflowed, disabled;
 	bool fence_wanted, fenced;
 	void (*drained)(void *ctx); /* after bh_outlet_fence(): everything handed over is durable */
 	void (*stale)(void *ctx);   /* a newer incarnation exists */
@@ -35,9 +37,9 @@ struct bh_outlet {
 	struct bh_log_limit limit;
 };
 
-/* cfg, clock and log must outlive the outlet. No link yet. */
-void bh_outlet_init(struct bh_outlet *o, const struct bh_config *cfg, const struct bh_clock *clock,
-    struct bh_log *log);
+/* cfg, clock and log must outlive the outlet. No link yet. 0 or -ENOMEM. */
+int bh_outlet_init(struct bh_outlet *o, const struct bh_config *cfg, const struct bh_clock *clock,
+    struct bh_log *log) BH_MUST_CHECK;
 void bh_outlet_release(struct bh_outlet *o);
 
 /* Opens the link; base gives loop, rng and identity, its ops and ctx are replaced. drained, stale

@@ -3,33 +3,46 @@
 #include <math.h>
 #include <stdlib.h>
 
-void bh_output_init(
-    struct bh_output *o, struct bh_payload_writer *writer, const struct bh_hist_outputs *hist)
+void bh_output_init(struct bh_output *o, struct bh_payload_writer *writer,
+    const struct bh_hist_outputs *hist, const struct bh_filter *hist_filter,
+    const struct bh_series_format *format)
 {
-	*o = (struct bh_output){.writer = writer, .hist = hist};
+	*o = (struct bh_output){
+	    .writer = writer, .hist = hist, .hist_filter = hist_filter, .format = format};
 }
 
 void bh_output_release(struct bh_output *o)
 {
 	bh_buf_release(&o->entry);
+	bh_buf_release(&o->name);
 	free(o->points);
 	free(o->sketches);
 	*o = (struct bh_output){0};
+}
+
+int bh_output_hist_filter(
+    struct bh_filter *f, const struct bh_config *cfg, const struct bh_hist_outputs *hist)
+{
+	struct bh_str suffixes[BH_HIST_OUTPUTS_MAX];
+
+	for (size_t i = 0; i < hist->n; i++)
+		suffixes[i] = bh_str_from(hist->v[i].suffix);
+	return bh_filter_configured(f, cfg, suffixes, hist->n);
 }
 
 static void write_series(struct bh_output *o, const struct bh_series *s)
 {
 	struct bh_str entry;
 
-	if (bh_series_encode(s, &o->entry, &entry) < 0)
+	if (o->format->encode(s, &o->entry, &entry) < 0)
 		o->lost += s->n;
 	else
-		bh_payload_writer_add(o->writer, BH_JOINT_NONE, entry, (uint32_t)s->n);
+		bh_payload_writer_add(o->writer, o->format->joint, entry, (uint32_t)s->n);
 }
 
 void bh_output_series(struct bh_output *o, const struct bh_series *s)
 {
-	uint32_t limit = bh_payload_writer_limits(o->writer, BH_KIND_SERIES_V2)->points;
+	uint32_t limit = bh_payload_writer_limits(o->writer, o->format->kind)->points;
 	struct bh_series part = *s;
 	size_t left = s->n;
 
@@ -89,6 +102,19 @@ static void emit(struct bh_output *o, const struct bh_identity *id, enum bh_seri
 		bh_output_series(o, &s);
 }
 
+/* §8.4, second pass: the filter names this one series. */
+static bool is_filtered(struct bh_output *o, const struct bh_agg *head, const char *suffix)
+{
+	const struct bh_identity *id = &head->ctx->id;
+
+	if (o->hist_filter->n == 0)
+		return false;
+	bh_buf_clear(&o->name);
+	(void)bh_buf_append(&o->name, id->name.p, id->name.n);
+	(void)bh_buf_str(&o->name, suffix);
+	return !bh_buf_failed(&o->name) && bh_filter_matches(o->hist_filter, bh_buf_view(&o->name));
+}
+
 /* Gauges and sets of the chain become one gauge series, its counters one rate series. */
 static void output_plain(struct bh_output *o, const struct bh_agg *head)
 {
@@ -114,7 +140,7 @@ static void output_histograms(struct bh_output *o, const struct bh_agg *head)
 {
 	for (size_t i = 0; i < o->hist->n; i++) {
 		const struct bh_hist_output *h = &o->hist->v[i];
-		bool rate = h->what == BH_AGG_COUNT;
+		bool rate = h->what == BH_AGG_COUNT, drop = is_filtered(o, head, h->suffix);
 		size_t n = 0;
 
 		for (const struct bh_agg *a = head; a; a = a->next) {
@@ -125,9 +151,19 @@ static void output_histograms(struct bh_output *o, const struct bh_agg *head)
 			v = bh_histogram_result(a->u.histogram, h);
 			add_point(o, &n, bh_agg_start(a), rate ? v / BH_BUCKET_S : v);
 		}
+		if (drop) {
+			o->received += n;
+			o->filtered += n;
+			continue;
+		}
 		emit(o, &head->ctx->id, rate ? BH_SERIES_RATE : BH_SERIES_GAUGE,
 		    bh_str_from(h->suffix), n);
 	}
+}
+
+void bh_output_begin_series(struct bh_output *o)
+{
+	bh_payload_writer_begin(o->writer, o->format->kind, o->format->tail);
 }
 
 void bh_output_set_series(struct bh_output *o, const struct bh_flush_set *set)
@@ -179,10 +215,12 @@ static void output_sketch(struct bh_output *o, const struct bh_agg *head)
 
 void bh_output_set_sketches(struct bh_output *o, const struct bh_flush_set *set)
 {
+	bh_payload_writer_begin(o->writer, BH_KIND_SKETCHES, BH_SKETCH_TAIL);
 	for (const struct bh_bucket *b = set->sketches; b; b = b->next) {
 		for (size_t i = 0; i < b->n; i++) {
 			if (!b->v[i].follower)
 				output_sketch(o, &b->v[i]);
 		}
 	}
+	bh_payload_writer_finish(o->writer);
 }

@@ -64,10 +64,11 @@ int bh_sampler_init(struct bh_sampler *s, const struct bh_sampler_config *cfg)
 	*s = (struct bh_sampler){
 	    .expiry_s = cfg->expiry_s,
 	    .context_expiry_s = cfg->context_expiry_s,
+	    .copy_histograms = cfg->copy_histograms,
 	    .next_bucket_id = 1,
 	};
 	return bh_contexts_init(
-	    &s->contexts, cfg->seed, cfg->hostname, cfg->tags, cfg->context_limit);
+	    &s->contexts, cfg->seed, cfg->hostname, cfg->tags, cfg->naming, cfg->context_limit);
 }
 
 void bh_sampler_release(struct bh_sampler *s)
@@ -214,19 +215,20 @@ static int add_value(struct bh_sampler *s, struct bh_bucket *b, enum bh_store wh
 	return update(s, &b->v[place->index], m, v);
 }
 
-struct bh_add_result bh_sampler_add(struct bh_sampler *s, const struct bh_metric *m, int64_t now)
+static struct bh_add_result add(struct bh_sampler *s, const struct bh_metric *m,
+    enum bh_purpose purpose, enum bh_store which, int64_t now)
 {
-	enum bh_store which =
-	    m->type == BH_METRIC_DISTRIBUTION ? BH_STORE_SKETCHES : BH_STORE_METRICS;
 	struct bh_bucket *b = s->stores[which].current;
 	struct bh_add_result r = {0};
 	struct bh_context *ctx;
+	int rc;
 
 	/* One comparison in the common case: the sample falls in the bucket of the one before. */
 	if (!b || now < b->start || now - b->start >= BH_BUCKET_S)
 		b = bucket_at(s, which, floor_to_bucket(now));
-	if (!b || bh_contexts_get(&s->contexts, m->name, m->tags, m->type, &ctx) < 0) {
-		r.rejected = (uint32_t)m->values_n;
+	rc = b ? bh_contexts_get(&s->contexts, m->name, m->tags, purpose, m->type, &ctx) : -ENOMEM;
+	if (rc) {
+		*(rc == BH_FILTERED ? &r.filtered : &r.rejected) = (uint32_t)m->values_n;
 		return r;
 	}
 	ctx->last_seen = now;
@@ -240,6 +242,26 @@ struct bh_add_result bh_sampler_add(struct bh_sampler *s, const struct bh_metric
 		else
 			r.added++;
 	}
+	return r;
+}
+
+/* A histogram's samples once more, as a distribution (§9.8). */
+static uint32_t add_copy(struct bh_sampler *s, const struct bh_metric *m, int64_t now)
+{
+	struct bh_metric copy = *m;
+
+	copy.type = BH_METRIC_DISTRIBUTION;
+	return add(s, &copy, BH_FOR_COPY, BH_STORE_SKETCHES, now).rejected;
+}
+
+struct bh_add_result bh_sampler_add(struct bh_sampler *s, const struct bh_metric *m, int64_t now)
+{
+	enum bh_store which =
+	    m->type == BH_METRIC_DISTRIBUTION ? BH_STORE_SKETCHES : BH_STORE_METRICS;
+	struct bh_add_result r = add(s, m, BH_FOR_SAMPLE, which, now);
+
+	if (s->copy_histograms && m->type == BH_METRIC_HISTOGRAM && !r.filtered)
+		r.copies_lost = add_copy(s, m, now);
 	return r;
 }
 

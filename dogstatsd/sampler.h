@@ -77,6 +77,8 @@ struct bh_sampler_config {
 	uint64_t seed;                 /* of hash keys */
 	struct bh_str hostname;        /* borrowed for the life of the sampler */
 	const struct bh_strlist *tags; /* dogstatsd_tags; borrowed likewise; NULL = none */
+	struct bh_naming *naming;      /* borrowed likewise; NULL = names stay as they are */
+	bool copy_histograms;          /* histogram_copy_to_distribution */
 	int64_t expiry_s;              /* dogstatsd_expiry_seconds; 0 = no zero filling */
 	int64_t context_expiry_s;      /* dogstatsd_context_expiry_seconds */
 	size_t context_limit;
@@ -86,6 +88,7 @@ struct bh_sampler {
 	struct bh_contexts contexts;
 	struct bh_bucket_store stores[BH_STORE__N];
 	int64_t expiry_s, context_expiry_s;
+	bool copy_histograms;
 	int64_t last_cutoff;
 	uint64_t next_bucket_id, flushes;
 };
@@ -95,12 +98,14 @@ int bh_sampler_init(struct bh_sampler *s, const struct bh_sampler_config *cfg) B
 void bh_sampler_release(struct bh_sampler *s);
 
 struct bh_add_result {
-	uint32_t added;     /* values taken */
-	uint32_t nonfinite; /* values ignored because they are NaN or infinite */
-	uint32_t rejected;  /* values refused: context limit or no memory */
+	uint32_t added;       /* values taken */
+	uint32_t nonfinite;   /* values ignored because they are NaN or infinite */
+	uint32_t rejected;    /* values refused: context limit or no memory */
+	uint32_t filtered;    /* values whose name the filter drops: all or none */
+	uint32_t copies_lost; /* values whose copy was refused; the values themselves count above */
 };
 
-/* Adds all values of a metric (its timestamp is not looked at) at time now. */
+/* Adds all values of a metric (its timestamp is not looked at) at time now, and their copies. */
 struct bh_add_result bh_sampler_add(struct bh_sampler *s, const struct bh_metric *m, int64_t now);
 
 /*

@@ -28,8 +28,7 @@ static uint8_t *put_resource(uint8_t *w, struct bh_str type, struct bh_str name)
 	return bh_pb_string(w, 2, name);
 }
 
-/* True when the tag names a resource. */
-static bool resource_tag(struct bh_str tag, struct bh_str *type, struct bh_str *name)
+bool bh_series_resource(struct bh_str tag, struct bh_str *type, struct bh_str *name)
 {
 	static const struct bh_str device = {"device:", 7};
 	static const struct bh_str internal = {"dd.internal.resource:", 21};
@@ -59,7 +58,7 @@ static uint8_t *put_resources(uint8_t *w, const struct bh_identity *id)
 
 	w = put_resource(w, (struct bh_str){"host", 4}, id->host);
 	while (bh_tags_next(&rest, &tag)) {
-		if (resource_tag(tag, &type, &name))
+		if (bh_series_resource(tag, &type, &name))
 			w = put_resource(w, type, name);
 	}
 	return w;
@@ -70,7 +69,7 @@ static uint8_t *put_tags(uint8_t *w, const struct bh_identity *id)
 	struct bh_str rest = id->tags, tag, type, name;
 
 	while (bh_tags_next(&rest, &tag)) {
-		if (!resource_tag(tag, &type, &name))
+		if (!bh_series_resource(tag, &type, &name))
 			w = bh_pb_string(w, F_TAGS, tag);
 	}
 	return w;
@@ -90,7 +89,7 @@ static size_t bound(const struct bh_series *s)
 	       s->id->tags.n + bh_tags_count(s->id->tags) * PER_TAG_MAX + s->n * POINT_MAX;
 }
 
-int bh_series_encode(const struct bh_series *s, struct bh_buf *scratch, struct bh_str *item)
+static int encode(const struct bh_series *s, struct bh_buf *scratch, struct bh_str *item)
 {
 	size_t metric_n = s->id->name.n + s->suffix.n;
 	uint8_t *start = NULL, *w;
@@ -114,3 +113,10 @@ int bh_series_encode(const struct bh_series *s, struct bh_buf *scratch, struct b
 	*item = bh_entry_end(scratch, start, w);
 	return 0;
 }
+
+const struct bh_series_format bh_series_v2 = {
+    .kind = BH_KIND_SERIES_V2,
+    .joint = {{NULL, 0}, {NULL, 0}},
+    .tail = {NULL, 0},
+    .encode = encode,
+};

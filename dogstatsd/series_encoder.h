@@ -1,9 +1,9 @@
 /*
- * One entry of a MetricPayload (series v2 protobuf, spec/intake.md §6.1): tag, length and
- * MetricSeries, ready to be laid behind other entries.
+ * A series as one entry of a payload, ready to be laid behind other entries: series v2 protobuf
+ * (spec/intake.md §6.1), or v1 JSON for sites that ask for it.
  *
- * A device: tag becomes a resource, dd.internal.resource:<type>:<name> likewise; all other tags
- * stay. Text is valid UTF-8 already (identity.h).
+ * In v2 a device: tag becomes a resource, dd.internal.resource:<type>:<name> likewise; all other
+ * tags stay. Text is valid UTF-8 already (identity.h).
  */
 #ifndef BH_DOGSTATSD_SERIES_ENCODER_H
 #define BH_DOGSTATSD_SERIES_ENCODER_H
@@ -13,6 +13,7 @@
 #include "common/attrs.h"
 #include "common/buf.h"
 #include "dogstatsd/identity.h"
+#include "dogstatsd/payload_writer.h"
 
 enum bh_series_type { BH_SERIES_COUNT = 1, BH_SERIES_RATE = 2, BH_SERIES_GAUGE = 3 };
 
@@ -36,8 +37,19 @@ struct bh_series {
 	size_t n;
 };
 
-/* Replaces the content of scratch; *item points into it. 0, -ENOMEM or BH_E_LIMIT. */
-int bh_series_encode(
-    const struct bh_series *s, struct bh_buf *scratch, struct bh_str *item) BH_MUST_CHECK;
+/* How series leave: the kind of payload, its frame, and the encoder of one entry. An encoder
+ * replaces the content of scratch; *item points into it. 0, -ENOMEM or BH_E_LIMIT. */
+struct bh_series_format {
+	enum bh_kind kind;
+	struct bh_joint joint;
+	struct bh_str tail;
+	int (*encode)(const struct bh_series *s, struct bh_buf *scratch, struct bh_str *item);
+};
+
+extern const struct bh_series_format bh_series_v2; /* protobuf */
+extern const struct bh_series_format bh_series_v1; /* JSON, spec/intake.md §6.2 */
+
+/* True for a device: tag or a dd.internal.resource: tag, with the resource it names. */
+bool bh_series_resource(struct bh_str tag, struct bh_str *type, struct bh_str *name);
 
 #endif

@@ -59,6 +59,8 @@ void bh_stats_report(const struct bh_stats_source *s, struct bh_child *child)
 	    {"dogstatsd.truncated_datagrams", in->truncated},
 	    {"dogstatsd.nonfinite_values", in->nonfinite},
 	    {"dogstatsd.contexts_rejected", in->contexts_rejected},
+	    {"dogstatsd.listener_filtered_points", in->filtered_lines},
+	    {"dogstatsd.histogram_copies_lost", in->copies_lost},
 	    {"dogstatsd.timestamped_unsupported", in->late_unsupported},
 	    {"dogstatsd.sanitized_utf8", s->sampler->contexts.resolver.sanitized},
 	    {"dogstatsd.contexts", bh_contexts_count(&s->sampler->contexts)},

@@ -220,6 +220,43 @@ def test_garbage_over_udp_up_to_the_largest_datagram():
         assert intake.total("udp.after") == pytest.approx(1)
 
 
+def test_names_are_mapped_spaced_and_filtered():
+    profiles = [
+        {
+            "name": "jobs",
+            "prefix": "job.",
+            "mappings": [{"match": "job.*.time", "name": "job.time", "tags": {"job": "$1", "kind": "batch"}}],
+        }
+    ]
+    with Intake() as intake:
+        send_and_stop(
+            intake,
+            b"job.mail.time:5|g\ndrop.me:1|c\nlat:2|h\njvm.heap:1|g",
+            config={
+                "dogstatsd_mapper_profiles": profiles,
+                "statsd_metric_namespace": "shop",
+                "metric_filterlist": ["shop.drop.me", "shop.lat.avg"],
+                "histogram_copy_to_distribution": True,
+                "histogram_copy_to_distribution_prefix": "dist.",
+            },
+        )
+        assert series(intake, "shop.job.time") == ("gauge", 5, ["job:mail", "kind:batch"])
+        assert series(intake, "jvm.heap")[1] == 1
+        names = {r["metric"] for r in intake.records("series")}
+        assert "shop.lat.max" in names
+        assert not names & {"shop.drop.me", "shop.lat.avg"}
+        assert [r["metric"] for r in intake.records("sketch")] == ["dist.shop.lat"]
+
+
+def test_series_can_go_as_v1_json():
+    with Intake() as intake:
+        send_and_stop(intake, b"m:1|c|#a:b\nt:4|g|T1700000000", config={"use_v2_api": {"series": False}})
+        assert set(intake.stats()["requests"]) >= {"/api/v1/series"}
+        assert "/api/v2/series" not in intake.stats()["requests"]
+        assert intake.total("m") == pytest.approx(1)
+        assert only(intake.records("series", "t"))["points"] == [[1700000000, 4]]
+
+
 def test_events_and_service_checks_arrive_with_the_flush():
     with Intake() as intake:
         send_and_stop(

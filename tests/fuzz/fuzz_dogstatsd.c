@@ -21,6 +21,7 @@ struct state {
 	struct bh_payload_writer writer;
 	struct bh_output output;
 	struct bh_hist_outputs hist;
+	struct bh_filter hist_filter; /* empty */
 	struct bh_ledger ledger;
 };
 
@@ -67,13 +68,13 @@ static void open_state(struct state *s)
 
 	if (bh_sampler_init(&s->sampler, &sc) < 0)
 		BH_BUG("no memory");
-	bh_late_init(&s->late, &s->sampler.contexts.resolver);
+	bh_late_init(&s->late, &s->sampler.contexts.resolver, &bh_series_v2, 2048);
 	bh_notices_init(&s->notices, &s->sampler.contexts.resolver);
 	if (bh_ingest_init(&s->ingest, &s->sampler, &s->late, &s->notices, true) < 0)
 		BH_BUG("no memory");
 	bh_hist_outputs_init(&s->hist, &cfg.histogram_aggregates, &cfg.histogram_percentiles);
 	bh_payload_writer_init(&s->writer, &cfg, check_payload, s);
-	bh_output_init(&s->output, &s->writer, &s->hist);
+	bh_output_init(&s->output, &s->writer, &s->hist, &s->hist_filter, &bh_series_v2);
 }
 
 static void close_state(struct state *s)
@@ -93,12 +94,10 @@ static void flush(struct state *s, int64_t now, bool all)
 	bh_late_flush(&s->late, &s->writer);
 	if (bh_sampler_flush(&s->sampler, now, all, &set) < 0)
 		BH_BUG("no memory");
-	bh_payload_writer_begin(&s->writer, BH_KIND_SERIES_V2, BH_TAIL_NONE);
+	bh_output_begin_series(&s->output);
 	bh_output_set_series(&s->output, set);
 	bh_payload_writer_finish(&s->writer);
-	bh_payload_writer_begin(&s->writer, BH_KIND_SKETCHES, BH_SKETCH_TAIL);
 	bh_output_set_sketches(&s->output, set);
-	bh_payload_writer_finish(&s->writer);
 	bh_notices_flush(&s->notices, &s->writer, (struct bh_str){"h", 1});
 	bh_flush_set_free(set);
 }

@@ -739,3 +739,34 @@ Test(config, a_source_of_wrong_shape_is_skipped_with_its_reason)
 	cr_assert_eq(cfg.log_sources_n, 1);
 	cr_assert_str_eq(cfg.log_sources[0].service, "");
 }
+
+/* --- structures ------------------------------------------------------------------------------- */
+
+Test(config, a_structure_is_kept_as_json_for_the_process_that_reads_it)
+{
+	struct bh_config child = {0};
+	struct bh_buf copy = BH_BUF_INIT;
+
+	cr_assert_eq(load("dogstatsd_mapper_profiles:\n"
+			  "  - name: p\n    prefix: 'a\"b'\n"
+			  "    mappings: [{match: a.*, name: 5, tags: {k: $1}}]\n"),
+	    0);
+	cr_assert_str_eq(cfg.dogstatsd_mapper_profiles,
+	    "[{\"name\":\"p\",\"prefix\":\"a\\\"b\",\"mappings\":[{\"match\":\"a.*\",\"name\":"
+	    "\"5\","
+	    "\"tags\":{\"k\":\"$1\"}}]}]");
+	cr_assert_eq(bh_config_encode(&cfg, BH_ROLE_DOGSTATSD, &copy), 0);
+	cr_assert_eq(bh_config_decode(&child, copy.data, copy.len), 0);
+	cr_assert_str_eq(child.dogstatsd_mapper_profiles, cfg.dogstatsd_mapper_profiles);
+	bh_config_release(&child);
+	bh_buf_release(&copy);
+}
+
+Test(config, a_structure_from_the_environment_is_taken_as_it_is)
+{
+	char *const env[] = {"DD_DOGSTATSD_MAPPER_PROFILES=[{\"name\":\"p\"}]", NULL};
+
+	put("datadog.yaml", "");
+	cr_assert_eq(load_env(env), 0);
+	cr_assert_str_eq(cfg.dogstatsd_mapper_profiles, "[{\"name\":\"p\"}]");
+}

@@ -24,7 +24,7 @@ struct bh_strlist fixture_list(char **words, size_t n)
 
 void fixture_defaults(struct fixture *f)
 {
-	static char hostname[] = "h", kind[] = "none";
+	static char hostname[] = "h", kind[] = "none", unset[] = "";
 
 	memset(f, 0, sizeof(*f));
 	f->cfg = (struct bh_config){
@@ -40,6 +40,16 @@ void fixture_defaults(struct fixture *f)
 	    .serializer_max_series_payload_size = 512000,
 	    .serializer_max_series_uncompressed_payload_size = 5242880,
 	    .serializer_max_series_points_per_payload = 10000,
+	    .dogstatsd_no_aggregation_batch_size = 2048,
+	    .dogstatsd_mapper_profiles = unset,
+	    .dogstatsd_mapper_cache_size = 1000,
+	    .statsd_metric_namespace = unset,
+	    .histogram_copy_to_distribution_prefix = unset,
+	    .use_v2_api_series = true,
+	    .enable_series = true,
+	    .enable_sketches = true,
+	    .enable_events = true,
+	    .enable_service_checks = true,
 	    .serializer_compressor_kind = kind,
 	    .serializer_zstd_compressor_level = 1,
 	};
@@ -64,17 +74,25 @@ void fixture_open(struct fixture *f)
 	    .expiry_s = f->cfg.dogstatsd_expiry_seconds,
 	    .context_expiry_s = f->cfg.dogstatsd_context_expiry_seconds,
 	    .context_limit = (size_t)f->cfg.dogstatsd_context_limit,
+	    .naming = &f->naming,
+	    .copy_histograms = f->cfg.histogram_copy_to_distribution,
 	};
+	const struct bh_series_format *format =
+	    f->cfg.use_v2_api_series ? &bh_series_v2 : &bh_series_v1;
 
+	f->mapper_err = (struct bh_err)BH_ERR_INIT;
+	cr_assert_eq(bh_naming_init(&f->naming, &f->cfg, 42, &f->mapper_err), 0);
 	cr_assert_eq(bh_sampler_init(&f->sampler, &cfg), 0);
-	bh_late_init(&f->late, &f->sampler.contexts.resolver);
+	bh_late_init(&f->late, &f->sampler.contexts.resolver, format,
+	    (uint32_t)f->cfg.dogstatsd_no_aggregation_batch_size);
 	bh_notices_init(&f->notices, &f->sampler.contexts.resolver);
 	cr_assert_eq(bh_ingest_init(&f->ingest, &f->sampler, &f->late, &f->notices,
 			 f->cfg.dogstatsd_no_aggregation_pipeline),
 	    0);
 	bh_hist_outputs_init(&f->hist, &f->cfg.histogram_aggregates, &f->cfg.histogram_percentiles);
 	bh_payload_writer_init(&f->writer, &f->cfg, keep, f);
-	bh_output_init(&f->output, &f->writer, &f->hist);
+	cr_assert_eq(bh_output_hist_filter(&f->hist_filter, &f->cfg, &f->hist), 0);
+	bh_output_init(&f->output, &f->writer, &f->hist, &f->hist_filter, format);
 }
 
 void fixture_close(struct fixture *f)
@@ -87,6 +105,8 @@ void fixture_close(struct fixture *f)
 	bh_late_release(&f->late);
 	bh_notices_release(&f->notices);
 	bh_sampler_release(&f->sampler);
+	bh_naming_release(&f->naming);
+	bh_filter_release(&f->hist_filter);
 }
 
 void fixture_send_bytes(struct fixture *f, int64_t now, struct bh_str datagram, unsigned flags)
@@ -155,7 +175,8 @@ static void put_payload(struct bh_buf *out, const struct bh_payload *p)
 
 	cr_assert_eq(p->encoding, BH_ENC_IDENTITY);
 	cr_assert_eq(p->raw_len, p->len);
-	if (p->kind == BH_KIND_CHECKS || p->kind == BH_KIND_EVENTS) {
+	if (p->kind == BH_KIND_CHECKS || p->kind == BH_KIND_EVENTS ||
+	    p->kind == BH_KIND_SERIES_V1) {
 		(void)bh_buf_append(out, p->body, p->len);
 		(void)bh_buf_u8(out, '\n');
 	} else if (p->kind == BH_KIND_SERIES_V2) {
@@ -227,12 +248,10 @@ const char *fixture_flush(struct fixture *f, int64_t now, bool all)
 	struct bh_flush_set *set;
 
 	cr_assert_eq(bh_sampler_flush(&f->sampler, now, all, &set), 0);
-	bh_payload_writer_begin(&f->writer, BH_KIND_SERIES_V2, BH_TAIL_NONE);
+	bh_output_begin_series(&f->output);
 	bh_output_set_series(&f->output, set);
 	bh_payload_writer_finish(&f->writer);
-	bh_payload_writer_begin(&f->writer, BH_KIND_SKETCHES, BH_SKETCH_TAIL);
 	bh_output_set_sketches(&f->output, set);
-	bh_payload_writer_finish(&f->writer);
 	bh_flush_set_free(set);
 	return fixture_text(f);
 }

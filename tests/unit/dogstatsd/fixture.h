@@ -14,11 +14,14 @@
 
 struct fixture {
 	struct bh_config cfg; /* only what dogstatsd reads; strings are literals */
+	struct bh_naming naming;
+	struct bh_err mapper_err;
 	struct bh_sampler sampler;
 	struct bh_late late;
 	struct bh_notices notices;
 	struct bh_ingest ingest;
 	struct bh_hist_outputs hist;
+	struct bh_filter hist_filter;
 	struct bh_payload_writer writer;
 	struct bh_output output;
 	struct bh_ledger ledger;

@@ -11,7 +11,7 @@ static struct bh_resolver resolver;
 
 static void setup(void)
 {
-	cr_assert_eq(bh_resolver_init(&resolver, 5, BH_STR_LIT("h"), NULL), 0);
+	cr_assert_eq(bh_resolver_init(&resolver, 5, BH_STR_LIT("h"), NULL, NULL), 0);
 }
 
 static void teardown(void)
@@ -29,7 +29,7 @@ static const char *resolve(const char *name, struct bh_str tags, struct bh_key *
 	struct bh_str tag, rest;
 	size_t at;
 
-	cr_assert_eq(bh_resolve(&resolver, bh_str_from(name), tags, &id, key), 0);
+	cr_assert_eq(bh_resolve(&resolver, bh_str_from(name), tags, BH_FOR_SAMPLE, &id, key), 0);
 	at = (size_t)snprintf(
 	    out, sizeof(out), "%.*s@%.*s ", (int)id.name.n, id.name.p, (int)id.host.n, id.host.p);
 	for (rest = id.tags; bh_tags_next(&rest, &tag);)
@@ -96,7 +96,7 @@ Test(identity, adds_configured_tags_without_reading_them)
 	struct bh_key key;
 
 	bh_resolver_release(&resolver);
-	cr_assert_eq(bh_resolver_init(&resolver, 5, BH_STR_LIT("h"), &extra), 0);
+	cr_assert_eq(bh_resolver_init(&resolver, 5, BH_STR_LIT("h"), &extra, NULL), 0);
 	cr_expect_str_eq(
 	    resolve("m", BH_STR_LIT("env:prod,zone:1"), &key), "m@h [env:prod][host:no][zone:1]");
 }
@@ -109,8 +109,8 @@ Test(identity, packs_long_tags)
 	struct bh_key key;
 
 	memset(tag, 'x', sizeof(tag));
-	cr_assert_eq(
-	    bh_resolve(&resolver, BH_STR_LIT("m"), (struct bh_str){tag, sizeof(tag)}, &id, &key),
+	cr_assert_eq(bh_resolve(&resolver, BH_STR_LIT("m"), (struct bh_str){tag, sizeof(tag)},
+			 BH_FOR_SAMPLE, &id, &key),
 	    0);
 	rest = id.tags;
 	cr_assert(bh_tags_next(&rest, &got));
@@ -122,8 +122,9 @@ static struct bh_context *get(struct bh_contexts *c, const char *name, const cha
 {
 	struct bh_context *ctx = NULL;
 
-	cr_assert_eq(
-	    bh_contexts_get(c, bh_str_from(name), bh_str_from(tags), BH_METRIC_GAUGE, &ctx), 0);
+	cr_assert_eq(bh_contexts_get(c, bh_str_from(name), bh_str_from(tags), BH_FOR_SAMPLE,
+			 BH_METRIC_GAUGE, &ctx),
+	    0);
 	return ctx;
 }
 
@@ -132,7 +133,7 @@ Test(contexts, are_found_by_text_and_by_identity)
 	struct bh_contexts c;
 	struct bh_context *ctx;
 
-	cr_assert_eq(bh_contexts_init(&c, 1, BH_STR_LIT("h"), NULL, 10), 0);
+	cr_assert_eq(bh_contexts_init(&c, 1, BH_STR_LIT("h"), NULL, NULL, 10), 0);
 	ctx = get(&c, "m", "a,b");
 	cr_expect_eq(get(&c, "m", "a,b"), ctx);
 	cr_expect_eq(get(&c, "m", "b,a"), ctx);
@@ -147,9 +148,10 @@ Test(contexts, beyond_the_limit_are_refused_and_known_ones_stay)
 	struct bh_contexts c;
 	struct bh_context *ctx;
 
-	cr_assert_eq(bh_contexts_init(&c, 1, BH_STR_LIT("h"), NULL, 1), 0);
+	cr_assert_eq(bh_contexts_init(&c, 1, BH_STR_LIT("h"), NULL, NULL, 1), 0);
 	ctx = get(&c, "m", "");
-	cr_expect_eq(bh_contexts_get(&c, BH_STR_LIT("n"), BH_STR_LIT(""), BH_METRIC_GAUGE, &ctx),
+	cr_expect_eq(bh_contexts_get(
+			 &c, BH_STR_LIT("n"), BH_STR_LIT(""), BH_FOR_SAMPLE, BH_METRIC_GAUGE, &ctx),
 	    BH_E_LIMIT);
 	cr_expect_not_null(get(&c, "m", ""));
 	bh_contexts_release(&c);
@@ -163,7 +165,7 @@ Test(contexts, survive_growth_and_expiry_of_others)
 	char name[32];
 	size_t expired = 0;
 
-	cr_assert_eq(bh_contexts_init(&c, 1, BH_STR_LIT("h"), NULL, 100000), 0);
+	cr_assert_eq(bh_contexts_init(&c, 1, BH_STR_LIT("h"), NULL, NULL, 100000), 0);
 	for (int i = 0; i < 20000; i++) {
 		(void)snprintf(name, sizeof(name), "m%d", i);
 		get(&c, name, "t")->last_seen = i % 10 ? 100 : 200;
@@ -186,7 +188,7 @@ Test(contexts, with_data_in_an_open_bucket_do_not_expire)
 {
 	struct bh_contexts c;
 
-	cr_assert_eq(bh_contexts_init(&c, 1, BH_STR_LIT("h"), NULL, 10), 0);
+	cr_assert_eq(bh_contexts_init(&c, 1, BH_STR_LIT("h"), NULL, NULL, 10), 0);
 	get(&c, "m", "")->open = 1;
 	cr_expect_null(bh_contexts_expire(&c, 1000, 10, 10));
 	get(&c, "m", "")->open = 0;
@@ -201,7 +203,7 @@ Test(contexts, remember_a_bounded_number_of_texts)
 	struct bh_context *ctx;
 	char tags[32];
 
-	cr_assert_eq(bh_contexts_init(&c, 1, BH_STR_LIT("h"), NULL, 10), 0);
+	cr_assert_eq(bh_contexts_init(&c, 1, BH_STR_LIT("h"), NULL, NULL, 10), 0);
 	ctx = get(&c, "m", "");
 	for (int i = 0; i < 20000; i++) {
 		(void)snprintf(tags, sizeof(tags), "host:%d,host:h", i);

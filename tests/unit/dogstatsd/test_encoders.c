@@ -72,7 +72,7 @@ Test(series_encoder, writes_the_vector_of_the_specification)
 	struct bh_buf scratch = BH_BUF_INIT;
 	struct bh_str entry;
 
-	cr_assert_eq(bh_series_encode(&s, &scratch, &entry), 0);
+	cr_assert_eq(bh_series_v2.encode(&s, &scratch, &entry), 0);
 	cr_expect_eq(entry.n, 65);
 	expect_same_series(entry, series_hex);
 	bh_buf_release(&scratch);
@@ -84,7 +84,7 @@ static metric_payload *encode(const struct bh_series *s)
 	struct bh_str entry;
 	metric_payload *m;
 
-	cr_assert_eq(bh_series_encode(s, &scratch, &entry), 0);
+	cr_assert_eq(bh_series_v2.encode(s, &scratch, &entry), 0);
 	m = datadog__agentpayload__metric_payload__unpack(NULL, entry.n, (const uint8_t *)entry.p);
 	cr_assert_not_null(m);
 	cr_assert_eq(m->n_series, 1);

@@ -116,7 +116,7 @@ Test(ingest, timestamped_samples_of_other_types_are_unsupported)
 
 Test(ingest, timestamped_samples_are_full_after_a_batch)
 {
-	for (int i = 0; i <= BH_LATE_BATCH; i++) {
+	for (int i = 0; i <= 2048; i++) {
 		cr_assert_not(bh_late_full(&f.late));
 		fixture_send(&f, 1000, "a:1|g|T17");
 	}

@@ -18,7 +18,7 @@ static void setup(void)
 	fixture_open(&f);
 	fake = (struct bh_fake_clock){.wall_ns = 5 * BH_NS_PER_S};
 	clock_ = bh_clock_fake(&fake);
-	bh_outlet_init(&outlet, &f.cfg, &clock_, NULL);
+	cr_assert_eq(bh_outlet_init(&outlet, &f.cfg, &clock_, NULL), 0);
 }
 
 static void teardown(void)
@@ -113,7 +113,7 @@ Test(outlet, counts_what_is_not_finite_or_too_large)
 	f.cfg.serializer_max_series_payload_size = 4000;
 	fixture_open(&f);
 	bh_outlet_release(&outlet);
-	bh_outlet_init(&outlet, &f.cfg, &clock_, NULL);
+	cr_assert_eq(bh_outlet_init(&outlet, &f.cfg, &clock_, NULL), 0);
 	memset(line, 'n', 8000);
 	memcpy(line + 8000, ":1|g", 5);
 	fixture_send(&f, 1000, line);
