@@ -4,12 +4,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/rng.h"
 #include "dogstatsd/ingest.h"
 #include "dogstatsd/listener.h"
 #include "dogstatsd/outlet.h"
 #include "dogstatsd/stats.h"
+#include "dogstatsd/streams.h"
 
 #define COMPONENT "dogstatsd"
 
@@ -37,10 +39,13 @@ struct bh_dogstatsd {
 	struct bh_batch batch;
 	struct bh_listener *listeners;
 	size_t listeners_n;
+	struct bh_streams streams; /* zero without a stream socket */
+	struct bh_relay relay;
 	struct bh_timer flush_timer, late_timer, drain_timer, deadline_timer;
 	int64_t next_flush_ns, last_late_ns, read_until_ns;
 	enum stage stage;
-	struct bh_log_limit bad_line_limit, rejected_limit, truncated_limit, drops_limit;
+	struct bh_log_limit bad_line_limit, rejected_limit, truncated_limit, drops_limit,
+	    frame_limit;
 	uint64_t drops_logged;
 };
 
@@ -52,41 +57,62 @@ static int64_t wall_s(const struct bh_dogstatsd *d)
 /* --- receiving ----------------------------------------------------------------------------------
  */
 
-static void log_bad_line(
-    struct bh_dogstatsd *d, const struct bh_listener *l, struct bh_bad_line bad)
+static void log_text(char *out, size_t cap, struct bh_str in)
 {
-	char text[160];
-	size_t n = BH_MIN(bad.line.n, sizeof(text) - 1);
+	size_t n = BH_MIN(in.n, cap - 1);
 
 	/* The log escapes control characters; a NUL would end the text. */
-	memcpy(text, bad.line.p, n);
-	text[n] = '\0';
+	if (n)
+		memcpy(out, in.p, n);
+	out[n] = '\0';
 	for (size_t i = 0; i < n; i++) {
-		if (!text[i])
-			text[i] = '?';
+		if (!out[i])
+			out[i] = '?';
 	}
-	bh_log_limited(&d->child->log, &d->bad_line_limit,
-	    d->child->config.dogstatsd_disable_verbose_logs ? BH_LOG_DEBUG : BH_LOG_ERROR,
-	    COMPONENT, "bad line (%s) from %s: %s%s", bh_parse_result_name(bad.why), l->name, text,
-	    n < bad.line.n ? "..." : "");
 }
 
-/* Says what a batch lost, each kind at a limited rate. */
-static void log_losses(struct bh_dogstatsd *d, const struct bh_listener *l, struct bh_bad_line bad,
-    const struct bh_ingest *before)
+static void log_bad_line(struct bh_dogstatsd *d, const char *name, struct bh_bad_line bad)
 {
-	if (bad.line.p)
-		log_bad_line(d, l, bad);
-	if (d->ingest.contexts_rejected != before->contexts_rejected)
+	char text[160];
+
+	log_text(text, sizeof(text), bad.line);
+	bh_log_limited(&d->child->log, &d->bad_line_limit,
+	    d->child->config.dogstatsd_disable_verbose_logs ? BH_LOG_DEBUG : BH_LOG_ERROR,
+	    COMPONENT, "bad line (%s) from %s: %s%s", bh_parse_result_name(bad.why), name, text,
+	    bad.line.n >= sizeof(text) ? "..." : "");
+}
+
+/* What must be known before a batch is read, to tell what became of it. */
+struct batch_mark {
+	struct bh_ingest ingest;
+	uint64_t late;
+	struct bh_bad_line bad;
+};
+
+static struct batch_mark begin_batch(const struct bh_dogstatsd *d)
+{
+	return (struct batch_mark){d->ingest, d->late.received, {{NULL, 0}, BH_PARSE_OK}};
+}
+
+static void after_late(struct bh_dogstatsd *d);
+
+/* Says what a batch lost, each kind at a limited rate. */
+static void end_batch(struct bh_dogstatsd *d, const char *name, const struct batch_mark *before)
+{
+	if (before->bad.line.p)
+		log_bad_line(d, name, before->bad);
+	if (d->ingest.contexts_rejected != before->ingest.contexts_rejected)
 		bh_log_limited(&d->child->log, &d->rejected_limit, BH_LOG_WARN, COMPONENT,
 		    "samples of new contexts are dropped: bulkhead.dogstatsd_context_limit "
 		    "(%" PRId64 ") is reached",
 		    d->child->config.dogstatsd_context_limit);
-	if (d->ingest.truncated != before->truncated)
+	if (d->ingest.truncated != before->ingest.truncated)
 		bh_log_limited(&d->child->log, &d->truncated_limit, BH_LOG_WARN, COMPONENT,
 		    "a datagram from %s is longer than dogstatsd_buffer_size (%zu); its end is"
 		    " dropped",
-		    l->name, d->batch.size);
+		    name, d->batch.size);
+	if (d->late.received != before->late)
+		after_late(d);
 }
 
 static void late_tick(struct bh_timer *t)
@@ -112,12 +138,10 @@ static void after_late(struct bh_dogstatsd *d)
 /* One batch. Returns the number of datagrams. */
 static unsigned read_batch(struct bh_dogstatsd *d, struct bh_listener *l)
 {
-	struct bh_ingest before = d->ingest;
-	struct bh_bad_line bad = {{NULL, 0}, BH_PARSE_OK};
-	uint64_t late_before = d->late.received;
+	struct batch_mark mark = begin_batch(d);
 	int n;
 
-	n = bh_listener_read(l, &d->batch, &d->ingest, wall_s(d), &bad);
+	n = bh_listener_read(l, &d->batch, &d->ingest, wall_s(d), &mark.bad);
 	if (n < 0) {
 		bh_error(&d->child->log, COMPONENT, "reading %s: %s; it is not read any more",
 		    l->name, bh_err_name(n));
@@ -125,9 +149,7 @@ static unsigned read_batch(struct bh_dogstatsd *d, struct bh_listener *l)
 	}
 	if (l->ended)
 		bh_loop_del_fd(&l->watch);
-	log_losses(d, l, bad, &before);
-	if (d->late.received != late_before)
-		after_late(d);
+	end_batch(d, l->name, &mark);
 	return n > 0 ? (unsigned)n : 0;
 }
 
@@ -141,6 +163,46 @@ static void on_readable(struct bh_watch *w, unsigned events)
 		if (read_batch(d, l) < d->batch.n)
 			return;
 	}
+}
+
+/* §2.3: a frame that is too long ends its connection. */
+static void log_refused(struct bh_dogstatsd *d, const struct bh_stream_result *r)
+{
+	bool show = d->child->config.dogstatsd_stream_log_too_big;
+	char text[160] = "";
+
+	if (show)
+		log_text(text, sizeof(text), r->refused);
+	bh_log_limited(&d->child->log, &d->frame_limit, BH_LOG_INFO, COMPONENT,
+	    "a frame of %" PRIu32
+	    " bytes is longer than dogstatsd_buffer_size (%zu): its connection is closed%s%s",
+	    r->refused_len, d->batch.size, show ? "; it begins with: " : "", text);
+}
+
+static void stream_readable(void *owner, struct bh_stream *c)
+{
+	struct bh_dogstatsd *d = owner;
+	struct batch_mark mark = begin_batch(d);
+	struct bh_stream_result r = bh_stream_read(c, &d->ingest, wall_s(d), &mark.bad);
+
+	if (r.refused_len)
+		log_refused(d, &r);
+	end_batch(d, d->streams.cfg.name, &mark);
+}
+
+static bool has_streams(const struct bh_dogstatsd *d)
+{
+	return d->streams.cfg.name != NULL;
+}
+
+/* One round of the drain over all connections. */
+static size_t read_streams(struct bh_dogstatsd *d)
+{
+	struct batch_mark mark = begin_batch(d);
+	size_t bytes = bh_streams_read_all(&d->streams, &d->ingest, wall_s(d), &mark.bad);
+
+	end_batch(d, d->streams.cfg.name, &mark);
+	return bytes;
 }
 
 /* --- flushing -----------------------------------------------------------------------------------
@@ -246,6 +308,7 @@ static void drain_step(struct bh_timer *t)
 
 	for (size_t i = 0; i < d->listeners_n; i++)
 		more |= read_batch(d, &d->listeners[i]) > 0;
+	more |= has_streams(d) && read_streams(d) > 0;
 	if (more && bh_mono_ns(d->clock) < d->read_until_ns) {
 		bh_timer_in(&d->child->loop, t, 0, drain_step);
 		return;
@@ -276,6 +339,8 @@ static void drain(void *ctx, int64_t deadline_ns, enum bh_drain_mode mode)
 	bh_timer_cancel(&d->flush_timer);
 	for (size_t i = 0; i < d->listeners_n; i++)
 		bh_loop_del_fd(&d->listeners[i].watch);
+	if (has_streams(d))
+		bh_streams_stop(&d->streams);
 	drain_step(&d->drain_timer);
 }
 
@@ -305,6 +370,8 @@ static void stats(void *ctx, struct bh_child *child)
 	struct bh_stats_source source = {
 	    .listeners = d->listeners,
 	    .listeners_n = d->listeners_n,
+	    .streams = has_streams(d) ? &d->streams : NULL,
+	    .relay = &d->relay,
 	    .ingest = &d->ingest,
 	    .sampler = &d->sampler,
 	    .outlet = &d->outlet,
@@ -337,11 +404,14 @@ const struct bh_child_ops bh_dogstatsd_child_ops = {
 /* --- life ---------------------------------------------------------------------------------------
  */
 
-static bool is_listener(const char *name)
+static bool has_scheme(const char *name, const char *scheme)
 {
-	return strncmp(name, "udp:", 4) == 0 || strncmp(name, "uds:", 4) == 0;
+	size_t n = strlen(scheme);
+
+	return strncmp(name, scheme, n) == 0 && name[n] == ':';
 }
 
+/* Streams count as uds. */
 static bool eol_required(const struct bh_config *cfg, const char *name)
 {
 	for (size_t i = 0; i < cfg->dogstatsd_eol_required.n; i++) {
@@ -352,29 +422,64 @@ static bool eol_required(const struct bh_config *cfg, const char *name)
 	return false;
 }
 
+static int open_datagrams(struct bh_dogstatsd *d, const char *name, int fd)
+{
+	struct bh_listener *l = &d->listeners[d->listeners_n++];
+
+	bh_listener_init(
+	    l, fd, name, eol_required(&d->child->config, name), d->child->generation <= 1);
+	l->owner = d;
+	l->relay = &d->relay;
+	return bh_loop_add_fd(&d->child->loop, &l->watch, l->fd, BH_LOOP_READ, on_readable);
+}
+
+static int open_streams(struct bh_dogstatsd *d, const char *name, int fd)
+{
+	struct bh_streams_config cfg = {
+	    .loop = &d->child->loop,
+	    .name = name,
+	    .frame_max = (size_t)d->child->config.dogstatsd_buffer_size,
+	    .eol_required = eol_required(&d->child->config, name),
+	    .readable = stream_readable,
+	    .owner = d,
+	    .relay = &d->relay,
+	};
+
+	return bh_streams_init(&d->streams, fd, &cfg);
+}
+
+/* Takes one inherited descriptor, when it is one of ours. */
+static int open_inherited(struct bh_dogstatsd *d, struct bh_child_fd *inherited)
+{
+	const char *name = inherited->name;
+	int fd = inherited->fd;
+
+	if (has_scheme(name, "forward")) {
+		d->relay.fd = fd;
+		inherited->fd = -1;
+		return 0;
+	}
+	if (!has_scheme(name, "udp") && !has_scheme(name, "uds") && !has_scheme(name, "uds-stream"))
+		return 0;
+	inherited->fd = -1;
+	return has_scheme(name, "uds-stream") ? open_streams(d, name, fd)
+					      : open_datagrams(d, name, fd);
+}
+
 static int open_listeners(struct bh_dogstatsd *d, struct bh_err *err)
 {
 	struct bh_child *c = d->child;
-	int rc;
 
 	d->listeners = calloc(c->fds_n + 1, sizeof(*d->listeners));
 	if (!d->listeners)
 		return bh_err_set(err, -ENOMEM, "listeners");
 	for (size_t i = 0; i < c->fds_n; i++) {
-		struct bh_listener *l = &d->listeners[d->listeners_n];
+		int rc = c->fds[i].fd < 0 ? 0 : open_inherited(d, &c->fds[i]);
 
-		if (c->fds[i].fd < 0 || !is_listener(c->fds[i].name))
-			continue;
-		bh_listener_init(l, c->fds[i].fd, c->fds[i].name,
-		    eol_required(&c->config, c->fds[i].name), c->generation <= 1);
-		c->fds[i].fd = -1;
-		l->owner = d;
-		d->listeners_n++;
-		rc = bh_loop_add_fd(&c->loop, &l->watch, l->fd, BH_LOOP_READ, on_readable);
 		if (rc < 0)
-			return bh_err_set(err, rc, "watch %s", l->name);
+			return bh_err_set(err, rc, "watch %s", c->fds[i].name);
 	}
-	if (d->listeners_n == 0)
+	if (d->listeners_n == 0 && !has_streams(d))
 		bh_warn(
 		    &c->log, COMPONENT, "no socket to read: neither UDP nor Unix is configured");
 	return 0;
@@ -451,6 +556,7 @@ int bh_dogstatsd_new(struct bh_dogstatsd **out, struct bh_child *child, struct b
 	if (!d)
 		return bh_err_set(err, -ENOMEM, "dogstatsd");
 	d->child = child;
+	d->relay.fd = -1;
 	d->clock = child->loop.clock;
 	bh_rng_init(&d->rng);
 	rc = bh_outlet_init(&d->outlet, &child->config, d->clock, &child->log);
@@ -484,6 +590,9 @@ void bh_dogstatsd_free(struct bh_dogstatsd *d)
 		bh_listener_release(&d->listeners[i]);
 	}
 	free(d->listeners);
+	bh_streams_release(&d->streams);
+	if (d->relay.fd >= 0)
+		(void)close(d->relay.fd);
 	bh_outlet_release(&d->outlet);
 	bh_ingest_release(&d->ingest);
 	bh_late_release(&d->late);

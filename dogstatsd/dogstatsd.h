@@ -9,8 +9,9 @@
 
 struct bh_dogstatsd;
 
-/* Takes the descriptors of the child whose names begin with "udp:" or "uds:". The child must
- * outlive it. 0, or an error with text (-ENOMEM, BH_E_NET, BH_E_CONFIG). */
+/* Takes the descriptors of the child whose names begin with "udp:", "uds:", "uds-stream:" or
+ * "forward:". The child must outlive it. 0, or an error with text (-ENOMEM, BH_E_NET, BH_E_CONFIG).
+ */
 int bh_dogstatsd_new(
     struct bh_dogstatsd **out, struct bh_child *child, struct bh_err *err) BH_MUST_CHECK;
 void bh_dogstatsd_free(struct bh_dogstatsd *d);

@@ -21,6 +21,20 @@ static void report_listeners(const struct bh_stats_source *s, struct bh_child *c
 		bytes += l->bytes;
 		errors += l->read_errors;
 	}
+	if (s->streams) {
+		const struct bh_streams *t = s->streams;
+
+		bh_child_stat_ledger(
+		    child, BH_LEDGER_LISTENER, t->cfg.name, strlen(t->cfg.name), &t->ledger);
+		bh_child_stat_number(child, "dogstatsd.uds_connections", t->n);
+		bh_child_stat_number(child, "dogstatsd.stream_frames", t->frames);
+		bh_child_stat_number(child, "dogstatsd.streams_evicted", t->evicted);
+		bytes += t->bytes;
+	}
+	if (s->relay->fd >= 0) {
+		bh_child_stat_number(child, "dogstatsd.forwarded_packets", s->relay->sent);
+		bh_child_stat_number(child, "dogstatsd.forward_errors", s->relay->failed);
+	}
 	bh_child_stat_number(child, "dogstatsd.datagrams", datagrams);
 	bh_child_stat_number(child, "dogstatsd.bytes", bytes);
 	bh_child_stat_number(child, "dogstatsd.read_errors", errors);

@@ -7,10 +7,13 @@
 #include "dogstatsd/ingest.h"
 #include "dogstatsd/listener.h"
 #include "dogstatsd/outlet.h"
+#include "dogstatsd/streams.h"
 
 struct bh_stats_source { /* all borrowed */
 	struct bh_listener *listeners;
 	size_t listeners_n;
+	struct bh_streams *streams; /* NULL = no stream socket */
+	const struct bh_relay *relay;
 	const struct bh_ingest *ingest;
 	const struct bh_sampler *sampler;
 	const struct bh_outlet *outlet;

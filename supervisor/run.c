@@ -117,7 +117,7 @@ static int prepare_children(struct bh_supervisor *s)
 		s->socket_fds[i] = (struct bh_spawn_fd){s->sockets.v[i].name, s->sockets.v[i].fd};
 	s->kids[BH_ROLE_DOGSTATSD].fds = s->socket_fds;
 	s->kids[BH_ROLE_DOGSTATSD].fds_n = s->sockets.n;
-	if (!rc && s->sockets.n)
+	if (!rc && bh_sockets_listening(&s->sockets))
 		rc = enable(s, BH_ROLE_DOGSTATSD);
 	if (!rc && s->cfg.logs_enabled)
 		rc = enable(s, BH_ROLE_LOGS);
@@ -126,7 +126,8 @@ static int prepare_children(struct bh_supervisor *s)
 	return rc;
 }
 
-static void open_sockets(struct bh_supervisor *s)
+/* 0, or the exit status when the configuration insists on a listener and there is none. */
+static int open_sockets(struct bh_supervisor *s)
 {
 	static const char none[] =
 	    "DogStatsD is off: no listener came up (see the causes beside this note)";
@@ -140,11 +141,14 @@ static void open_sockets(struct bh_supervisor *s)
 		keep(&s->notes, text);
 	}
 	for (size_t i = 0; i < s->sockets.n; i++)
-		bh_info(&s->log, COMPONENT, "listening on %s", s->sockets.v[i].name);
-	if (s->cfg.use_dogstatsd && !s->sockets.n) {
-		bh_error(&s->log, COMPONENT, "%s", none);
-		keep(&s->notes, none);
-	}
+		bh_info(&s->log, COMPONENT, "%s %s",
+		    s->sockets.v[i].kind == BH_SOCKET_FORWARD ? "packets go on to" : "listening on",
+		    s->sockets.v[i].name);
+	if (!s->cfg.use_dogstatsd || bh_sockets_listening(&s->sockets))
+		return 0;
+	bh_error(&s->log, COMPONENT, "%s", none);
+	keep(&s->notes, none);
+	return s->cfg.dogstatsd_require_listener ? BH_EXIT_UNAVAILABLE : 0;
 }
 
 static void note_limits(struct bh_supervisor *s)
@@ -250,9 +254,10 @@ static int bring_up(struct bh_supervisor *s, int log_fd)
 		(void)bh_err_set(&err, rc, "set up the supervisor");
 		return complain(&err, BH_EXIT_INTERNAL);
 	}
-	open_sockets(s);
+	rc = open_sockets(s);
 	note_limits(s);
-	rc = prepare_children(s);
+	if (!rc)
+		rc = prepare_children(s);
 	if (rc)
 		return rc;
 	rc = bh_ctl_server_open(&s->ctl, &s->loop, &s->log, s->cfg.run_dir, &err);

@@ -11,13 +11,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/err.h"
-
-#define UDS_MODE 0722
+#include "supervisor/sockets_internal.h"
 
 union address {
 	struct sockaddr any;
@@ -26,7 +23,7 @@ union address {
 	struct sockaddr_storage room;
 };
 
-BH_PRINTF(2, 3) static int note(struct bh_sockets *s, const char *fmt, ...)
+int bh_sockets_note(struct bh_sockets *s, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -68,15 +65,21 @@ static void address_text(const union address *a, char *out, size_t cap)
 	}
 }
 
-static int keep(struct bh_sockets *s, int fd, const char *scheme, const char *where)
+int bh_sockets_keep(struct bh_sockets *s, int fd, enum bh_socket_kind kind, const char *where)
 {
+	static const char *const schemes[] = {
+	    [BH_SOCKET_UDP] = "udp",
+	    [BH_SOCKET_DATAGRAM] = "uds",
+	    [BH_SOCKET_STREAM] = "uds-stream",
+	    [BH_SOCKET_FORWARD] = "forward",
+	};
 	char *name = NULL;
 
-	if (s->n == BH_SOCKETS_MAX || asprintf(&name, "%s:%s", scheme, where) < 0) {
+	if (s->n == BH_SOCKETS_MAX || asprintf(&name, "%s:%s", schemes[kind], where) < 0) {
 		(void)close(fd);
 		return -ENOMEM;
 	}
-	s->v[s->n++] = (struct bh_socket){name, fd};
+	s->v[s->n++] = (struct bh_socket){.name = name, .kind = kind, .fd = fd};
 	return 0;
 }
 
@@ -94,13 +97,16 @@ static int set_rcvbuf(int fd, int64_t bytes)
 	return got / 2 < want ? got / 2 : 0; /* the kernel doubles what was asked */
 }
 
-static int rcvbuf_note(struct bh_sockets *s, const char *what, int64_t want, int got)
+int bh_sockets_rcvbuf(struct bh_sockets *s, int fd, const char *what, int64_t want, bool *refused)
 {
+	int got = set_rcvbuf(fd, want);
+
+	*refused = got < 0;
 	if (got < 0)
-		return note(
+		return bh_sockets_note(
 		    s, "%s: dogstatsd_so_rcvbuf %" PRId64 ": %s", what, want, strerror(-got));
 	if (got > 0)
-		return note(s,
+		return bh_sockets_note(s,
 		    "%s: the receive buffer is %d bytes instead of %" PRId64
 		    ": raise net.core.rmem_max or lower dogstatsd_so_rcvbuf",
 		    what, got, want);
@@ -131,20 +137,21 @@ fail:
 static int udp_failed(struct bh_sockets *s, const char *where, int rc)
 {
 	if (rc == -EADDRINUSE)
-		return note(s,
+		return bh_sockets_note(s,
 		    "UDP %s is in use by another process (an agent?): stop it, or set "
 		    "dogstatsd_port to "
 		    "another port or 0",
 		    where);
 	if (rc == -EACCES)
-		return note(s,
+		return bh_sockets_note(s,
 		    "UDP %s: no permission; ports below 1024 need root or CAP_NET_BIND_SERVICE: "
 		    "set "
 		    "dogstatsd_port to a higher one",
 		    where);
 	if (rc == -EADDRNOTAVAIL)
-		return note(s, "UDP %s: this host has no such address: correct bind_host", where);
-	return note(s, "UDP %s: %s", where, strerror(-rc));
+		return bh_sockets_note(
+		    s, "UDP %s: this host has no such address: correct bind_host", where);
+	return bh_sockets_note(s, "UDP %s: %s", where, strerror(-rc));
 }
 
 static int finish_udp(struct bh_sockets *s, int fd, const struct bh_config *cfg, uint16_t *port)
@@ -152,19 +159,19 @@ static int finish_udp(struct bh_sockets *s, int fd, const struct bh_config *cfg,
 	union address bound = {0};
 	socklen_t n = sizeof(bound);
 	char where[80], what[96];
-	int got, rc;
+	bool refused;
+	int rc;
 
 	(void)getsockname(fd, &bound.any, &n);
 	*port = get_port(&bound);
 	address_text(&bound, where, sizeof(where));
 	(void)snprintf(what, sizeof(what), "UDP %s", where);
-	got = set_rcvbuf(fd, cfg->dogstatsd_so_rcvbuf);
-	rc = rcvbuf_note(s, what, cfg->dogstatsd_so_rcvbuf, got);
-	if (rc || got < 0) {
+	rc = bh_sockets_rcvbuf(s, fd, what, cfg->dogstatsd_so_rcvbuf, &refused);
+	if (rc || refused) {
 		(void)close(fd);
 		return rc;
 	}
-	return keep(s, fd, "udp", where);
+	return bh_sockets_keep(s, fd, BH_SOCKET_UDP, where);
 }
 
 static int resolve(struct bh_sockets *s, const char *host, union address *a)
@@ -176,8 +183,9 @@ static int resolve(struct bh_sockets *s, const char *host, union address *a)
 	if (rc || !list || list->ai_addrlen > sizeof(*a)) {
 		if (list)
 			freeaddrinfo(list);
-		rc = note(s, "bind_host \"%s\": %s: use an address of this host, or localhost",
-		    host, rc ? gai_strerror(rc) : "no address");
+		rc = bh_sockets_note(s,
+		    "bind_host \"%s\": %s: use an address of this host, or localhost", host,
+		    rc ? gai_strerror(rc) : "no address");
 		return rc ? rc : BH_E_CONFIG;
 	}
 	memcpy(a, list->ai_addr, list->ai_addrlen);
@@ -224,123 +232,31 @@ static int open_udp(struct bh_sockets *s, const struct bh_config *cfg)
 	return rc ? 0 : finish_udp(s, fd, cfg, &port); /* a host without IPv6 is no fault */
 }
 
-/* Whether somebody receives on that path. A refusal means that its owner is gone. */
-static bool uds_alive(const struct sockaddr_un *sun)
+/* Where packets are sent on, unchanged (spec/dogstatsd.md §2.6). The socket is made here because
+ * dogstatsd may open none; nothing is ever read from it. */
+static int open_forward(struct bh_sockets *s, const struct bh_config *cfg)
 {
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool alive = true;
-
-	if (fd < 0)
-		return alive;
-	if (connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) < 0)
-		alive = errno != ECONNREFUSED && errno != ENOENT;
-	(void)close(fd);
-	return alive;
-}
-
-/* true when the path is free for us; a leftover of a dead process is removed. */
-static bool clear_path(struct bh_sockets *s, const struct sockaddr_un *sun, int *rc)
-{
-	const char *path = sun->sun_path;
-	struct stat st;
-
-	*rc = 0;
-	if (lstat(path, &st) < 0) {
-		if (errno == ENOENT)
-			return true;
-		*rc = note(s, "Unix socket %s: %s", path, strerror(errno));
-		return false;
-	}
-	if (!S_ISSOCK(st.st_mode)) {
-		*rc = note(s,
-		    "Unix socket %s: the path exists and is not a socket; it is left alone: move "
-		    "it away, "
-		    "or set dogstatsd_socket",
-		    path);
-		return false;
-	}
-	if (uds_alive(sun)) {
-		*rc = note(s,
-		    "Unix socket %s is in use by another process (an agent?): stop it, or set "
-		    "dogstatsd_socket",
-		    path);
-		return false;
-	}
-	if (unlink(path) < 0 && errno != ENOENT) {
-		*rc = note(s, "Unix socket %s: the stale file cannot be removed: %s", path,
-		    strerror(errno));
-		return false;
-	}
-	return true;
-}
-
-static int uds_failed(struct bh_sockets *s, const char *path, int rc)
-{
-	int dir = (int)BH_MAX(strrchr(path, '/') - path, (ptrdiff_t)1);
-
-	if (rc == -ENOENT)
-		return note(s,
-		    "Unix socket %s: the directory does not exist: create it (install -d %.*s), or "
-		    "set "
-		    "dogstatsd_socket",
-		    path, dir, path);
-	if (rc == -EACCES || rc == -EPERM || rc == -EROFS)
-		return note(s,
-		    "Unix socket %s: no permission to create it in %.*s: grant it, or set "
-		    "dogstatsd_socket",
-		    path, dir, path);
-	return note(s, "Unix socket %s: %s", path, strerror(-rc));
-}
-
-static int bind_uds(const struct sockaddr_un *sun, int *fd)
-{
-	int on = 1, rc;
-
-	*fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (*fd < 0)
-		return -errno;
-	(void)setsockopt(*fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
-	if (bind(*fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0 &&
-	    chmod(sun->sun_path, UDS_MODE) == 0)
-		return 0;
-	rc = -errno;
-	(void)close(*fd);
-	return rc;
-}
-
-static int open_uds(struct bh_sockets *s, const struct bh_config *cfg)
-{
-	const char *path = cfg->dogstatsd_socket;
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	char what[160];
+	const char *host = cfg->statsd_forward_host;
+	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
+	struct addrinfo *list = NULL;
+	char port[16], where[300];
 	int fd, rc;
 
-	if (path[0] != '/')
-		return note(
-		    s, "Unix socket %s: the path is not absolute: correct dogstatsd_socket", path);
-	if (strlen(path) >= sizeof(sun.sun_path))
-		return note(s,
-		    "Unix socket %s: the path is longer than %zu bytes: shorten dogstatsd_socket",
-		    path, sizeof(sun.sun_path) - 1);
-	memcpy(sun.sun_path, path, strlen(path) + 1);
-	if (!clear_path(s, &sun, &rc))
-		return rc;
-	rc = bind_uds(&sun, &fd);
-	if (rc)
-		return uds_failed(s, path, rc);
-	s->uds_path = strdup(path);
-	if (!s->uds_path) {
+	(void)snprintf(port, sizeof(port), "%" PRId64, cfg->statsd_forward_port);
+	(void)snprintf(where, sizeof(where), "%.255s:%s", host, port);
+	rc = getaddrinfo(host, port, &hints, &list);
+	if (rc || !list)
+		return bh_sockets_note(s, "statsd_forward_host %s: %s: packets are not forwarded",
+		    where, rc ? gai_strerror(rc) : "no address");
+	fd = socket(list->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	rc = fd < 0 || connect(fd, list->ai_addr, list->ai_addrlen) < 0 ? -errno : 0;
+	freeaddrinfo(list);
+	if (!rc)
+		return bh_sockets_keep(s, fd, BH_SOCKET_FORWARD, where);
+	if (fd >= 0)
 		(void)close(fd);
-		return -ENOMEM;
-	}
-	(void)snprintf(what, sizeof(what), "Unix socket %s", path);
-	rc = rcvbuf_note(
-	    s, what, cfg->dogstatsd_so_rcvbuf, set_rcvbuf(fd, cfg->dogstatsd_so_rcvbuf));
-	if (rc) {
-		(void)close(fd);
-		return rc;
-	}
-	return keep(s, fd, "uds", path);
+	return bh_sockets_note(
+	    s, "statsd_forward_host %s: %s: packets are not forwarded", where, strerror(-rc));
 }
 
 int bh_sockets_open(struct bh_sockets *s, const struct bh_config *cfg)
@@ -353,19 +269,27 @@ int bh_sockets_open(struct bh_sockets *s, const struct bh_config *cfg)
 	if (cfg->dogstatsd_port != 0)
 		rc = open_udp(s, cfg);
 	if (!rc && cfg->dogstatsd_socket[0])
-		rc = open_uds(s, cfg);
+		rc = bh_sockets_open_unix(s, cfg, BH_SOCKET_DATAGRAM);
+	if (!rc && cfg->dogstatsd_stream_socket[0])
+		rc = bh_sockets_open_unix(s, cfg, BH_SOCKET_STREAM);
+	if (!rc && cfg->statsd_forward_host[0] && cfg->statsd_forward_port)
+		rc = open_forward(s, cfg);
 	return rc;
 }
 
-static bool is_unix(const struct bh_socket *s)
+bool bh_sockets_listening(const struct bh_sockets *s)
 {
-	return strncmp(s->name, "uds:", 4) == 0;
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->v[i].kind != BH_SOCKET_FORWARD)
+			return true;
+	}
+	return false;
 }
 
 void bh_sockets_close_intake(struct bh_sockets *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
-		if (is_unix(&s->v[i]))
+		if (s->v[i].path)
 			(void)shutdown(s->v[i].fd, SHUT_RD);
 	}
 }
@@ -375,21 +299,11 @@ bool bh_sockets_unread(const struct bh_sockets *s)
 	for (size_t i = 0; i < s->n; i++) {
 		int bytes = 0;
 
-		if (is_unix(&s->v[i]) && ioctl(s->v[i].fd, FIONREAD, &bytes) == 0 && bytes > 0)
+		if (s->v[i].kind == BH_SOCKET_DATAGRAM &&
+		    ioctl(s->v[i].fd, FIONREAD, &bytes) == 0 && bytes > 0)
 			return true;
 	}
 	return false;
-}
-
-/* Once ours is closed, one that still receives is another's. */
-static void remove_uds(const char *path)
-{
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	struct stat st;
-
-	memcpy(sun.sun_path, path, strlen(path) + 1);
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && !uds_alive(&sun))
-		(void)unlink(path);
 }
 
 void bh_sockets_release(struct bh_sockets *s)
@@ -397,11 +311,11 @@ void bh_sockets_release(struct bh_sockets *s)
 	for (size_t i = 0; i < s->n; i++) {
 		if (s->v[i].fd >= 0)
 			(void)close(s->v[i].fd);
+		if (s->v[i].path)
+			bh_sockets_remove_unix(s->v[i].path, s->v[i].kind);
+		free(s->v[i].path);
 		free(s->v[i].name);
 	}
-	if (s->uds_path)
-		remove_uds(s->uds_path);
-	free(s->uds_path);
 	bh_strlist_release(&s->notes);
 	*s = (struct bh_sockets){0};
 }

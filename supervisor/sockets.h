@@ -13,32 +13,44 @@
 #include "common/attrs.h"
 #include "common/config.h"
 
-#define BH_SOCKETS_MAX 4
+#define BH_SOCKETS_MAX 5
+
+enum bh_socket_kind {
+	BH_SOCKET_UDP,
+	BH_SOCKET_DATAGRAM, /* Unix */
+	BH_SOCKET_STREAM,   /* Unix, listening */
+	BH_SOCKET_FORWARD,  /* UDP, connected to statsd_forward_host */
+};
 
 struct bh_socket {
-	char *name; /* "udp:127.0.0.1:8125", "udp:[::1]:8125", "uds:/run/x.sock" */
+	char *name; /* "udp:127.0.0.1:8125", "udp:[::1]:8125", "uds:/run/x.sock",
+		       "uds-stream:/run/y.sock", "forward:host:8125" */
+	enum bh_socket_kind kind;
 	int fd;     /* non-blocking, SO_RXQ_OVFL set */
+	char *path; /* of a Unix socket; NULL else */
 };
 
 struct bh_sockets {
 	struct bh_socket v[BH_SOCKETS_MAX];
 	size_t n;
 	struct bh_strlist notes; /* what could not be made, and why; plain sentences */
-	char *uds_path;          /* NULL when there is none */
 };
 
 /* Makes all listeners the configuration asks for. Fails only when out of memory. */
 int bh_sockets_open(struct bh_sockets *s, const struct bh_config *cfg) BH_MUST_CHECK;
 
-/* Ends the taking in for good: clients of the Unix socket get EPIPE from here on, what they sent
- * before stays readable. (UDP has no such end: what arrives after the last read is lost, as with
- * any UDP server that stops.) */
+/* Whether clients can send anything at all. */
+bool bh_sockets_listening(const struct bh_sockets *s);
+
+/* Ends the taking in for good: clients of the Unix sockets get EPIPE or are refused from here on,
+ * what they sent before stays readable. (UDP has no such end: what arrives after the last read is
+ * lost, as with any UDP server that stops.) */
 void bh_sockets_close_intake(struct bh_sockets *s);
 
-/* Whether a Unix socket still holds a datagram that nobody has read. */
+/* Whether the Unix datagram socket still holds a datagram that nobody has read. */
 bool bh_sockets_unread(const struct bh_sockets *s);
 
-/* Closes all, and removes the Unix socket's file unless somebody else receives there. */
+/* Closes all, and removes the Unix sockets' files unless somebody else receives there. */
 void bh_sockets_release(struct bh_sockets *s);
 
 #endif

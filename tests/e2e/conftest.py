@@ -10,6 +10,7 @@ import pytest
 
 from harness import BUILD
 
+DATADOGPY = "datadog==0.56.0"
 HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -35,3 +36,19 @@ def node_modules():
             )
             break
     return folder / "node_modules"
+
+
+@pytest.fixture(scope="session")
+def datadogpy():
+    """The folder of Datadog's Python client, installed once below the build folder."""
+    folder = BUILD / "pip"
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "datadog").exists():
+            subprocess.run(
+                ["/usr/bin/python3", "-m", "pip", "install", "-q", "--no-deps", "--target", folder, DATADOGPY],
+                check=True,
+                timeout=300,
+            )
+    return folder

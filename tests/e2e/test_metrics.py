@@ -220,6 +220,26 @@ def test_garbage_over_udp_up_to_the_largest_datagram():
         assert intake.total("udp.after") == pytest.approx(1)
 
 
+def test_packets_are_forwarded_unchanged():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other, Intake() as intake:
+        other.bind(("127.0.0.1", 0))
+        other.settimeout(10)
+        forward = {"statsd_forward_host": "127.0.0.1", "statsd_forward_port": other.getsockname()[1]}
+        send_and_stop(intake, b"a:1|c\nnonsense", config=forward)
+        assert other.recv(100) == b"a:1|c\nnonsense"
+        assert intake.total("a") == pytest.approx(1)
+
+
+def test_no_start_without_a_listener_where_one_is_required():
+    with Intake() as intake:
+        agent = Agent(intake, config={"dogstatsd_socket": "", "dogstatsd_require_listener": True})
+        with pytest.raises(AssertionError):
+            agent.start()
+        assert agent.proc.wait(timeout=10) == 69
+        assert "DogStatsD is off" in agent.log_text()
+        agent._remove()
+
+
 def test_names_are_mapped_spaced_and_filtered():
     profiles = [
         {

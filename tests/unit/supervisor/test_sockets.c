@@ -290,3 +290,52 @@ Test(sockets, a_receive_buffer_beyond_the_kernels_limit_is_a_note)
 	cr_assert_eq(sockets.n, 1);
 	assert_note(&sockets, "receive buffer", "net.core.rmem_max", "dogstatsd_so_rcvbuf");
 }
+
+static int dial_stream(void)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memcpy(sun.sun_path, path, strlen(path) + 1);
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0)
+		return fd;
+	(void)close(fd);
+	return -1;
+}
+
+Test(sockets, the_stream_socket_listens_is_kept_from_others_and_goes_at_the_end)
+{
+	struct stat st;
+	int fd;
+
+	set_text(&cfg.dogstatsd_stream_socket, path);
+	open_all(&sockets);
+	cr_assert_eq(sockets.n, 1);
+	cr_assert(strncmp(sockets.v[0].name, "uds-stream:/", 12) == 0, "%s", sockets.v[0].name);
+	cr_assert_eq(stat(path, &st), 0);
+	cr_assert_eq(st.st_mode & 0777, 0722);
+	fd = dial_stream();
+	cr_assert_geq(fd, 0);
+	(void)close(fd);
+	open_all(&other);
+	cr_assert_eq(other.n, 0);
+	assert_note(&other, path, "in use", "dogstatsd_stream_socket");
+	bh_sockets_close_intake(&sockets);
+	cr_assert_lt(dial_stream(), 0, "refused once the intake is closed");
+	bh_sockets_release(&sockets);
+	cr_assert_lt(stat(path, &st), 0);
+}
+
+Test(sockets, the_socket_that_sends_packets_on_is_no_listener)
+{
+	set_text(&cfg.statsd_forward_host, "127.0.0.1");
+	cfg.statsd_forward_port = 9;
+	open_all(&sockets);
+	cr_assert_eq(sockets.n, 1);
+	cr_assert_str_eq(sockets.v[0].name, "forward:127.0.0.1:9");
+	cr_assert_not(bh_sockets_listening(&sockets));
+	set_text(&cfg.statsd_forward_host, "no-such-host.invalid");
+	open_all(&other);
+	cr_assert_eq(other.n, 0);
+	assert_note(&other, "no-such-host.invalid", "not forwarded", "statsd_forward_host");
+}
