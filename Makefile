@@ -2,6 +2,7 @@
 #
 #   make            the executables            make run     start the agent, show what arrives
 #   make test       all tests                  make asan    the same under ASan + UBSan
+#   make tsan       dogstatsd's tests under ThreadSanitizer
 #   make crash      the long crash campaign    make fuzz    build the fuzzers, run each briefly
 #   make bench      figures                    make lint    clang-format, clang-tidy, cppcheck
 #   make install DESTDIR= prefix=/usr
@@ -127,7 +128,7 @@ $(LINKPEER): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/linkpeer/*.c)) $(lib_f
 unit-tests: $(UNIT_TESTS) $(LINKPEER)
 
 # --- the two commands, and the rest -----------------------------------------------------------
-.PHONY: all setup run test asan crash fuzz fuzzers bench lint install clean unit-tests
+.PHONY: all setup run test asan tsan crash fuzz fuzzers bench lint install clean unit-tests
 
 setup:
 	@tests/setup
@@ -143,6 +144,13 @@ test: setup
 asan: setup
 	@$(MAKE) --no-print-directory B=build/asan SANITIZE=1 all unit-tests
 	@B=build/asan tests/run-tests
+
+# The one process with a thread of its own is dogstatsd. TSan wants addresses that do not move.
+tsan: setup
+	@$(MAKE) --no-print-directory B=build/tsan OPT='-O1 -fno-omit-frame-pointer -fsanitize=thread' \
+	    LDOPT=-fsanitize=thread all
+	@B=build/tsan PYTHONDONTWRITEBYTECODE=1 setarch -R /usr/bin/python3 -m pytest -p no:cacheprovider -q \
+	    -n 2 tests/e2e/test_metrics.py tests/e2e/test_stop_under_load.py tests/e2e/test_faults.py
 
 crash: setup
 	@$(MAKE) --no-print-directory all $(LINKPEER)

@@ -45,7 +45,7 @@ struct bh_dogstatsd {
 	int64_t next_flush_ns, last_late_ns, read_until_ns;
 	enum stage stage;
 	struct bh_log_limit bad_line_limit, rejected_limit, truncated_limit, drops_limit,
-	    frame_limit;
+	    frame_limit, behind_limit;
 	uint64_t drops_logged;
 };
 
@@ -122,7 +122,7 @@ static void late_tick(struct bh_timer *t)
 
 	if (now - d->last_late_ns >= LATE_IDLE_NS)
 		bh_outlet_late(&d->outlet, &d->late);
-	if (d->late.points)
+	if (d->late.batch.points)
 		bh_timer_in(&d->child->loop, t, LATE_TICK_NS, late_tick);
 }
 
@@ -244,7 +244,11 @@ static void flush_tick(struct bh_timer *t)
 	int64_t interval = d->child->config.dogstatsd_flush_interval_ms * BH_NS_PER_MS;
 	int64_t now = bh_mono_ns(d->clock);
 
-	flush(d, false);
+	if (bh_outlet_behind(&d->outlet))
+		bh_log_limited(&d->child->log, &d->behind_limit, BH_LOG_WARN, COMPONENT,
+		    "the flush before is still being encoded; this one waits for the next tick");
+	else
+		flush(d, false);
 	/* The phase is that of the start; ticks missed while stopped are not made up for. */
 	d->next_flush_ns += interval;
 	if (d->next_flush_ns <= now)
@@ -389,7 +393,7 @@ static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)
 
 	bh_producer_stats(d->outlet.producer, &st);
 	hb->pending_items =
-	    bh_outlet_pending(&d->outlet) + d->late.points + bh_notices_waiting(&d->notices);
+	    bh_outlet_pending(&d->outlet) + d->late.batch.points + bh_notices_waiting(&d->notices);
 	hb->pending_bytes = bh_outlet_pending_bytes(&d->outlet);
 	hb->link_up = st.ready;
 }
@@ -514,7 +518,8 @@ static int open_pipeline(struct bh_dogstatsd *d, struct bh_err *err)
 	if (rc == 0)
 		rc = bh_sampler_init(&d->sampler, &sampler);
 	if (rc == 0) {
-		bh_late_init(&d->late, &d->sampler.contexts.resolver, d->outlet.output.format,
+		bh_late_init(&d->late, &d->sampler.contexts.resolver,
+		    bh_flusher_format(d->outlet.flusher),
 		    (uint32_t)cfg->dogstatsd_no_aggregation_batch_size);
 		bh_notices_init(&d->notices, &d->sampler.contexts.resolver);
 		rc = bh_ingest_init(&d->ingest, &d->sampler, &d->late, &d->notices,
@@ -537,14 +542,15 @@ static int open_outlet(struct bh_dogstatsd *d, struct bh_err *err)
 	    .run_id = c->run_id,
 	    .generation = c->generation,
 	};
+	size_t skipped = bh_flusher_skipped_words(d->outlet.flusher);
 
 	d->outlet.drained = on_drained;
 	d->outlet.stale = on_stale;
 	d->outlet.ctx = d;
-	if (d->outlet.hist.skipped)
+	if (skipped)
 		bh_info(&c->log, COMPONENT,
 		    "words of histogram_aggregates or histogram_percentiles without meaning: %zu",
-		    d->outlet.hist.skipped);
+		    skipped);
 	return bh_outlet_connect(&d->outlet, &link, err);
 }
 
@@ -559,7 +565,7 @@ int bh_dogstatsd_new(struct bh_dogstatsd **out, struct bh_child *child, struct b
 	d->relay.fd = -1;
 	d->clock = child->loop.clock;
 	bh_rng_init(&d->rng);
-	rc = bh_outlet_init(&d->outlet, &child->config, d->clock, &child->log);
+	rc = bh_outlet_init(&d->outlet, &child->loop, &child->config, d->clock, &child->log, err);
 	if (rc == 0)
 		rc = open_pipeline(d, err);
 	if (rc == 0)

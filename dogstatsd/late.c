@@ -5,15 +5,21 @@
 #include "dogstatsd/sampler.h"
 #include "dogstatsd/series_encoder.h"
 
-void bh_late_init(struct bh_late *l, struct bh_resolver *resolver,
-    const struct bh_series_format *format, uint32_t batch)
+void bh_late_batch_release(struct bh_late_batch *b)
 {
-	*l = (struct bh_late){.resolver = resolver, .format = format, .batch = batch};
+	bh_buf_release(&b->entries);
+	b->points = 0;
+}
+
+void bh_late_init(struct bh_late *l, struct bh_resolver *resolver,
+    const struct bh_series_format *format, uint32_t full)
+{
+	*l = (struct bh_late){.resolver = resolver, .format = format, .full = full};
 }
 
 void bh_late_release(struct bh_late *l)
 {
-	bh_buf_release(&l->entries);
+	bh_late_batch_release(&l->batch);
 	bh_buf_release(&l->scratch);
 }
 
@@ -35,10 +41,10 @@ static int add_point(
 
 	rc = l->format->encode(&s, &l->scratch, &entry);
 	if (rc == 0)
-		rc = bh_buf_blob(&l->entries, entry.p, entry.n);
+		rc = bh_buf_blob(&l->batch.entries, entry.p, entry.n);
 	if (rc < 0)
 		return rc;
-	l->points++;
+	l->batch.points++;
 	l->received++;
 	return 0;
 }
@@ -70,24 +76,23 @@ struct bh_late_result bh_late_add(struct bh_late *l, const struct bh_metric *m)
 	return r;
 }
 
-uint32_t bh_late_forget(struct bh_late *l)
+struct bh_late_batch bh_late_take(struct bh_late *l)
 {
-	uint32_t n = l->points;
+	struct bh_late_batch b = l->batch;
 
-	bh_buf_release(&l->entries);
-	l->points = 0;
-	return n;
+	l->batch = (struct bh_late_batch){.points = 0};
+	return b;
 }
 
-void bh_late_flush(struct bh_late *l, struct bh_payload_writer *w)
+void bh_late_write(const struct bh_late_batch *b, const struct bh_series_format *format,
+    struct bh_payload_writer *w)
 {
-	struct bh_cur c = bh_cur_init(l->entries.data, l->entries.len);
+	struct bh_cur c = bh_cur_init(b->entries.data, b->entries.len);
 
-	if (l->points == 0)
+	if (b->points == 0)
 		return;
-	bh_payload_writer_begin(w, l->format->kind, l->format->tail);
+	bh_payload_writer_begin(w, format->kind, format->tail);
 	while (c.left)
-		bh_payload_writer_add(w, l->format->joint, bh_cur_blob(&c), 1);
+		bh_payload_writer_add(w, format->joint, bh_cur_blob(&c), 1);
 	bh_payload_writer_finish(w);
-	(void)bh_late_forget(l);
 }

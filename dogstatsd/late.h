@@ -14,19 +14,26 @@
 
 #define BH_LATE_BYTES ((size_t)1 << 20) /* entries kept at most, about */
 
+/* Finished entries, one after the other, each behind its length. */
+struct bh_late_batch {
+	struct bh_buf entries;
+	uint32_t points;
+};
+
+void bh_late_batch_release(struct bh_late_batch *b);
+
 struct bh_late {
 	struct bh_resolver *resolver; /* borrowed */
 	const struct bh_series_format *format;
-	uint32_t batch;        /* samples a payload is closed beyond */
-	struct bh_buf entries; /* one after the other, each behind its length */
+	uint32_t full; /* samples a payload is closed beyond */
+	struct bh_late_batch batch;
 	struct bh_buf scratch;
-	uint32_t points;   /* in entries */
 	uint64_t received; /* points put into entries since the start */
 };
 
-/* batch: dogstatsd_no_aggregation_pipeline_batch_size. */
+/* full: dogstatsd_no_aggregation_pipeline_batch_size. */
 void bh_late_init(struct bh_late *l, struct bh_resolver *resolver,
-    const struct bh_series_format *format, uint32_t batch);
+    const struct bh_series_format *format, uint32_t full);
 void bh_late_release(struct bh_late *l);
 
 struct bh_late_result {
@@ -39,12 +46,14 @@ struct bh_late_result bh_late_add(struct bh_late *l, const struct bh_metric *m);
 
 static inline bool bh_late_full(const struct bh_late *l)
 {
-	return l->points > l->batch || l->entries.len > BH_LATE_BYTES;
+	return l->batch.points > l->full || l->batch.entries.len > BH_LATE_BYTES;
 }
 
-/* Forgets all entries; returns how many there were. */
-uint32_t bh_late_forget(struct bh_late *l);
-/* Writes all entries as series payloads and forgets them. */
-void bh_late_flush(struct bh_late *l, struct bh_payload_writer *w);
+/* Moves everything out: l is empty then. */
+struct bh_late_batch bh_late_take(struct bh_late *l);
+
+/* Writes all entries as series payloads. */
+void bh_late_write(const struct bh_late_batch *b, const struct bh_series_format *format,
+    struct bh_payload_writer *w);
 
 #endif

@@ -13,25 +13,25 @@ void bh_notices_init(struct bh_notices *n, struct bh_resolver *resolver)
 	*n = (struct bh_notices){.resolver = resolver};
 }
 
-static void release_list(struct bh_notice_list *l)
+void bh_notice_list_release(struct bh_notice_list *l)
 {
 	bh_buf_release(&l->bytes);
 	free(l->v);
 	*l = (struct bh_notice_list){.n = 0};
 }
 
-uint32_t bh_notices_forget(struct bh_notice_list *l)
+struct bh_notice_list bh_notices_take(struct bh_notice_list *l)
 {
-	uint32_t n = (uint32_t)l->n;
+	struct bh_notice_list taken = *l;
 
-	release_list(l);
-	return n;
+	*l = (struct bh_notice_list){.n = 0};
+	return taken;
 }
 
 void bh_notices_release(struct bh_notices *n)
 {
-	release_list(&n->events);
-	release_list(&n->checks);
+	bh_notice_list_release(&n->events);
+	bh_notice_list_release(&n->checks);
 	bh_buf_release(&n->scratch);
 }
 
@@ -237,13 +237,15 @@ static int by_source(const void *va, const void *vb, void *list)
 	return d ? d : (a->at > b->at) - (a->at < b->at);
 }
 
-static void flush_checks(struct bh_notices *n, struct bh_payload_writer *w)
+void bh_notices_write_checks(const struct bh_notice_list *l, struct bh_payload_writer *w)
 {
 	const struct bh_joint joint = {BH_STR_LIT("["), BH_STR_LIT(",")};
 
+	if (l->n == 0)
+		return;
 	bh_payload_writer_begin(w, BH_KIND_CHECKS, BH_STR_LIT("]"));
-	for (size_t i = 0; i < n->checks.n; i++)
-		bh_payload_writer_add(w, joint, json_of(&n->checks, &n->checks.v[i]), 1);
+	for (size_t i = 0; i < l->n; i++)
+		bh_payload_writer_add(w, joint, json_of(l, &l->v[i]), 1);
 	bh_payload_writer_finish(w);
 }
 
@@ -259,13 +261,15 @@ static void group_head(struct bh_buf *out, const char *before, struct bh_str sou
 	(void)bh_buf_str(out, ":[");
 }
 
-static void flush_events(struct bh_notices *n, struct bh_payload_writer *w, struct bh_str hostname)
+void bh_notices_write_events(
+    struct bh_notice_list *l, struct bh_payload_writer *w, struct bh_str hostname)
 {
-	struct bh_notice_list *l = &n->events;
 	struct bh_buf first = BH_BUF_INIT, next = BH_BUF_INIT, tail = BH_BUF_INIT;
 	struct bh_str group = {NULL, 0};
 	struct bh_jsonw tail_json;
 
+	if (l->n == 0)
+		return;
 	qsort_r(l->v, l->n, sizeof(*l->v), by_source, l);
 	(void)bh_buf_str(&tail, "]},\"internalHostname\":");
 	bh_jsonw_init(&tail_json, &tail);
@@ -290,14 +294,4 @@ static void flush_events(struct bh_notices *n, struct bh_payload_writer *w, stru
 	bh_buf_release(&first);
 	bh_buf_release(&next);
 	bh_buf_release(&tail);
-}
-
-void bh_notices_flush(struct bh_notices *n, struct bh_payload_writer *w, struct bh_str hostname)
-{
-	if (n->checks.n)
-		flush_checks(n, w);
-	if (n->events.n)
-		flush_events(n, w, hostname);
-	release_list(&n->checks);
-	release_list(&n->events);
 }

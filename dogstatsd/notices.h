@@ -28,6 +28,8 @@ struct bh_notice_list {
 	size_t n, cap;
 };
 
+void bh_notice_list_release(struct bh_notice_list *l);
+
 struct bh_notices {
 	struct bh_resolver *resolver; /* borrowed */
 	struct bh_notice_list events, checks;
@@ -51,10 +53,13 @@ static inline uint32_t bh_notices_waiting(const struct bh_notices *n)
 	return (uint32_t)(n->events.n + n->checks.n);
 }
 
-/* Forgets one of the lists; returns how many there were. */
-uint32_t bh_notices_forget(struct bh_notice_list *l);
+/* Moves a list out: it is empty then. */
+struct bh_notice_list bh_notices_take(struct bh_notice_list *l);
 
-/* Writes everything as payloads and forgets it. hostname: internalHostname of event payloads. */
-void bh_notices_flush(struct bh_notices *n, struct bh_payload_writer *w, struct bh_str hostname);
+/* Write everything of a list as payloads; events get sorted by their source. hostname:
+ * internalHostname of event payloads. */
+void bh_notices_write_checks(const struct bh_notice_list *l, struct bh_payload_writer *w);
+void bh_notices_write_events(
+    struct bh_notice_list *l, struct bh_payload_writer *w, struct bh_str hostname);
 
 #endif

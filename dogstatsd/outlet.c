@@ -8,9 +8,10 @@
 
 #define COMPONENT "outlet"
 
-static void enqueue(void *ctx, struct bh_payload *p)
+static void pump(struct bh_outlet *o);
+
+static void enqueue(struct bh_outlet *o, struct bh_payload *p)
 {
-	struct bh_outlet *o = ctx;
 	uint64_t dropped;
 
 	p->ts_ms = bh_wall_ms(o->clock);
@@ -24,33 +25,29 @@ static void enqueue(void *ctx, struct bh_payload *p)
 	    dropped);
 }
 
-int bh_outlet_init(struct bh_outlet *o, const struct bh_config *cfg, const struct bh_clock *clock,
-    struct bh_log *log)
+static void on_encoded(void *ctx, struct bh_payload *p, const struct bh_encoder_counts *counts)
 {
-	*o = (struct bh_outlet){
-	    .clock = clock,
-	    .log = log,
-	    .hostname = bh_str_from(cfg->hostname),
-	    .series = cfg->enable_series,
-	    .sketches = cfg->enable_sketches,
-	    .events = cfg->enable_events,
-	    .checks = cfg->enable_service_checks,
-	};
-	bh_hist_outputs_init(&o->hist, &cfg->histogram_aggregates, &cfg->histogram_percentiles);
-	bh_payload_writer_init(&o->writer, cfg, enqueue, o);
-	bh_output_init(&o->output, &o->writer, &o->hist, &o->hist_filter,
-	    cfg->use_v2_api_series ? &bh_series_v2 : &bh_series_v1);
+	struct bh_outlet *o = ctx;
+
+	o->encoded = *counts;
+	if (p)
+		enqueue(o, p);
+	pump(o);
+}
+
+int bh_outlet_init(struct bh_outlet *o, struct bh_loop *loop, const struct bh_config *cfg,
+    const struct bh_clock *clock, struct bh_log *log, struct bh_err *err)
+{
+	*o = (struct bh_outlet){.clock = clock, .log = log, .hostname = bh_str_from(cfg->hostname)};
 	bh_payload_queue_init(&o->queue, BH_OUTLET_QUEUE_BYTES);
-	return bh_output_hist_filter(&o->hist_filter, cfg, &o->hist);
+	return bh_flusher_new(&o->flusher, loop, cfg, on_encoded, o, err);
 }
 
 void bh_outlet_release(struct bh_outlet *o)
 {
+	bh_flusher_free(o->flusher);
 	bh_producer_free(o->producer);
 	bh_payload_queue_release(&o->queue);
-	bh_output_release(&o->output);
-	bh_payload_writer_release(&o->writer);
-	bh_filter_release(&o->hist_filter);
 }
 
 /* Sends the oldest payload. False when it must wait. */
@@ -88,7 +85,7 @@ static void pump(struct bh_outlet *o)
 		if (!send_one(o))
 			break;
 	}
-	if (o->producer && o->fence_wanted && !o->queue.head) {
+	if (o->producer && o->fence_wanted && !o->queue.head && !bh_flusher_backlog(o->flusher)) {
 		o->fence_wanted = false;
 		bh_producer_fence(o->producer);
 	}
@@ -142,33 +139,47 @@ int bh_outlet_connect(
 	return bh_producer_new(&o->producer, &cfg, err);
 }
 
+bool bh_outlet_behind(const struct bh_outlet *o)
+{
+	return bh_flusher_backlog(o->flusher) >= BH_OUTLET_FLUSHES;
+}
+
 void bh_outlet_flush(struct bh_outlet *o, struct bh_flush_set *set, struct bh_notices *notices)
 {
-	if (o->series) {
-		bh_output_begin_series(&o->output);
-		bh_output_set_series(&o->output, set);
-		bh_selfmetrics_output(&o->output, o->hostname, set->now);
-		bh_payload_writer_finish(&o->writer);
+	struct bh_flush_job *job = bh_flush_job_new();
+
+	if (!job) {
+		/* What is in the set is lost; it was never counted as received here. */
+		bh_error(o->log, COMPONENT, "no memory for a flush: its buckets are lost");
+		bh_flush_set_free(set);
+		return;
 	}
-	if (o->sketches)
-		bh_output_set_sketches(&o->output, set);
 	bh_selfmetrics_note(notices, o->hostname, set->now);
-	if (!o->events)
-		o->disabled += bh_notices_forget(&notices->events);
-	if (!o->checks)
-		o->disabled += bh_notices_forget(&notices->checks);
-	bh_notices_flush(notices, &o->writer, o->hostname);
-	bh_flush_set_free(set);
-	pump(o);
+	o->handed += bh_notices_waiting(notices);
+	job->set = set;
+	job->events = bh_notices_take(&notices->events);
+	job->checks = bh_notices_take(&notices->checks);
+	bh_flusher_submit(o->flusher, job);
 }
 
 void bh_outlet_late(struct bh_outlet *o, struct bh_late *late)
 {
-	if (o->series)
-		bh_late_flush(late, &o->writer);
-	else
-		o->disabled += bh_late_forget(late);
-	pump(o);
+	struct bh_flush_job *job = NULL;
+	struct bh_late_batch batch;
+
+	if (late->batch.points == 0)
+		return;
+	if (bh_flusher_backlog(o->flusher) < BH_OUTLET_JOBS)
+		job = bh_flush_job_new();
+	batch = bh_late_take(late);
+	if (!job) {
+		o->overflowed += batch.points;
+		bh_late_batch_release(&batch);
+		return;
+	}
+	o->handed += batch.points;
+	job->late = batch;
+	bh_flusher_submit(o->flusher, job);
 }
 
 void bh_outlet_fence(struct bh_outlet *o)
@@ -177,13 +188,22 @@ void bh_outlet_fence(struct bh_outlet *o)
 	pump(o);
 }
 
+/* In jobs, and in the payload that is being written. */
+static uint64_t encoding(const struct bh_outlet *o)
+{
+	const struct bh_encoder_counts *e = &o->encoded;
+
+	return o->handed + e->received -
+	       (e->nonfinite + e->filtered + e->too_big + e->lost + e->emitted);
+}
+
 uint64_t bh_outlet_pending(const struct bh_outlet *o)
 {
 	struct bh_producer_stats st = {0};
 
 	if (o->producer)
 		bh_producer_stats(o->producer, &st);
-	return o->queue.items + st.window_items;
+	return encoding(o) + o->queue.items + st.window_items;
 }
 
 uint64_t bh_outlet_pending_bytes(const struct bh_outlet *o)
@@ -198,14 +218,16 @@ uint64_t bh_outlet_pending_bytes(const struct bh_outlet *o)
 void bh_outlet_ledger(const struct bh_outlet *o, const struct bh_late *late,
     const struct bh_notices *notices, struct bh_ledger *l)
 {
+	const struct bh_encoder_counts *e = &o->encoded;
+
 	*l = (struct bh_ledger){
-	    .received = o->output.received + late->received + notices->received,
+	    .received = e->received + late->received + notices->received,
 	    .delivered = o->delivered,
-	    .in_flight = bh_outlet_pending(o) + late->points + bh_notices_waiting(notices),
+	    .in_flight = bh_outlet_pending(o) + late->batch.points + bh_notices_waiting(notices),
 	};
-	l->dropped[BH_DROP_FILTERED] = o->output.filtered + o->disabled;
-	l->dropped[BH_DROP_NONFINITE] = o->output.nonfinite;
-	l->dropped[BH_DROP_TOO_LARGE] = o->writer.too_big + o->unsendable;
-	l->dropped[BH_DROP_QUEUE_FULL] = o->overflowed + o->writer.lost + o->output.lost;
+	l->dropped[BH_DROP_FILTERED] = e->filtered;
+	l->dropped[BH_DROP_NONFINITE] = e->nonfinite;
+	l->dropped[BH_DROP_TOO_LARGE] = e->too_big + o->unsendable;
+	l->dropped[BH_DROP_QUEUE_FULL] = o->overflowed + e->lost;
 	l->dropped[BH_DROP_REFUSED_LINK] = o->refused;
 }

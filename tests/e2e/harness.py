@@ -19,10 +19,10 @@ import urllib.request
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 BUILD = (REPO / os.environ.get("B", "build")).resolve()
-SLOW = 4 if "asan" in BUILD.name else 1  # sanitizers cost time; deadlines stretch, checks do not
+SLOW = 4 if BUILD.name in ("asan", "tsan") else 1  # sanitizers cost time; deadlines stretch, checks do not
 API_KEY = "0123456789abcdef0123456789abcdef"
 POLL = 0.03
-SANITIZER = re.compile(rb"ERROR: (Address|Leak|Thread|Undefined)\w*Sanitizer|runtime error: ")
+SANITIZER = re.compile(rb"(ERROR|WARNING): (Address|Leak|Thread|Undefined)\w*Sanitizer|runtime error: ")
 
 
 def wait_until(cond, deadline, detail=None):

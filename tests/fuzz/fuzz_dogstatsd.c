@@ -91,14 +91,22 @@ static void flush(struct state *s, int64_t now, bool all)
 {
 	struct bh_flush_set *set;
 
-	bh_late_flush(&s->late, &s->writer);
+	struct bh_late_batch batch = bh_late_take(&s->late);
+	struct bh_notice_list checks = bh_notices_take(&s->notices.checks),
+			      events = bh_notices_take(&s->notices.events);
+
+	bh_late_write(&batch, &bh_series_v2, &s->writer);
+	bh_late_batch_release(&batch);
 	if (bh_sampler_flush(&s->sampler, now, all, &set) < 0)
 		BH_BUG("no memory");
 	bh_output_begin_series(&s->output);
 	bh_output_set_series(&s->output, set);
 	bh_payload_writer_finish(&s->writer);
 	bh_output_set_sketches(&s->output, set);
-	bh_notices_flush(&s->notices, &s->writer, (struct bh_str){"h", 1});
+	bh_notices_write_checks(&checks, &s->writer);
+	bh_notices_write_events(&events, &s->writer, (struct bh_str){"h", 1});
+	bh_notice_list_release(&checks);
+	bh_notice_list_release(&events);
 	bh_flush_set_free(set);
 }
 

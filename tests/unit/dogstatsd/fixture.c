@@ -258,12 +258,21 @@ const char *fixture_flush(struct fixture *f, int64_t now, bool all)
 
 const char *fixture_flush_late(struct fixture *f)
 {
-	bh_late_flush(&f->late, &f->writer);
+	struct bh_late_batch batch = bh_late_take(&f->late);
+
+	bh_late_write(&batch, f->output.format, &f->writer);
+	bh_late_batch_release(&batch);
 	return fixture_text(f);
 }
 
 const char *fixture_flush_notices(struct fixture *f)
 {
-	bh_notices_flush(&f->notices, &f->writer, bh_str_from(f->cfg.hostname));
+	struct bh_notice_list checks = bh_notices_take(&f->notices.checks),
+			      events = bh_notices_take(&f->notices.events);
+
+	bh_notices_write_checks(&checks, &f->writer);
+	bh_notices_write_events(&events, &f->writer, bh_str_from(f->cfg.hostname));
+	bh_notice_list_release(&checks);
+	bh_notice_list_release(&events);
 	return fixture_text(f);
 }

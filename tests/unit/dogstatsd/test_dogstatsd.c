@@ -275,7 +275,7 @@ static struct bh_ledger send_four_items(void)
 
 	bh_rng_seed(&rng, 1);
 	(void)close(child.fds[0].fd);
-	cr_assert_eq(bh_outlet_init(&o, &child.config, &clock_, NULL), 0);
+	cr_assert_eq(bh_outlet_init(&o, &child.loop, &child.config, &clock_, NULL, &err), 0);
 	o.drained = set_flag;
 	o.ctx = &done;
 	cr_assert_eq(bh_outlet_connect(&o, &link, &err), 0, "%s", err.text);

@@ -11,6 +11,7 @@ static struct fixture f;
 static struct bh_outlet outlet;
 static struct bh_fake_clock fake;
 static struct bh_clock clock_;
+static struct bh_err err;
 
 static void setup(void)
 {
@@ -18,7 +19,7 @@ static void setup(void)
 	fixture_open(&f);
 	fake = (struct bh_fake_clock){.wall_ns = 5 * BH_NS_PER_S};
 	clock_ = bh_clock_fake(&fake);
-	cr_assert_eq(bh_outlet_init(&outlet, &f.cfg, &clock_, NULL), 0);
+	cr_assert_eq(bh_outlet_init(&outlet, NULL, &f.cfg, &clock_, NULL, &err), 0, "%s", err.text);
 }
 
 static void teardown(void)
@@ -113,7 +114,7 @@ Test(outlet, counts_what_is_not_finite_or_too_large)
 	f.cfg.serializer_max_series_payload_size = 4000;
 	fixture_open(&f);
 	bh_outlet_release(&outlet);
-	cr_assert_eq(bh_outlet_init(&outlet, &f.cfg, &clock_, NULL), 0);
+	cr_assert_eq(bh_outlet_init(&outlet, NULL, &f.cfg, &clock_, NULL, &err), 0, "%s", err.text);
 	memset(line, 'n', 8000);
 	memcpy(line + 8000, ":1|g", 5);
 	fixture_send(&f, 1000, line);
