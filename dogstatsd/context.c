@@ -31,7 +31,7 @@ static struct bh_context *new_context(const struct bh_identity *id, enum bh_metr
 	ctx = aligned_alloc(BH_CACHE_LINE, size);
 	if (!ctx)
 		return NULL;
-	*ctx = (struct bh_context){.type = type};
+	*ctx = (struct bh_context){.type = (uint8_t)type};
 	w = ctx->bytes;
 	ctx->id.name = copy(&w, id->name);
 	ctx->id.host = copy(&w, id->host);
@@ -83,6 +83,7 @@ static int add_context(struct bh_contexts *c, const struct bh_identity *id, stru
 	ctx = new_context(id, type);
 	if (!ctx)
 		return -ENOMEM;
+	ctx->born = c->generation;
 	rc = bh_ctxmap_add(&c->by_identity, key, ctx);
 	if (rc < 0) {
 		free(ctx);
@@ -110,66 +111,72 @@ static int find_or_add(struct bh_contexts *c, struct bh_str name, struct bh_str 
 	return *out ? 0 : add_context(c, &id, key, type, out);
 }
 
+static void remember_text(struct bh_contexts *c, struct bh_key text, struct bh_context *ctx)
+{
+	if (c->by_text.n > TEXTS_MIN + TEXTS_PER_CONTEXT * bh_contexts_count(c))
+		bh_ctxmap_clear(&c->by_text);
+	/* Without room for the alias the context is only slower to find. */
+	if (bh_ctxmap_add(&c->by_text, text, ctx) < 0)
+		c->aliases_lost++;
+}
+
 int bh_contexts_get(struct bh_contexts *c, struct bh_str name, struct bh_str raw_tags,
     enum bh_purpose purpose, enum bh_metric_type type, struct bh_context **out)
 {
 	struct bh_key text = bh_raw_key(&c->resolver, name, raw_tags, purpose);
+	struct bh_context *known = bh_ctxmap_find(&c->by_text, text);
 	int rc;
 
-	*out = bh_ctxmap_find(&c->by_text, text);
-	if (!*out) {
+	*out = known;
+	if (!known || known->dead) {
 		rc = find_or_add(c, name, raw_tags, purpose, type, out);
 		if (rc < 0)
 			return rc;
-		if (c->by_text.n > TEXTS_MIN + TEXTS_PER_CONTEXT * bh_contexts_count(c))
-			bh_ctxmap_clear(&c->by_text);
-		/* Without room for the alias the context is only slower to find. */
-		if (bh_ctxmap_add(&c->by_text, text, *out) < 0)
-			c->aliases_lost++;
+		if (known)
+			bh_ctxmap_replace(&c->by_text, text, *out);
+		else
+			remember_text(c, text, *out);
 	}
 	return *out == c->filtered ? BH_FILTERED : 0;
 }
 
-struct sweep {
-	int64_t now, ttl, counter_ttl;
-};
-
-static bool is_expired(struct bh_context *ctx, void *arg)
+/* Takes out what has expired; it stays where it is until no text leads to it any more. */
+static bool die(struct bh_context *ctx, void *arg)
 {
-	const struct sweep *s = arg;
-	int64_t ttl = ctx->type == BH_METRIC_COUNTER ? s->counter_ttl : s->ttl, end;
+	struct bh_expiry *e = arg;
+	int64_t ttl = ctx->type == BH_METRIC_COUNTER ? e->counter_ttl : e->ttl, end;
 
-	if (ctx->open || __builtin_add_overflow(ctx->last_seen, ttl, &end))
+	if (ctx->open || __builtin_add_overflow(ctx->last_seen, ttl, &end) || end >= e->now)
 		return false;
-	return end < s->now;
-}
-
-struct collect {
-	struct sweep sweep;
-	struct bh_context *list;
-};
-
-static bool collect_expired(struct bh_context *ctx, void *arg)
-{
-	struct collect *c = arg;
-
-	if (!is_expired(ctx, &c->sweep))
-		return false;
-	ctx->next = c->list;
-	c->list = ctx;
+	ctx->dead = true;
+	ctx->next = e->list;
+	e->list = ctx;
 	return true;
 }
 
-struct bh_context *bh_contexts_expire(
-    struct bh_contexts *c, int64_t now, int64_t ttl, int64_t counter_ttl)
+static bool is_dead(struct bh_context *ctx, void *arg)
 {
-	struct collect collect = {{now, ttl, counter_ttl}, NULL};
+	(void)arg;
+	return ctx->dead;
+}
 
-	/* Aliases first: they are found by looking at contexts that are all still there. A context
-	 * is collected once, because the second table holds each of them once. */
-	bh_ctxmap_sweep(&c->by_text, is_expired, &collect.sweep);
-	bh_ctxmap_sweep(&c->by_identity, collect_expired, &collect);
-	return collect.list;
+void bh_expiry_begin(struct bh_expiry *e, int64_t now, int64_t ttl, int64_t counter_ttl)
+{
+	*e = (struct bh_expiry){.now = now, .ttl = ttl, .counter_ttl = counter_ttl};
+}
+
+bool bh_expiry_step(struct bh_expiry *e, struct bh_contexts *c, size_t *budget)
+{
+	if (e->stage == BH_EXPIRY_CONTEXTS &&
+	    bh_ctxmap_sweep_step(&c->by_identity, &e->sweep, budget, die, e)) {
+		/* Nobody expired: no text can lead astray. */
+		e->stage = e->list ? BH_EXPIRY_TEXTS : BH_EXPIRY_DONE;
+		e->sweep = (struct bh_ctxmap_sweep){0, 0};
+	}
+	if (e->stage == BH_EXPIRY_TEXTS &&
+	    bh_ctxmap_sweep_step(&c->by_text, &e->sweep, budget, is_dead, NULL))
+		e->stage = BH_EXPIRY_DONE;
+	return e->stage == BH_EXPIRY_DONE;
 }
 
 void bh_context_list_free(struct bh_context *list)

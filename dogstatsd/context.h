@@ -3,7 +3,7 @@
  * remembered between buckets. Found by the text of a line (the alias table, no tag is looked at)
  * or, when that text is new, by the resolved identity.
  *
- * A context lives at one address until bh_contexts_expire() takes it out; then the caller owns it.
+ * A context lives at one address until an expiry takes it out; then the caller owns it.
  */
 #ifndef BH_DOGSTATSD_CONTEXT_H
 #define BH_DOGSTATSD_CONTEXT_H
@@ -28,12 +28,14 @@ struct bh_place {
 struct bh_context {
 	int64_t last_seen;         /* wall clock, whole seconds */
 	struct bh_place places[2]; /* metric store, sketch store */
-	enum bh_metric_type type;  /* at first sight */
+	uint8_t type;              /* enum bh_metric_type at first sight */
+	bool dead;                 /* expired: texts that still lead here are to be resolved anew */
 	uint32_t open;             /* aggregates in buckets that were not flushed: no expiry */
 	uint64_t mark;             /* bucket id of the zero-fill pass that met this context */
 	uint64_t chain_id;         /* flush that last linked an aggregate of it … */
 	struct bh_agg *chain_tail; /* … and the last one linked */
 	struct bh_context *next;   /* list of expired contexts */
+	uint64_t born;             /* generation of the contexts (bh_contexts) it was made in */
 	struct bh_identity id;     /* points into bytes */
 	char bytes[];
 };
@@ -44,6 +46,7 @@ struct bh_contexts {
 	struct bh_ctxmap by_text;
 	struct bh_context *filtered; /* what texts lead to that the filter drops; never expires */
 	size_t limit;
+	uint64_t generation;   /* moved by the owner, once a flush */
 	uint64_t aliases_lost; /* texts not remembered for lack of memory */
 };
 
@@ -63,10 +66,21 @@ static inline size_t bh_contexts_count(const struct bh_contexts *c)
 	return c->by_identity.n;
 }
 
-/* Takes out every context with last_seen + ttl < now that has no open aggregate; ttl is
- * counter_ttl for counters. Returns them as a list linked by next, which the caller frees. */
-struct bh_context *bh_contexts_expire(
-    struct bh_contexts *c, int64_t now, int64_t ttl, int64_t counter_ttl);
+/*
+ * Takes out every context with last_seen + ttl < now that has no open aggregate; ttl is counter_ttl
+ * for counters. In steps, between which contexts may be looked up and made: first the contexts
+ * leave their table and are marked dead, then the texts that lead to them are forgotten.
+ */
+struct bh_expiry {
+	int64_t now, ttl, counter_ttl;
+	struct bh_ctxmap_sweep sweep;
+	enum { BH_EXPIRY_CONTEXTS, BH_EXPIRY_TEXTS, BH_EXPIRY_DONE } stage;
+	struct bh_context *list; /* linked by next; the caller frees it once all is done */
+};
+
+void bh_expiry_begin(struct bh_expiry *e, int64_t now, int64_t ttl, int64_t counter_ttl);
+/* Looks at about *budget entries (less one for each). True when all is done. */
+bool bh_expiry_step(struct bh_expiry *e, struct bh_contexts *c, size_t *budget);
 void bh_context_list_free(struct bh_context *list);
 
 #endif

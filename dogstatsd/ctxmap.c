@@ -88,17 +88,39 @@ static void remove_at(struct bh_ctxmap *m, size_t i)
 	m->n--;
 }
 
-void bh_ctxmap_sweep(
-    struct bh_ctxmap *m, bool (*gone)(struct bh_context *ctx, void *arg), void *arg)
+static void shrink(struct bh_ctxmap *m)
 {
 	size_t slots = m->mask + 1;
 
-	for (size_t i = 0; i <= m->mask; i++) {
-		while (m->slots[i].ctx && gone(m->slots[i].ctx, arg))
-			remove_at(m, i);
-	}
 	while (slots > FIRST_SLOTS && m->n * 8 < slots)
 		slots /= 2;
 	if (slots <= m->mask)
 		(void)resize(m, slots); /* on failure the larger table stays, which is correct */
+}
+
+void bh_ctxmap_replace(struct bh_ctxmap *m, struct bh_key key, struct bh_context *ctx)
+{
+	size_t i = key.lo & m->mask;
+
+	while (m->slots[i].ctx && !bh_key_eq(m->slots[i].key, key))
+		i = (i + 1) & m->mask;
+	if (m->slots[i].ctx)
+		m->slots[i].ctx = ctx;
+}
+
+bool bh_ctxmap_sweep_step(struct bh_ctxmap *m, struct bh_ctxmap_sweep *s, size_t *budget,
+    bool (*gone)(struct bh_context *ctx, void *arg), void *arg)
+{
+	if (s->mask != m->mask)
+		*s = (struct bh_ctxmap_sweep){0, m->mask};
+	/* Closing a hole moves entries only from slots that are still to be looked at, or, around
+	 * the end, into them. */
+	for (; s->at <= m->mask && *budget; s->at++, --*budget) {
+		while (m->slots[s->at].ctx && gone(m->slots[s->at].ctx, arg))
+			remove_at(m, s->at);
+	}
+	if (s->at <= m->mask)
+		return false;
+	shrink(m);
+	return true;
 }

@@ -5,6 +5,7 @@
 #ifndef BH_DOGSTATSD_CTXMAP_H
 #define BH_DOGSTATSD_CTXMAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/attrs.h"
@@ -30,11 +31,20 @@ void bh_ctxmap_clear(struct bh_ctxmap *m); /* forgets all entries, keeps memory 
 /* Adds a key that is not there. 0 or -ENOMEM (nothing changed). */
 int bh_ctxmap_add(struct bh_ctxmap *m, struct bh_key key, struct bh_context *ctx) BH_MUST_CHECK;
 
-/* Removes every entry whose context `gone` says true for, and gives memory back when most is
- * unused. gone() is asked at least once for each entry; it must answer the same when asked again.
- */
-void bh_ctxmap_sweep(
-    struct bh_ctxmap *m, bool (*gone)(struct bh_context *ctx, void *arg), void *arg);
+/* The context of a key that is there becomes another one. */
+void bh_ctxmap_replace(struct bh_ctxmap *m, struct bh_key key, struct bh_context *ctx);
+
+/* A sweep in steps. Entries may be added and replaced between them, not removed by anybody else. */
+struct bh_ctxmap_sweep {
+	size_t at;
+	size_t mask; /* when the table grew in between, the sweep begins anew */
+};
+
+/* Looks at about *budget slots (less one for each), removing every entry that `gone` says true for;
+ * it must answer the same when asked again. True when all have been looked at; memory is given back
+ * then when most of it is unused. */
+bool bh_ctxmap_sweep_step(struct bh_ctxmap *m, struct bh_ctxmap_sweep *s, size_t *budget,
+    bool (*gone)(struct bh_context *ctx, void *arg), void *arg);
 
 static inline struct bh_context *bh_ctxmap_find(const struct bh_ctxmap *m, struct bh_key key)
 {

@@ -18,6 +18,10 @@
 /* Batches read from one socket before others get their turn. */
 #define BATCHES_PER_TURN 8
 
+/* Aggregates or contexts looked at before the sockets get their turn: each costs up to a cache miss
+ * or two. */
+#define FLUSH_STEP 4096
+
 #define LATE_TICK_NS (2 * BH_NS_PER_S)
 #define LATE_IDLE_NS BH_NS_PER_S
 
@@ -41,7 +45,7 @@ struct bh_dogstatsd {
 	size_t listeners_n;
 	struct bh_streams streams; /* zero without a stream socket */
 	struct bh_relay relay;
-	struct bh_timer flush_timer, late_timer, drain_timer, deadline_timer;
+	struct bh_timer flush_timer, step_timer, late_timer, drain_timer, deadline_timer;
 	int64_t next_flush_ns, last_late_ns, read_until_ns;
 	enum stage stage;
 	struct bh_log_limit bad_line_limit, rejected_limit, truncated_limit, drops_limit,
@@ -225,17 +229,50 @@ static void log_kernel_drops(struct bh_dogstatsd *d)
 	d->drops_logged = drops;
 }
 
-static void flush(struct bh_dogstatsd *d, bool all)
+static void finish_flush(struct bh_dogstatsd *d, struct bh_flush_set *set)
+{
+	bh_outlet_flush(&d->outlet, set, &d->notices);
+}
+
+/* Some hundred microseconds of a flush; the sockets get their turn between the steps. */
+static void flush_step(struct bh_timer *t)
+{
+	struct bh_dogstatsd *d = BH_CONTAINER(t, struct bh_dogstatsd, step_timer);
+	struct bh_flush_set *set = bh_sampler_flush_step(&d->sampler, FLUSH_STEP);
+
+	if (set)
+		finish_flush(d, set);
+	else
+		bh_timer_in(&d->child->loop, t, 0, flush_step);
+}
+
+static void begin_flush(struct bh_dogstatsd *d, bool all)
+{
+	log_kernel_drops(d);
+	bh_outlet_late(&d->outlet, &d->late);
+	if (bh_sampler_flush_begin(&d->sampler, wall_s(d), all) < 0)
+		bh_error(&d->child->log, COMPONENT, "no memory for a flush; trying again later");
+	else
+		flush_step(&d->step_timer);
+}
+
+/* The last flush: nobody waits for its steps. */
+static void flush_to_the_end(struct bh_dogstatsd *d, bool all)
 {
 	struct bh_flush_set *set;
 
+	bh_timer_cancel(&d->step_timer);
+	while (bh_sampler_flushing(&d->sampler)) {
+		set = bh_sampler_flush_step(&d->sampler, SIZE_MAX);
+		if (set)
+			finish_flush(d, set);
+	}
 	log_kernel_drops(d);
 	bh_outlet_late(&d->outlet, &d->late);
-	if (bh_sampler_flush(&d->sampler, wall_s(d), all, &set) < 0) {
-		bh_error(&d->child->log, COMPONENT, "no memory for a flush; trying again later");
-		return;
-	}
-	bh_outlet_flush(&d->outlet, set, &d->notices);
+	if (bh_sampler_flush(&d->sampler, wall_s(d), all, &set) < 0)
+		bh_error(&d->child->log, COMPONENT, "no memory for the last flush");
+	else
+		finish_flush(d, set);
 }
 
 static void flush_tick(struct bh_timer *t)
@@ -244,11 +281,11 @@ static void flush_tick(struct bh_timer *t)
 	int64_t interval = d->child->config.dogstatsd_flush_interval_ms * BH_NS_PER_MS;
 	int64_t now = bh_mono_ns(d->clock);
 
-	if (bh_outlet_behind(&d->outlet))
+	if (bh_sampler_flushing(&d->sampler) || bh_outlet_behind(&d->outlet))
 		bh_log_limited(&d->child->log, &d->behind_limit, BH_LOG_WARN, COMPONENT,
 		    "the flush before is still being encoded; this one waits for the next tick");
 	else
-		flush(d, false);
+		begin_flush(d, false);
 	/* The phase is that of the start; ticks missed while stopped are not made up for. */
 	d->next_flush_ns += interval;
 	if (d->next_flush_ns <= now)
@@ -299,7 +336,7 @@ static void on_deadline(struct bh_timer *t)
 static void hand_over(struct bh_dogstatsd *d)
 {
 	d->stage = STAGE_HANDING_OVER;
-	flush(d, d->child->config.dogstatsd_flush_incomplete_buckets);
+	flush_to_the_end(d, d->child->config.dogstatsd_flush_incomplete_buckets);
 	bh_outlet_fence(&d->outlet);
 }
 
@@ -588,6 +625,7 @@ void bh_dogstatsd_free(struct bh_dogstatsd *d)
 	if (!d)
 		return;
 	bh_timer_cancel(&d->flush_timer);
+	bh_timer_cancel(&d->step_timer);
 	bh_timer_cancel(&d->late_timer);
 	bh_timer_cancel(&d->drain_timer);
 	bh_timer_cancel(&d->deadline_timer);

@@ -1,4 +1,4 @@
-#include "dogstatsd/sampler.h"
+#include "dogstatsd/sampler_internal.h"
 
 #include <errno.h>
 #include <math.h>
@@ -8,7 +8,7 @@
 
 #define FIRST_AGGREGATES 64
 
-static int64_t floor_to_bucket(int64_t t)
+int64_t bh_bucket_floor(int64_t t)
 {
 	int64_t rest = t % BH_BUCKET_S;
 
@@ -75,11 +75,13 @@ void bh_sampler_release(struct bh_sampler *s)
 {
 	for (int i = 0; i < BH_STORE__N; i++)
 		free_buckets(s->stores[i].list);
+	bh_flush_set_free(s->flush.set);
+	bh_context_list_free(s->flush.expiry.list);
 	bh_contexts_release(&s->contexts);
 	*s = (struct bh_sampler){0};
 }
 
-static struct bh_bucket *new_bucket(struct bh_sampler *s, int64_t start, size_t cap)
+struct bh_bucket *bh_sampler_new_bucket(struct bh_sampler *s, int64_t start, size_t cap)
 {
 	struct bh_bucket *b = calloc(1, sizeof(*b));
 
@@ -114,7 +116,7 @@ static struct bh_bucket *bucket_at(struct bh_sampler *s, enum bh_store which, in
 	if (b && b->start == start) {
 		adopt(b, which);
 	} else {
-		b = new_bucket(s, start, store->usual);
+		b = bh_sampler_new_bucket(s, start, store->usual);
 		if (!b)
 			return NULL;
 		b->next = *link;
@@ -145,7 +147,7 @@ static int init_aggregate(struct bh_agg *a)
 	return BH_E_STATE;
 }
 
-static int append(
+int bh_bucket_append(
     struct bh_bucket *b, struct bh_context *ctx, enum bh_metric_type type, enum bh_store which)
 {
 	struct bh_agg *a;
@@ -207,7 +209,7 @@ static int add_value(struct bh_sampler *s, struct bh_bucket *b, enum bh_store wh
 	const struct bh_place *place = &ctx->places[which];
 
 	if (place->bucket != b->id) {
-		int rc = append(b, ctx, m->type, which);
+		int rc = bh_bucket_append(b, ctx, m->type, which);
 
 		if (rc < 0)
 			return rc;
@@ -225,7 +227,7 @@ static struct bh_add_result add(struct bh_sampler *s, const struct bh_metric *m,
 
 	/* One comparison in the common case: the sample falls in the bucket of the one before. */
 	if (!b || now < b->start || now - b->start >= BH_BUCKET_S)
-		b = bucket_at(s, which, floor_to_bucket(now));
+		b = bucket_at(s, which, bh_bucket_floor(now));
 	rc = b ? bh_contexts_get(&s->contexts, m->name, m->tags, purpose, m->type, &ctx) : -ENOMEM;
 	if (rc) {
 		*(rc == BH_FILTERED ? &r.filtered : &r.rejected) = (uint32_t)m->values_n;
@@ -263,102 +265,4 @@ struct bh_add_result bh_sampler_add(struct bh_sampler *s, const struct bh_metric
 	if (s->copy_histograms && m->type == BH_METRIC_HISTOGRAM && !r.filtered)
 		r.copies_lost = add_copy(s, m, now);
 	return r;
-}
-
-/* Takes the buckets that are closed at cutoff (all of them when `all`) off the front of the list.
- */
-static struct bh_bucket *detach(struct bh_bucket_store *store, int64_t cutoff, bool all)
-{
-	struct bh_bucket *first = store->list, **link = &store->list;
-
-	while (*link && (all || (*link)->start + BH_BUCKET_S <= cutoff)) {
-		if (*link == store->current) {
-			store->usual = (*link)->n;
-			store->current = NULL;
-		}
-		link = &(*link)->next;
-	}
-	if (link == &store->list)
-		return NULL;
-	store->list = *link;
-	*link = NULL;
-	return first;
-}
-
-/* Zeros for the live counters that have nothing in b. Lack of memory only leaves zeros out. */
-static void fill_zeros(struct bh_sampler *s, struct bh_bucket *b)
-{
-	const struct bh_ctxmap *map = &s->contexts.by_identity;
-
-	if (s->expiry_s <= 0)
-		return;
-	for (size_t i = 0; i < b->n; i++)
-		b->v[i].ctx->mark = b->id;
-	for (size_t i = 0; i <= map->mask; i++) {
-		struct bh_context *ctx = map->slots[i].ctx;
-		struct bh_place kept;
-
-		if (!ctx || ctx->type != BH_METRIC_COUNTER || ctx->mark == b->id ||
-		    ctx->last_seen + s->expiry_s <= b->start)
-			continue;
-		kept = ctx->places[BH_STORE_METRICS];
-		if (append(b, ctx, BH_METRIC_COUNTER, BH_STORE_METRICS) < 0)
-			return;
-		ctx->places[BH_STORE_METRICS] = kept; /* an open bucket may be the current one */
-	}
-}
-
-static void fill_all(
-    struct bh_sampler *s, struct bh_flush_set *set, bool had_bucket, int64_t cutoff)
-{
-	if (had_bucket) {
-		for (struct bh_bucket *b = set->metrics; b; b = b->next)
-			fill_zeros(s, b);
-		return;
-	}
-	if (s->expiry_s <= 0 || s->last_cutoff + BH_BUCKET_S > cutoff)
-		return;
-	set->metrics = new_bucket(s, cutoff - BH_BUCKET_S, 0);
-	if (set->metrics)
-		fill_zeros(s, set->metrics);
-}
-
-/* Links the aggregates of one context through the buckets, oldest first. */
-static void link_chains(struct bh_bucket *list, uint64_t chain_id)
-{
-	for (struct bh_bucket *b = list; b; b = b->next) {
-		for (size_t i = 0; i < b->n; i++) {
-			struct bh_agg *a = &b->v[i];
-			struct bh_context *ctx = a->ctx;
-
-			ctx->open--;
-			if (ctx->chain_id == chain_id) {
-				ctx->chain_tail->next = a;
-				a->follower = 1;
-			}
-			ctx->chain_id = chain_id;
-			ctx->chain_tail = a;
-		}
-	}
-}
-
-int bh_sampler_flush(struct bh_sampler *s, int64_t now, bool all, struct bh_flush_set **out)
-{
-	int64_t cutoff = floor_to_bucket(now);
-	bool had_bucket = s->stores[BH_STORE_METRICS].list != NULL;
-	struct bh_flush_set *set = calloc(1, sizeof(*set));
-
-	if (!set)
-		return -ENOMEM;
-	set->now = now;
-	set->metrics = detach(&s->stores[BH_STORE_METRICS], cutoff, all);
-	set->sketches = detach(&s->stores[BH_STORE_SKETCHES], cutoff, all);
-	fill_all(s, set, had_bucket, cutoff);
-	s->last_cutoff = cutoff;
-	link_chains(set->metrics, ++s->flushes);
-	link_chains(set->sketches, ++s->flushes);
-	set->expired = bh_contexts_expire(
-	    &s->contexts, now, s->context_expiry_s, s->context_expiry_s + s->expiry_s);
-	*out = set;
-	return 0;
 }

@@ -73,6 +73,18 @@ struct bh_bucket_store {
 	size_t usual; /* aggregates of the bucket made before: first size of the next */
 };
 
+/* A flush in progress (sampler_flush.c). */
+struct bh_sampler_flush {
+	enum { BH_FLUSH_IDLE, BH_FLUSH_ZEROS, BH_FLUSH_CHAINS, BH_FLUSH_EXPIRY } stage;
+	struct bh_flush_set *set;
+	struct bh_bucket *bucket; /* of the set, in work */
+	size_t at;                /* next aggregate of it, or next slot of the contexts */
+	size_t mask;              /* of the contexts, when at refers to it */
+	bool marked, sketches;
+	uint64_t chain_id;
+	struct bh_expiry expiry;
+};
+
 struct bh_sampler_config {
 	uint64_t seed;                 /* of hash keys */
 	struct bh_str hostname;        /* borrowed for the life of the sampler */
@@ -91,6 +103,7 @@ struct bh_sampler {
 	bool copy_histograms;
 	int64_t last_cutoff;
 	uint64_t next_bucket_id, flushes;
+	struct bh_sampler_flush flush;
 };
 
 int bh_sampler_init(struct bh_sampler *s, const struct bh_sampler_config *cfg) BH_MUST_CHECK;
@@ -110,9 +123,21 @@ struct bh_add_result bh_sampler_add(struct bh_sampler *s, const struct bh_metric
 
 /*
  * Flush at time now: every bucket with start + 10 <= now - now % 10, all of them when `all` (a
- * stop), with zeros for idle counters (§9.4); then contexts expire. *out is always made (it may be
- * empty). 0 or -ENOMEM (then nothing was taken out).
+ * stop), with zeros for idle counters (§9.4); then contexts expire. `begin` takes the buckets out;
+ * samples may be added between the steps that follow. 0; -ENOMEM (nothing was taken out);
+ * BH_E_STATE while another flush is not done.
  */
+int bh_sampler_flush_begin(struct bh_sampler *s, int64_t now, bool all) BH_MUST_CHECK;
+/* Looks at about `budget` aggregates or contexts. The set once all is done (it may be empty), NULL
+ * until then. */
+struct bh_flush_set *bh_sampler_flush_step(struct bh_sampler *s, size_t budget);
+
+static inline bool bh_sampler_flushing(const struct bh_sampler *s)
+{
+	return s->flush.stage != BH_FLUSH_IDLE;
+}
+
+/* Both in one. */
 int bh_sampler_flush(
     struct bh_sampler *s, int64_t now, bool all, struct bh_flush_set **out) BH_MUST_CHECK;
 

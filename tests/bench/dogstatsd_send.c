@@ -1,8 +1,11 @@
 /*
  * Sends a DogStatsD load over a Unix datagram socket as fast as the receiver takes it (blocking),
- * and prints one JSON line: what was sent and how long it took.
+ * and prints one JSON line: what was sent, how long it took, and how long the receiver made it
+ * wait: the longest send, and that of every thousandth.
  *
- *   dogstatsd-send SOCKET LOAD CONTEXTS MEGABYTES SEED
+ *   dogstatsd-send SOCKET LOAD CONTEXTS MEGABYTES SEED [SECONDS]
+ *
+ * With SECONDS the same datagrams are sent over and over until they have passed.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,16 +29,63 @@ static int dial(const char *path)
 	return connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ? -1 : fd;
 }
 
+#define WAITS_US 4000000 /* longer waits count as this */
+
+struct sent {
+	uint64_t datagrams, bytes, lines, counter_sum;
+	uint32_t *waits; /* sends that took so many microseconds */
+};
+
+static int send_all(int fd, const struct bh_load *load, struct sent *sent)
+{
+	int64_t before = bh_mono_ns(&bh_clock_system);
+
+	for (size_t i = 0; i < load->n; i++) {
+		size_t n = load->offsets[i + 1] - load->offsets[i];
+		int64_t now;
+
+		if (send(fd, load->bytes + load->offsets[i], n, 0) < 0) {
+			(void)fprintf(stderr, "send: %s\n", strerror(errno));
+			return -1;
+		}
+		now = bh_mono_ns(&bh_clock_system);
+		sent->waits[BH_MIN((now - before) / 1000, WAITS_US - 1)]++;
+		before = now;
+	}
+	sent->datagrams += load->n;
+	sent->bytes += load->offsets[load->n];
+	sent->lines += load->lines;
+	sent->counter_sum += load->counter_sum;
+	return 0;
+}
+
+/* The wait that only one in `one_in` sends exceeds, in microseconds. */
+static unsigned wait_of(const struct sent *sent, uint64_t one_in)
+{
+	uint64_t above = 0;
+
+	for (unsigned us = WAITS_US; us-- > 0;) {
+		above += sent->waits[us];
+		if (above > sent->datagrams / one_in)
+			return us;
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	struct sent sent = {.waits = calloc(WAITS_US, sizeof(uint32_t))};
 	struct bh_load load;
-	int64_t begin, spent;
+	int64_t begin, spent, least;
 	int fd;
 
-	if (argc != 6 || bh_load_make(&load, argv[2], (unsigned)strtoul(argv[3], NULL, 10),
-			     (unsigned)strtoul(argv[4], NULL, 10), strtoull(argv[5], NULL, 10))) {
-		(void)fprintf(
-		    stderr, "usage: dogstatsd-send SOCKET statsd|seed CONTEXTS MIB SEED\n");
+	if (!sent.waits)
+		return 1;
+	if (argc < 6 || argc > 7 ||
+	    bh_load_make(&load, argv[2], (unsigned)strtoul(argv[3], NULL, 10),
+		(unsigned)strtoul(argv[4], NULL, 10), strtoull(argv[5], NULL, 10))) {
+		(void)fprintf(stderr,
+		    "usage: dogstatsd-send SOCKET statsd|seed CONTEXTS MIB SEED [SECONDS]\n");
 		return 2;
 	}
 	fd = dial(argv[1]);
@@ -43,20 +93,19 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "connect %s: %s\n", argv[1], strerror(errno));
 		return 1;
 	}
+	least = argc == 7 ? strtoll(argv[6], NULL, 10) * BH_NS_PER_S : 0;
 	begin = bh_mono_ns(&bh_clock_system);
-	for (size_t i = 0; i < load.n; i++) {
-		size_t n = load.offsets[i + 1] - load.offsets[i];
-
-		if (send(fd, load.bytes + load.offsets[i], n, 0) < 0) {
-			(void)fprintf(stderr, "send: %s\n", strerror(errno));
+	do {
+		if (send_all(fd, &load, &sent))
 			return 1;
-		}
-	}
-	spent = bh_mono_ns(&bh_clock_system) - begin;
-	(void)printf("{\"datagrams\":%zu,\"bytes\":%u,\"lines\":%llu,\"counter_sum\":%llu,"
-		     "\"seconds\":%.3f}\n",
-	    load.n, load.offsets[load.n], (unsigned long long)load.lines,
-	    (unsigned long long)load.counter_sum, (double)spent / (double)BH_NS_PER_S);
+		spent = bh_mono_ns(&bh_clock_system) - begin;
+	} while (spent < least);
+	(void)printf("{\"datagrams\":%llu,\"bytes\":%llu,\"lines\":%llu,\"counter_sum\":%llu,"
+		     "\"seconds\":%.3f,\"wait_p999_us\":%u,\"wait_max_us\":%u}\n",
+	    (unsigned long long)sent.datagrams, (unsigned long long)sent.bytes,
+	    (unsigned long long)sent.lines, (unsigned long long)sent.counter_sum,
+	    (double)spent / (double)BH_NS_PER_S, wait_of(&sent, 1000), wait_of(&sent, UINT64_MAX));
+	free(sent.waits);
 	(void)close(fd);
 	bh_load_release(&load);
 	return 0;

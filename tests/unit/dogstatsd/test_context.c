@@ -157,6 +157,19 @@ Test(contexts, beyond_the_limit_are_refused_and_known_ones_stay)
 	bh_contexts_release(&c);
 }
 
+static struct bh_context *expire(
+    struct bh_contexts *c, int64_t now, int64_t ttl, int64_t counter_ttl)
+{
+	struct bh_expiry e;
+	size_t budget;
+
+	bh_expiry_begin(&e, now, ttl, counter_ttl);
+	do {
+		budget = 1000;
+	} while (!bh_expiry_step(&e, c, &budget));
+	return e.list;
+}
+
 /* Many contexts come and go: those that should be there are, those that went are not. */
 Test(contexts, survive_growth_and_expiry_of_others)
 {
@@ -170,7 +183,7 @@ Test(contexts, survive_growth_and_expiry_of_others)
 		(void)snprintf(name, sizeof(name), "m%d", i);
 		get(&c, name, "t")->last_seen = i % 10 ? 100 : 200;
 	}
-	list = bh_contexts_expire(&c, 150, 10, 10);
+	list = expire(&c, 150, 10, 10);
 	for (const struct bh_context *ctx = list; ctx; ctx = ctx->next)
 		expired++;
 	bh_context_list_free(list);
@@ -190,9 +203,9 @@ Test(contexts, with_data_in_an_open_bucket_do_not_expire)
 
 	cr_assert_eq(bh_contexts_init(&c, 1, BH_STR_LIT("h"), NULL, NULL, 10), 0);
 	get(&c, "m", "")->open = 1;
-	cr_expect_null(bh_contexts_expire(&c, 1000, 10, 10));
+	cr_expect_null(expire(&c, 1000, 10, 10));
 	get(&c, "m", "")->open = 0;
-	bh_context_list_free(bh_contexts_expire(&c, 1000, 10, 10));
+	bh_context_list_free(expire(&c, 1000, 10, 10));
 	cr_expect_eq(bh_contexts_count(&c), 0);
 	bh_contexts_release(&c);
 }
@@ -224,7 +237,9 @@ Test(ctxmap, agrees_with_a_plain_array)
 {
 	static struct bh_context nodes[600];
 	bool present[600] = {false};
+	struct bh_ctxmap_sweep sweep;
 	struct bh_ctxmap m;
+	size_t budget;
 	struct bh_rng rng;
 
 	bh_rng_seed(&rng, 21);
@@ -244,7 +259,10 @@ Test(ctxmap, agrees_with_a_plain_array)
 			if (nodes[k].mark)
 				present[k] = false;
 		}
-		bh_ctxmap_sweep(&m, is_marked, NULL);
+		sweep = (struct bh_ctxmap_sweep){0, 0};
+		do {
+			budget = 1 + bh_rng_u64(&rng) % 300;
+		} while (!bh_ctxmap_sweep_step(&m, &sweep, &budget, is_marked, NULL));
 		for (size_t k = 0; k < 600; k++)
 			cr_assert_eq(bh_ctxmap_find(&m, (struct bh_key){~(k % 8), k}),
 			    present[k] ? &nodes[k] : NULL, "round %d key %zu", round, k);

@@ -365,3 +365,72 @@ Test(sampler, many_contexts_keep_their_values)
 	cr_expect_eq(total, 0);
 	bh_flush_set_free(set);
 }
+
+/* --- between the steps of a flush --------------------------------------------------------------
+ */
+
+/* Runs the flush in steps of one, with a datagram at each of them. */
+static struct bh_flush_set *flush_among(int64_t now, const char *(*datagram)(int step))
+{
+	struct bh_flush_set *set;
+	int step = 0;
+
+	cr_assert_eq(bh_sampler_flush_begin(&f.sampler, now, false), 0);
+	cr_assert_eq(bh_sampler_flush_begin(&f.sampler, now, false), BH_E_STATE);
+	while (!(set = bh_sampler_flush_step(&f.sampler, 1)))
+		fixture_send(&f, now, datagram(step++));
+	return set;
+}
+
+static size_t aggregates_of(const struct bh_bucket *b)
+{
+	size_t n = 0;
+
+	for (; b; b = b->next)
+		n += b->n;
+	return n;
+}
+
+static const char *new_contexts(int step)
+{
+	static char line[64];
+
+	(void)snprintf(line, sizeof(line), "new.%d:1|c", step);
+	return line;
+}
+
+Test(sampler, samples_between_the_steps_of_a_flush_are_none_of_its_business)
+{
+	struct bh_flush_set *set;
+
+	fixture_send(&f, 1000, "a:1|c\nb:1|c\nidle:1|c");
+	(void)fixture_flush(&f, 1010, false);
+	fixture_send(&f, 1010, "a:1|c\nb:2|g");
+	/* Enough of them to make the table grow under the flush. */
+	set = flush_among(1020, new_contexts);
+	cr_expect_eq(
+	    aggregates_of(set->metrics), 3, "a, b, and a zero for idle; nothing of the new ones");
+	bh_flush_set_free(set);
+	cr_expect_gt(bh_contexts_count(&f.sampler.contexts), 900);
+	cr_expect_not_null(strstr(
+	    fixture_flush(&f, 1030, false), "new.0 rate host=h tags= interval=10 1020:0.1\n"));
+}
+
+static const char *comes_back(int step)
+{
+	return step % 2 ? "gone:1|g|#a" : "gone:1|g|#b";
+}
+
+Test(sampler, a_context_that_comes_back_while_it_expires_lives_on)
+{
+	struct bh_flush_set *set;
+
+	fixture_send(&f, 1000, "gone:1|g|#a\ngone:1|g|#b");
+	(void)fixture_flush(&f, 1010, false);
+	set = flush_among(2000, comes_back);
+	bh_flush_set_free(set);
+	cr_expect_eq(bh_contexts_count(&f.sampler.contexts), 2);
+	cr_expect_str_eq(fixture_flush(&f, 2010, false),
+	    "gone gauge host=h tags=a interval=10 2000:1\n"
+	    "gone gauge host=h tags=b interval=10 2000:1\n");
+}
