@@ -269,14 +269,13 @@ static bool may_send(const struct bh_custody *c, enum bh_role producer)
 
 	if (!c->full || producer != BH_ROLE_LOGS)
 		return true;
-	return logs->rows == 0 &&
-	       (logs->mem_items == 0 || logs->backoff.state == BH_BREAKER_OPEN);
+	return logs->rows == 0 && (logs->mem_items == 0 || logs->backoff.state == BH_BREAKER_OPEN);
 }
 
 static void answer(struct bh_custody *c, enum bh_role producer)
 {
-	bh_intake_ack(c->intake, producer, c->full ? BH_STORE_FULL : BH_STORE_OK,
-	    may_send(c, producer));
+	bh_intake_ack(
+	    c->intake, producer, c->full ? BH_STORE_FULL : BH_STORE_OK, may_send(c, producer));
 }
 
 static void set_full(struct bh_custody *c, bool full)

@@ -12,6 +12,9 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_DRAIN] = "drain",
 	    [BH_VERB_SHUTDOWN] = "shutdown",
 	    [BH_VERB_VERSION] = "version",
+	    [BH_VERB_START] = "start",
+	    [BH_VERB_STOP] = "stop",
+	    [BH_VERB_RESTART] = "restart",
 	};
 
 	return names[verb];
@@ -50,21 +53,88 @@ static bool take_string(struct bh_str *s, struct bh_str *out)
 	return take_char(s, '"');
 }
 
-int bh_ctl_request_parse(struct bh_str line, enum bh_verb *verb)
+static int parse_verb(struct bh_str word, enum bh_verb *verb)
 {
-	struct bh_str key, value;
-
-	if (!take_char(&line, '{') || !take_string(&line, &key) || !take_char(&line, ':') ||
-	    !take_string(&line, &value) || !take_char(&line, '}'))
-		return BH_E_FORMAT;
-	skip_space(&line);
-	if (line.n || !bh_str_eq(key, BH_STR_LIT("verb")))
-		return BH_E_FORMAT;
 	for (int i = 0; i < BH_VERB__N; i++) {
-		if (bh_str_eq(value, bh_str_from(bh_verb_name((enum bh_verb)i)))) {
+		if (bh_str_eq(word, bh_str_from(bh_verb_name((enum bh_verb)i)))) {
 			*verb = (enum bh_verb)i;
 			return 0;
 		}
 	}
 	return BH_E_STATE;
+}
+
+static int add_name(struct bh_str word, unsigned *roles)
+{
+	if (bh_str_eq(word, BH_STR_LIT("all"))) {
+		for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++)
+			*roles |= 1u << i;
+		return 0;
+	}
+	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
+		if (bh_str_eq(word, bh_str_from(bh_role_name((enum bh_role)i)))) {
+			*roles |= 1u << i;
+			return 0;
+		}
+	}
+	return BH_E_LIMIT;
+}
+
+/* Names between blanks. */
+static int parse_names(struct bh_str names, unsigned *roles)
+{
+	int rc = 0;
+
+	skip_space(&names);
+	while (names.n && !rc) {
+		size_t n = 0;
+
+		while (n < names.n && names.p[n] != ' ' && names.p[n] != '\t')
+			n++;
+		rc = add_name((struct bh_str){names.p, n}, roles);
+		names = (struct bh_str){names.p + n, names.n - n};
+		skip_space(&names);
+	}
+	return rc;
+}
+
+static bool takes_names(enum bh_verb verb)
+{
+	return verb == BH_VERB_START || verb == BH_VERB_STOP || verb == BH_VERB_RESTART;
+}
+
+/* "key":"value" */
+static bool take_member(struct bh_str *s, struct bh_str key, struct bh_str *value)
+{
+	struct bh_str found;
+
+	return take_string(s, &found) && bh_str_eq(found, key) && take_char(s, ':') &&
+	       take_string(s, value);
+}
+
+int bh_ctl_request_parse(struct bh_str line, struct bh_ctl_request *r)
+{
+	struct bh_str verb, names = {"", 0};
+	bool named = false;
+	int rc;
+
+	*r = (struct bh_ctl_request){.roles = 0};
+	if (!take_char(&line, '{') || !take_member(&line, BH_STR_LIT("verb"), &verb))
+		return BH_E_FORMAT;
+	if (take_char(&line, ',')) {
+		named = true;
+		if (!take_member(&line, BH_STR_LIT("names"), &names))
+			return BH_E_FORMAT;
+	}
+	if (!take_char(&line, '}'))
+		return BH_E_FORMAT;
+	skip_space(&line);
+	if (line.n)
+		return BH_E_FORMAT;
+	rc = parse_verb(verb, &r->verb);
+	if (!rc)
+		rc = parse_names(names, &r->roles);
+	if (rc)
+		return rc;
+	return named == takes_names(r->verb) && named == (r->roles != 0) ? 0 : BH_E_FORMAT;
 }

@@ -1,11 +1,13 @@
 /*
- * One request on the control socket: a line with a flat JSON object of strings, {"verb":"status"}.
- * Strict: no other types, no nesting, no escapes (no verb needs one), no unknown or repeated key.
+ * One request on the control socket: a line with a flat JSON object of strings, {"verb":"status"}
+ * or {"verb":"restart","names":"dogstatsd logs"}. Strict: no other types, no nesting, no escapes
+ * (no verb needs one), no unknown or repeated key.
  */
 #ifndef BH_SUPERVISOR_CTL_REQUEST_H
 #define BH_SUPERVISOR_CTL_REQUEST_H
 
 #include "common/attrs.h"
+#include "common/config.h"
 #include "common/str.h"
 
 enum bh_verb {
@@ -14,12 +16,21 @@ enum bh_verb {
 	BH_VERB_DRAIN,
 	BH_VERB_SHUTDOWN,
 	BH_VERB_VERSION,
+	BH_VERB_START, /* with names */
+	BH_VERB_STOP,
+	BH_VERB_RESTART,
 	BH_VERB__N,
+};
+
+struct bh_ctl_request {
+	enum bh_verb verb;
+	unsigned roles; /* 1 << enum bh_role, of the names; 0 where the verb takes none */
 };
 
 const char *bh_verb_name(enum bh_verb verb);
 
-/* 0; BH_E_FORMAT when it is not such an object, BH_E_STATE when the verb is unknown. */
-int bh_ctl_request_parse(struct bh_str line, enum bh_verb *verb) BH_MUST_CHECK;
+/* 0; BH_E_FORMAT when it is not such an object, or names are missing or too many; BH_E_STATE when
+ * the verb is unknown; BH_E_LIMIT when a name is. "all" stands for every child. */
+int bh_ctl_request_parse(struct bh_str line, struct bh_ctl_request *r) BH_MUST_CHECK;
 
 #endif

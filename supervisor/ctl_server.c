@@ -87,9 +87,12 @@ void bh_ctl_answer_error(struct bh_ctl_conn *c, const char *text)
 
 static void take_request(struct bh_ctl_conn *c, size_t n)
 {
-	int rc = bh_ctl_request_parse((struct bh_str){c->in.data, n}, &c->verb);
+	struct bh_ctl_request request;
+	int rc = bh_ctl_request_parse((struct bh_str){c->in.data, n}, &request);
 
 	c->asked = true;
+	c->verb = request.verb;
+	c->roles = request.roles;
 	/* Nothing more is read; a client that leaves while it waits is seen as a hang-up. */
 	(void)bh_loop_mod_fd(&c->watch, 0);
 	bh_timer_cancel(&c->timer);
@@ -97,11 +100,17 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 		bh_ctl_answer_error(c, "unknown verb");
 		return;
 	}
-	if (rc) {
-		bh_ctl_answer_error(c, "the request is not {\"verb\":\"NAME\"} on one line");
+	if (rc == BH_E_LIMIT) {
+		bh_ctl_answer_error(c, "no such process: dogstatsd, logs, forwarder or all");
 		return;
 	}
-	if (c->verb == BH_VERB_DRAIN || c->verb == BH_VERB_SHUTDOWN)
+	if (rc) {
+		bh_ctl_answer_error(c,
+		    "the request is not {\"verb\":\"NAME\"} on one line, with \"names\" where the "
+		    "verb takes some");
+		return;
+	}
+	if (c->verb != BH_VERB_STATUS && c->verb != BH_VERB_LEDGER && c->verb != BH_VERB_VERSION)
 		bh_info(c->server->log, COMPONENT, "%s asked by uid=%u pid=%d",
 		    bh_verb_name(c->verb), (unsigned)c->uid, (int)c->pid);
 	c->server->handle(c->server->ctx, c);

@@ -34,6 +34,9 @@ struct bh_ctl_conn {
 	bool asked; /* a request was taken; an answer is owed until `answered` */
 	bool answered;
 	enum bh_verb verb;
+	unsigned roles;                  /* of a request with names */
+	unsigned was_so;                 /* of these, those that were as wished before */
+	uint32_t generation[BH_ROLE__N]; /* of these, at the time of the request */
 	uid_t uid;
 	pid_t pid;
 	uint32_t round;

@@ -240,6 +240,7 @@ static int set_up_core(struct bh_supervisor *s, int log_fd)
 	    .ctx = s};
 	for (int i = 0; i < BH_ROLE__N; i++)
 		bh_kid_init(&s->kids[i], (enum bh_role)i, &s->env);
+	bh_orders_init(s);
 	s->collect = (struct bh_collect){
 	    .kids = s->kids, .loop = &s->loop, .done = bh_supervisor_collected, .ctx = s};
 	return 0;

@@ -151,6 +151,7 @@ static void on_changed(void *ctx, struct bh_kid *k, enum bh_life_state from)
 		start_producers(s);
 	note_ready(s);
 	bh_supervisor_write_status(s);
+	bh_orders_check(s, k);
 }
 
 static void on_gone(void *ctx, struct bh_kid *k)
@@ -174,6 +175,7 @@ static void on_gone(void *ctx, struct bh_kid *k)
 		bh_drain_gone(&s->drain, k->role, bh_mono_ns(s->loop.clock));
 		bh_stop_pump(s);
 	}
+	bh_orders_check(s, k);
 }
 
 static void on_drained(void *ctx, struct bh_kid *k)
@@ -267,6 +269,11 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 		break;
 	case BH_VERB_VERSION:
 		answer_version(conn);
+		break;
+	case BH_VERB_START:
+	case BH_VERB_STOP:
+	case BH_VERB_RESTART:
+		bh_orders_take(s, conn);
 		break;
 	case BH_VERB__N:
 		break;

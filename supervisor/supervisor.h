@@ -18,6 +18,7 @@
 #include "supervisor/ctl_server.h"
 #include "supervisor/drain.h"
 #include "supervisor/kid.h"
+#include "supervisor/orders.h"
 #include "supervisor/rundir.h"
 #include "supervisor/sockets.h"
 
@@ -33,6 +34,7 @@ struct bh_supervisor {
 	struct bh_strlist limits; /* protections that are missing */
 	struct bh_kid_env env;
 	struct bh_kid kids[BH_ROLE__N]; /* [BH_ROLE_SUPERVISOR] is unused */
+	struct bh_order orders[BH_ROLE__N];
 	struct bh_collect collect;
 	struct bh_ctl_server ctl;
 	struct bh_watch signals;

@@ -30,6 +30,8 @@ static const char usage[] =
     "\n"
     "  status      state, pid, uptime and memory of each process; what waits, what was lost\n"
     "  ledger      the balance of every listener, source and destination; 1 when one is open\n"
+    "  start NAME… | stop NAME… | restart NAME…\n"
+    "              one or more of dogstatsd, logs, forwarder, or all; a stop drains first\n"
     "  drain       ordered drain; the supervisor stays, its children are stopped\n"
     "  shutdown    ordered drain, then the end; prints the report\n"
     "  version     versions of this program and of the supervisor that runs\n"
@@ -50,7 +52,7 @@ struct options {
 
 struct verb {
 	const char *name;
-	bool drains;
+	bool drains, named;
 	void (*view)(const json_t *answer, struct bh_buf *out);
 	int (*verdict)(const json_t *answer);
 };
@@ -70,6 +72,20 @@ static int report_verdict(const json_t *answer)
 	return json_is_true(json_object_get(answer, "accounted")) ? EXIT_DONE : EXIT_WRONG;
 }
 
+static int results_verdict(const json_t *answer)
+{
+	const json_t *results = json_object_get(answer, "results");
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(results, i, one)
+	{
+		if (!json_is_true(json_object_get(one, "ok")))
+			return EXIT_WRONG;
+	}
+	return json_is_array(results) ? EXIT_DONE : EXIT_WRONG;
+}
+
 static int version_verdict(const json_t *answer)
 {
 	return *bh_json_text(answer, "version") ? EXIT_DONE : EXIT_WRONG;
@@ -82,11 +98,14 @@ static void version_view(const json_t *answer, struct bh_buf *out)
 }
 
 static const struct verb verbs[] = {
-    {"status", false, bh_view_status, status_verdict},
-    {"ledger", false, bh_view_ledger, ledger_verdict},
-    {"drain", true, bh_view_report, report_verdict},
-    {"shutdown", true, bh_view_report, report_verdict},
-    {"version", false, version_view, version_verdict},
+    {"status", false, false, bh_view_status, status_verdict},
+    {"ledger", false, false, bh_view_ledger, ledger_verdict},
+    {"drain", true, false, bh_view_report, report_verdict},
+    {"shutdown", true, false, bh_view_report, report_verdict},
+    {"version", false, false, version_view, version_verdict},
+    {"start", false, true, bh_view_results, results_verdict},
+    {"stop", true, true, bh_view_results, results_verdict},
+    {"restart", true, true, bh_view_results, results_verdict},
 };
 
 static int wrong(const char *what, const char *word)
@@ -172,7 +191,7 @@ static int timeout_ms(const struct options *o, const struct verb *v, const struc
 	return v->drains ? (int)BH_MIN(cfg->shutdown_budget_ms + 5000, (int64_t)INT32_MAX) : 5000;
 }
 
-static int ask(const struct options *o, const struct verb *v)
+static int ask(const struct options *o, const struct verb *v, const char *names)
 {
 	struct bh_buf path = BH_BUF_INIT, answer = BH_BUF_INIT;
 	struct bh_findings findings = {0};
@@ -194,7 +213,7 @@ static int ask(const struct options *o, const struct verb *v)
 	if (rc)
 		(void)bh_err_set(&err, rc, "path of the socket");
 	else
-		rc = bh_ctl_ask(path.data, v->name, timeout_ms(o, v, &cfg), &answer, &err);
+		rc = bh_ctl_ask(path.data, v->name, names, timeout_ms(o, v, &cfg), &answer, &err);
 	code = rc ? cannot_ask(o, v, rc, err.text) : show(o, v, &answer);
 	bh_buf_release(&path);
 	bh_buf_release(&answer);
@@ -236,6 +255,35 @@ static int take_option(struct options *o, int opt, char **argv)
 	}
 }
 
+/* Names are words; what else they may be the supervisor says. */
+static bool join_names(char **words, char *out, size_t cap)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (; *words; words++) {
+		int n = snprintf(out + len, cap - len, "%s%s", len ? " " : "", *words);
+
+		if (n < 0 || (size_t)n >= cap - len || strpbrk(*words, "\"\\") || !**words)
+			return false;
+		len += (size_t)n;
+	}
+	return true;
+}
+
+static int run_verb(const struct options *o, const struct verb *v, char **words)
+{
+	char names[256];
+
+	if (!v->named)
+		return *words ? wrong("unexpected argument", *words) : ask(o, v, NULL);
+	if (!*words)
+		return wrong("needs the name of a process, or all", v->name);
+	if (!join_names(words, names, sizeof(names)))
+		return wrong("no such process: dogstatsd, logs, forwarder or all", v->name);
+	return ask(o, v, names);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -258,15 +306,13 @@ int main(int argc, char **argv)
 	}
 	if (optind == argc)
 		return wrong("a verb is missing", NULL);
-	if (optind + 1 < argc)
-		return wrong("unexpected argument", argv[optind + 1]);
 	if (strcmp(argv[optind], "help") == 0) {
 		(void)fputs(usage, stdout);
 		return EXIT_DONE;
 	}
 	for (size_t i = 0; i < BH_ARRAY_LEN(verbs); i++) {
 		if (strcmp(verbs[i].name, argv[optind]) == 0)
-			return ask(&o, &verbs[i]);
+			return run_verb(&o, &verbs[i], argv + optind + 1);
 	}
 	return wrong("unknown verb", argv[optind]);
 }

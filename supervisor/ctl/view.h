@@ -18,6 +18,9 @@ void bh_view_ledger(const json_t *ledger, struct bh_buf *out);
 /* The drain report. */
 void bh_view_report(const json_t *report, struct bh_buf *out);
 
+/* "logs: restarted", one line a process. */
+void bh_view_results(const json_t *answer, struct bh_buf *out);
+
 /* Whether every role is RUNNING: exit status 0 of `status`, else 3. */
 bool bh_view_all_running(const json_t *status);
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Figures of the first path: CPU of dogstatsd per message against the bare floor, in one session.
+"""Figures of dogstatsd: CPU per message against the bare floor, transports, pauses, memory.
 
 Medians of several runs, agent and floor in turn. A run counts only when the sum of all counters
 that arrived equals the sum that was sent. Prints a table; nothing here passes or fails.
@@ -14,16 +14,16 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from harness import BUILD, Agent, Intake, wait_until  # noqa: E402
+from harness import BUILD, Agent, Intake, free_udp_port, wait_until  # noqa: E402
 
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
 LOADS = [("statsd", 10_000, 256), ("seed", 5_000, 256)]
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def send(path, load, contexts, mib, seed):
+def send(target, load, contexts, mib, seed, seconds=0):
     out = subprocess.run(
-        [BUILD / "bench" / "dogstatsd-send", path, load, str(contexts), str(mib), str(seed)],
+        [BUILD / "bench" / "dogstatsd-send", target, load, str(contexts), str(mib), str(seed), str(seconds)],
         check=True,
         capture_output=True,
     )
@@ -58,20 +58,28 @@ def listener_received(agent):
     return sum(row["received"] for row in agent.ledger_rows("listener"))
 
 
+def settled(agent, at_least):
+    """Waits until everything that was sent is read."""
+    last = [-1]
+
+    def quiet():
+        now = listener_received(agent)
+        done, last[0] = now == last[0] and now >= at_least, now
+        return done
+
+    wait_until(quiet, 60)
+
+
+def quick_agent(intake, **config):
+    return Agent(intake, config={"bulkhead": {"dogstatsd_flush_interval": 15, **config}, "log_level": "warn", "logs_enabled": False})
+
+
 def run_agent(load, contexts, mib, seed):
-    config = {"bulkhead": {"dogstatsd_flush_interval": 15}, "log_level": "warn", "logs_enabled": False}
-    with Intake() as intake, Agent(intake, config=config) as agent:
+    with Intake() as intake, quick_agent(intake) as agent:
         pid = agent.child_pid("dogstatsd")
         before = cpu_seconds(pid)
         sent = send(agent.dsd_socket, load, contexts, mib, seed)
-        last = [-1]
-
-        def quiet():
-            now = listener_received(agent)
-            done, last[0] = now == last[0] and now >= sent["lines"], now
-            return done
-
-        wait_until(quiet, 30)
+        settled(agent, sent["lines"])
         cpu, pss = cpu_seconds(pid) - before, pss_kib(pid)
         agent.stop()
         arrived = sum(
@@ -82,6 +90,42 @@ def run_agent(load, contexts, mib, seed):
             for _, value in record["points"]
         )
         return cpu, pss, sent, arrived
+
+
+def run_transport(kind, load, contexts, mib, seed):
+    """CPU ns a line that was read, and the share that the kernel dropped (UDP)."""
+    port = free_udp_port() if kind == "udp" else 0
+    with Intake() as intake:
+        agent = quick_agent(intake)
+        stream = str(agent.dir / "stream.socket")
+        agent.config.update({"dogstatsd_port": port, "dogstatsd_stream_socket": stream})
+        agent.write_config()
+        target = {"udp": f"udp:{port}", "datagram": agent.dsd_socket, "stream": f"stream:20:{stream}"}[kind]
+        with agent:
+            pid = agent.child_pid("dogstatsd")
+            before = cpu_seconds(pid)
+            sent = send(target, load, contexts, mib, seed)
+            settled(agent, 1 if kind == "udp" else sent["lines"])
+            cpu = cpu_seconds(pid) - before
+            rows = agent.ledger_rows("listener")
+            read = sum(row["delivered"] for row in rows)
+            dropped = sum(row["dropped"].get("kernel", 0) for row in rows)
+            agent.stop()
+            return cpu / read * 1e9, dropped / sent["datagrams"], sent["bytes"] / sent["seconds"] / 2**20
+
+
+def run_flush(contexts):
+    """Waits of a blocking sender over two flushes and more, once every context is known."""
+    with Intake() as intake, quick_agent(intake, dogstatsd_context_limit=2 * contexts) as agent:
+        pid = agent.child_pid("dogstatsd")
+        send(agent.dsd_socket, "statsd", contexts, 64, 1)
+        sent = send(agent.dsd_socket, "statsd", contexts, 64, 1, 40)
+        return sent, pss_kib(pid)
+
+
+def idle_pss():
+    with Intake() as intake, quick_agent(intake) as agent:
+        return pss_kib(agent.child_pid("dogstatsd"))
 
 
 def main():
@@ -103,6 +147,28 @@ def main():
         print(f"{load:8} {floor / lines * 1e9:14.0f} {agent / lines * 1e9:14.0f} {agent / floor:6.2f} "
               f"{floor / gib:12.2f} {agent / gib:12.2f} {statistics.median(rates):12.0f} "
               f"{statistics.median(sizes):8.0f} {('yes' if exact else 'NO') if load == 'statsd' else '-':>6}")
+    transports()
+    pauses()
+
+
+def transports():
+    print(f"\n{'load':8} {'transport':12} {'agent ns/line':>14} {'MiB/s':>8} {'dropped by the kernel':>22}")
+    for load, contexts, mib in LOADS:
+        for kind in ("datagram", "stream", "udp"):
+            if kind == "udp" and load == "seed":
+                continue
+            runs = [run_transport(kind, load, contexts, mib, seed) for seed in range(1, RUNS + 1)]
+            ns, lost, rate = (statistics.median(column) for column in zip(*runs))
+            print(f"{load:8} {kind:12} {ns:14.0f} {rate:8.0f} {lost:21.1%}")
+
+
+def pauses():
+    print(f"\n{'contexts':>9} {'wait p99.9 us':>14} {'longest us':>11} {'lines/s':>9} {'PSS MiB':>8}")
+    for contexts in (10_000, 1_000_000):
+        sent, pss = run_flush(contexts)
+        print(f"{contexts:9} {sent['wait_p999_us']:14} {sent['wait_max_us']:11} "
+              f"{sent['lines'] / sent['seconds']:9.0f} {pss / 1024:8.0f}")
+    print(f"idle PSS of dogstatsd: {idle_pss()} KiB")
 
 
 if __name__ == "__main__":

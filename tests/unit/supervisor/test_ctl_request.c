@@ -18,11 +18,11 @@ Test(ctl_request, every_verb_is_understood)
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
-		enum bh_verb verb = BH_VERB__N;
+		struct bh_ctl_request r;
 
-		cr_assert_eq(bh_ctl_request_parse(bh_str_from(cases[i].line), &verb), 0, "%s",
-		    cases[i].line);
-		cr_assert_eq(verb, cases[i].verb, "%s", cases[i].line);
+		cr_assert_eq(
+		    bh_ctl_request_parse(bh_str_from(cases[i].line), &r), 0, "%s", cases[i].line);
+		cr_assert_eq(r.verb, cases[i].verb, "%s", cases[i].line);
 	}
 }
 
@@ -47,9 +47,41 @@ Test(ctl_request, everything_else_is_refused)
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
-		enum bh_verb verb;
+		struct bh_ctl_request r;
 
-		cr_assert_eq(bh_ctl_request_parse(bh_str_from(cases[i].line), &verb), cases[i].rc,
+		cr_assert_eq(bh_ctl_request_parse(bh_str_from(cases[i].line), &r), cases[i].rc,
 		    "%s", cases[i].line);
+	}
+}
+
+Test(ctl_request, names_are_roles_between_blanks)
+{
+	static const struct {
+		const char *line;
+		int rc;
+		unsigned roles;
+	} cases[] = {
+	    {"{\"verb\":\"restart\",\"names\":\"dogstatsd\"}", 0, 1u << BH_ROLE_DOGSTATSD},
+	    {"{\"verb\":\"stop\", \"names\":\" logs  forwarder \"}", 0,
+		1u << BH_ROLE_LOGS | 1u << BH_ROLE_FORWARDER},
+	    {"{\"verb\":\"start\",\"names\":\"all\"}", 0, 14},
+	    {"{\"verb\":\"start\",\"names\":\"all logs\"}", 0, 14},
+	    {"{\"verb\":\"start\",\"names\":\"supervisor\"}", BH_E_LIMIT, 0},
+	    {"{\"verb\":\"start\",\"names\":\"logs,forwarder\"}", BH_E_LIMIT, 0},
+	    {"{\"verb\":\"start\",\"names\":\"\"}", BH_E_FORMAT, 0},
+	    {"{\"verb\":\"start\"}", BH_E_FORMAT, 0},
+	    {"{\"verb\":\"status\",\"names\":\"logs\"}", BH_E_FORMAT, 0},
+	    {"{\"verb\":\"start\",\"name\":\"logs\"}", BH_E_FORMAT, 0},
+	    {"{\"verb\":\"start\",\"names\":\"logs\",\"names\":\"logs\"}", BH_E_FORMAT, 0},
+	    {"{\"names\":\"logs\",\"verb\":\"start\"}", BH_E_FORMAT, 0},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		struct bh_ctl_request r;
+
+		cr_assert_eq(bh_ctl_request_parse(bh_str_from(cases[i].line), &r), cases[i].rc,
+		    "%s", cases[i].line);
+		if (!cases[i].rc)
+			cr_assert_eq(r.roles, cases[i].roles, "%s", cases[i].line);
 	}
 }
