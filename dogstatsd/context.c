@@ -111,6 +111,15 @@ static int find_or_add(struct bh_contexts *c, struct bh_str name, struct bh_str 
 	return *out ? 0 : add_context(c, &id, key, type, out);
 }
 
+int bh_contexts_restore(struct bh_contexts *c, const struct bh_identity *id,
+    enum bh_metric_type type, struct bh_context **out)
+{
+	struct bh_key key = bh_identity_key(id, c->resolver.seed);
+
+	return bh_ctxmap_find(&c->by_identity, key) ? BH_E_FORMAT
+						    : add_context(c, id, key, type, out);
+}
+
 static void remember_text(struct bh_contexts *c, struct bh_key text, struct bh_context *ctx)
 {
 	if (c->by_text.n > TEXTS_MIN + TEXTS_PER_CONTEXT * bh_contexts_count(c))

@@ -61,6 +61,11 @@ void bh_contexts_release(struct bh_contexts *c);
 int bh_contexts_get(struct bh_contexts *c, struct bh_str name, struct bh_str raw_tags,
     enum bh_purpose purpose, enum bh_metric_type type, struct bh_context **out) BH_MUST_CHECK;
 
+/* A context that another process had resolved with the same seed. 0; BH_E_FORMAT when it is there
+ * already; BH_E_LIMIT; -ENOMEM. */
+int bh_contexts_restore(struct bh_contexts *c, const struct bh_identity *id,
+    enum bh_metric_type type, struct bh_context **out) BH_MUST_CHECK;
+
 static inline size_t bh_contexts_count(const struct bh_contexts *c)
 {
 	return c->by_identity.n;

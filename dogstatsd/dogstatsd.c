@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/rng.h"
+#include "dogstatsd/handover.h"
 #include "dogstatsd/ingest.h"
 #include "dogstatsd/listener.h"
 #include "dogstatsd/outlet.h"
@@ -48,6 +49,9 @@ struct bh_dogstatsd {
 	struct bh_timer flush_timer, step_timer, late_timer, drain_timer, deadline_timer;
 	int64_t next_flush_ns, last_late_ns, read_until_ns;
 	enum stage stage;
+	enum bh_drain_mode mode;     /* of the drain */
+	int handover_fd;             /* where open buckets go; -1 = nowhere */
+	struct bh_handover handover; /* those of the process before, until they are read */
 	struct bh_log_limit bad_line_limit, rejected_limit, truncated_limit, drops_limit,
 	    frame_limit, behind_limit;
 	uint64_t drops_logged;
@@ -333,10 +337,25 @@ static void on_deadline(struct bh_timer *t)
 	report(d);
 }
 
+/* Open buckets to the next incarnation; false when they have to be flushed after all. */
+static bool pass_on(struct bh_dogstatsd *d)
+{
+	struct bh_err err = BH_ERR_INIT;
+
+	if (d->mode != BH_DRAIN_HANDOVER || d->handover_fd < 0)
+		return false;
+	flush_to_the_end(d, false);
+	if (bh_handover_write(&d->sampler, d->handover_fd, &err) == 0)
+		return true;
+	bh_warn(&d->child->log, COMPONENT, "%s; they are flushed instead", err.text);
+	return false;
+}
+
 static void hand_over(struct bh_dogstatsd *d)
 {
 	d->stage = STAGE_HANDING_OVER;
-	flush_to_the_end(d, d->child->config.dogstatsd_flush_incomplete_buckets);
+	if (!pass_on(d))
+		flush_to_the_end(d, d->child->config.dogstatsd_flush_incomplete_buckets);
 	bh_outlet_fence(&d->outlet);
 }
 
@@ -347,7 +366,8 @@ static void drain_step(struct bh_timer *t)
 	struct bh_dogstatsd *d = BH_CONTAINER(t, struct bh_dogstatsd, drain_timer);
 	bool more = false;
 
-	for (size_t i = 0; i < d->listeners_n; i++)
+	/* What waits in a datagram socket is there for the next incarnation. */
+	for (size_t i = 0; i < d->listeners_n && d->mode != BH_DRAIN_HANDOVER; i++)
 		more |= read_batch(d, &d->listeners[i]) > 0;
 	more |= has_streams(d) && read_streams(d) > 0;
 	if (more && bh_mono_ns(d->clock) < d->read_until_ns) {
@@ -366,7 +386,6 @@ static void drain(void *ctx, int64_t deadline_ns, enum bh_drain_mode mode)
 	int64_t now = bh_mono_ns(d->clock), left = BH_MAX(deadline_ns - now, 0);
 	int64_t read_until = now + left / 2;
 
-	(void)mode; /* how the forwarder makes things durable is its affair */
 	if (d->stage == STAGE_DRAINED)
 		return;
 	bh_timer_at(&d->child->loop, &d->deadline_timer,
@@ -375,6 +394,7 @@ static void drain(void *ctx, int64_t deadline_ns, enum bh_drain_mode mode)
 		d->read_until_ns = BH_MIN(d->read_until_ns, read_until);
 		return;
 	}
+	d->mode = mode;
 	d->stage = STAGE_READING;
 	d->read_until_ns = read_until;
 	bh_timer_cancel(&d->flush_timer);
@@ -500,6 +520,11 @@ static int open_inherited(struct bh_dogstatsd *d, struct bh_child_fd *inherited)
 		inherited->fd = -1;
 		return 0;
 	}
+	if (strcmp(name, "handover-out") == 0) {
+		d->handover_fd = fd;
+		inherited->fd = -1;
+		return 0;
+	}
 	if (!has_scheme(name, "udp") && !has_scheme(name, "uds") && !has_scheme(name, "uds-stream"))
 		return 0;
 	inherited->fd = -1;
@@ -530,7 +555,7 @@ static int open_pipeline(struct bh_dogstatsd *d, struct bh_err *err)
 {
 	const struct bh_config *cfg = &d->child->config;
 	struct bh_err mapper_err = BH_ERR_INIT;
-	uint64_t seed = bh_rng_u64(&d->rng);
+	uint64_t seed = d->handover.map ? d->handover.seed : bh_rng_u64(&d->rng);
 	struct bh_sampler_config sampler = {
 	    .seed = seed,
 	    .naming = &d->naming,
@@ -567,6 +592,38 @@ static int open_pipeline(struct bh_dogstatsd *d, struct bh_err *err)
 	return rc < 0 ? bh_err_set(err, rc, "receive buffers") : 0;
 }
 
+/* Looks for open buckets of the process before; without them, or with ones that do not fit, it
+ * begins with none. */
+static void find_handover(struct bh_dogstatsd *d)
+{
+	struct bh_child *c = d->child;
+	struct bh_err err = BH_ERR_INIT;
+
+	for (size_t i = 0; i < c->fds_n; i++) {
+		if (c->fds[i].fd < 0 || strcmp(c->fds[i].name, "handover-in") != 0)
+			continue;
+		if (bh_handover_open(&d->handover, c->fds[i].fd, &err))
+			bh_warn(&c->log, COMPONENT, "%s; they are lost", err.text);
+		(void)close(c->fds[i].fd);
+		c->fds[i].fd = -1;
+	}
+}
+
+static void take_handover(struct bh_dogstatsd *d)
+{
+	struct bh_err err = BH_ERR_INIT;
+
+	if (!d->handover.map)
+		return;
+	if (bh_handover_read(&d->handover, &d->sampler, &err))
+		bh_warn(&d->child->log, COMPONENT, "%s; some of them are lost", err.text);
+	else
+		bh_info(&d->child->log, COMPONENT,
+		    "goes on with the open buckets of the process before contexts=%zu",
+		    bh_contexts_count(&d->sampler.contexts));
+	bh_handover_close(&d->handover);
+}
+
 static int open_outlet(struct bh_dogstatsd *d, struct bh_err *err)
 {
 	struct bh_child *c = d->child;
@@ -599,12 +656,15 @@ int bh_dogstatsd_new(struct bh_dogstatsd **out, struct bh_child *child, struct b
 	if (!d)
 		return bh_err_set(err, -ENOMEM, "dogstatsd");
 	d->child = child;
-	d->relay.fd = -1;
+	d->relay.fd = d->handover_fd = -1;
 	d->clock = child->loop.clock;
 	bh_rng_init(&d->rng);
+	find_handover(d);
 	rc = bh_outlet_init(&d->outlet, &child->loop, &child->config, d->clock, &child->log, err);
 	if (rc == 0)
 		rc = open_pipeline(d, err);
+	if (rc == 0)
+		take_handover(d);
 	if (rc == 0)
 		rc = open_outlet(d, err);
 	if (rc == 0)
@@ -637,6 +697,9 @@ void bh_dogstatsd_free(struct bh_dogstatsd *d)
 	bh_streams_release(&d->streams);
 	if (d->relay.fd >= 0)
 		(void)close(d->relay.fd);
+	if (d->handover_fd >= 0)
+		(void)close(d->handover_fd);
+	bh_handover_close(&d->handover);
 	bh_outlet_release(&d->outlet);
 	bh_ingest_release(&d->ingest);
 	bh_late_release(&d->late);

@@ -197,6 +197,11 @@ int bh_resolve_tags(struct bh_resolver *r, struct bh_str raw_tags, struct bh_ide
 	return resolve_tags(r, raw_tags, &none, id);
 }
 
+struct bh_key bh_identity_key(const struct bh_identity *id, uint64_t seed)
+{
+	return bh_key_of(id->tags, bh_hash(id->host, bh_hash(id->name, seed)));
+}
+
 int bh_resolve(struct bh_resolver *r, struct bh_str name, struct bh_str raw_tags,
     enum bh_purpose purpose, struct bh_identity *id, struct bh_key *key)
 {
@@ -217,6 +222,6 @@ int bh_resolve(struct bh_resolver *r, struct bh_str name, struct bh_str raw_tags
 	if (rc < 0)
 		return rc;
 	id->name = name;
-	*key = bh_key_of(id->tags, bh_hash(id->host, bh_hash(name, r->seed)));
+	*key = bh_identity_key(id, r->seed);
 	return 0;
 }

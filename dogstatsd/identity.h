@@ -63,6 +63,9 @@ enum bh_purpose {
 int bh_resolve(struct bh_resolver *r, struct bh_str name, struct bh_str raw_tags,
     enum bh_purpose purpose, struct bh_identity *id, struct bh_key *key) BH_MUST_CHECK;
 
+/* The key that bh_resolve gives to this identity. */
+struct bh_key bh_identity_key(const struct bh_identity *id, uint64_t seed);
+
 /* The tags and the host of what has no metric name: id->name stays empty. 0 or -ENOMEM. */
 int bh_resolve_tags(
     struct bh_resolver *r, struct bh_str raw_tags, struct bh_identity *id) BH_MUST_CHECK;

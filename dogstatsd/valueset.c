@@ -44,7 +44,12 @@ static int grow(struct bh_valueset *s)
 
 int bh_valueset_add(struct bh_valueset *s, struct bh_str value, uint64_t seed)
 {
-	struct bh_key key = bh_key_of(value, seed), *slot;
+	return bh_valueset_add_key(s, bh_key_of(value, seed));
+}
+
+int bh_valueset_add_key(struct bh_valueset *s, struct bh_key key)
+{
+	struct bh_key *slot;
 	int rc;
 
 	if (is_empty(key))

@@ -21,5 +21,7 @@ struct bh_valueset {
 void bh_valueset_release(struct bh_valueset *s);
 /* 0 or -ENOMEM, then unchanged. */
 int bh_valueset_add(struct bh_valueset *s, struct bh_str value, uint64_t seed) BH_MUST_CHECK;
+/* The same for the key of a value that was added to another set with the same seed. */
+int bh_valueset_add_key(struct bh_valueset *s, struct bh_key key) BH_MUST_CHECK;
 
 #endif

@@ -209,7 +209,7 @@ static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 		m->u.drain.deadline_ms = bh_cur_u32(c);
 		mode = bh_cur_u8(c);
 		m->u.drain.mode = (enum bh_drain_mode)mode;
-		return mode > BH_DRAIN_SPOOL_ONLY ? BH_E_FORMAT : 0;
+		return mode > BH_DRAIN_HANDOVER ? BH_E_FORMAT : 0;
 	case BH_CTL_PEER_STATE:
 		rc = get_role(c, &m->u.peer.role);
 		return rc ? rc : get_bool(c, &m->u.peer.running);

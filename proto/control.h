@@ -40,7 +40,8 @@ enum bh_drain_mode {
 	BH_DRAIN_FULL = 0, /* deliver what the deadline allows, spool the rest */
 	BH_DRAIN_FAST = 1, /* no network: spool at once */
 	BH_DRAIN_SPOOL_ONLY =
-	    2, /* forwarder restarted during a drain: take and spool, never send */
+	    2,                 /* forwarder restarted during a drain: take and spool, never send */
+	BH_DRAIN_HANDOVER = 3, /* dogstatsd, to be started again: open buckets go to the next one */
 };
 
 struct bh_ctl_hello {

@@ -139,9 +139,9 @@ static void forget_process(struct bh_kid *k)
 	bh_stat_set_clear(&k->incoming);
 }
 
-static void do_spawn(struct bh_kid *k)
+static struct bh_spawn_request request_of(const struct bh_kid *k)
 {
-	struct bh_spawn_request req = {.exe = k->exe,
+	return (struct bh_spawn_request){.exe = k->exe,
 	    .role = k->role,
 	    .generation = k->life.generation,
 	    .run_id = k->env->run_id,
@@ -151,10 +151,17 @@ static void do_spawn(struct bh_kid *k)
 	    .lock_fd = k->env->lock_fd,
 	    .fds = k->fds,
 	    .fds_n = k->fds_n};
+}
+
+static void do_spawn(struct bh_kid *k)
+{
 	struct bh_life_exit how = {EXIT_OSERR, 0, false};
 	struct bh_err err = BH_ERR_INIT;
+	struct bh_spawn_request req;
 	struct bh_spawned s;
 
+	k->env->ops->prepare(k->env->ctx, k);
+	req = request_of(k);
 	forget_process(k);
 	k->failure[0] = '\0';
 	k->spawned_wall_ns = bh_wall_ns(k->env->loop->clock);

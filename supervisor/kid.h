@@ -28,6 +28,7 @@ struct bh_kid;
 struct bh_kid_ops {
 	/* The state is another one; the action that belongs to it follows. */
 	void (*changed)(void *ctx, struct bh_kid *kid, enum bh_life_state from);
+	void (*prepare)(void *ctx, struct bh_kid *kid); /* before a start: kid->fds may change */
 	void (*started)(
 	    void *ctx, struct bh_kid *kid); /* a process was made; it may be told things */
 	void (*drained)(void *ctx, struct bh_kid *kid); /* kid->drained holds its answer */

@@ -49,6 +49,22 @@ static void start(struct bh_kid *k)
 	bh_kid_event(k, BH_LIFE_EV_START, 0, BH_DRAIN_FULL);
 }
 
+/* What follows for a child whose process is gone. */
+static void advance(struct bh_supervisor *s, struct bh_kid *k)
+{
+	struct bh_order *o = &s->orders[k->role];
+	enum bh_order_what what = o->what;
+
+	if (what == BH_ORDER_NONE || k->life.alive)
+		return;
+	end_order(o);
+	/* It died on the way out, or a moment before: it is not to come back by itself. */
+	if (what == BH_ORDER_STOP && waits_to_start(k))
+		bh_kid_event(k, BH_LIFE_EV_STOP, 0, BH_DRAIN_FULL);
+	else if (what == BH_ORDER_RESTART)
+		start(k);
+}
+
 static void stop(struct bh_supervisor *s, struct bh_kid *k, enum bh_order_what what)
 {
 	struct bh_order *o = &s->orders[k->role];
@@ -56,8 +72,12 @@ static void stop(struct bh_supervisor *s, struct bh_kid *k, enum bh_order_what w
 
 	o->what = what;
 	bh_timer_at(&s->loop, &o->deadline, deadline, on_deadline);
+	/* A dogstatsd that comes back keeps its open buckets: each goes out once and whole. */
 	if (k->life.state != BH_LIFE_DRAINING && k->life.state != BH_LIFE_STOPPING)
-		bh_kid_event(k, BH_LIFE_EV_STOP, deadline, BH_DRAIN_FULL);
+		bh_kid_event(k, BH_LIFE_EV_STOP, deadline,
+		    what == BH_ORDER_RESTART && k->role == BH_ROLE_DOGSTATSD ? BH_DRAIN_HANDOVER
+									     : BH_DRAIN_FULL);
+	advance(s, k); /* one that waited to be started had no process to end */
 }
 
 static void carry_out(struct bh_supervisor *s, struct bh_kid *k, enum bh_verb verb)
@@ -175,29 +195,20 @@ void bh_orders_take(struct bh_supervisor *s, struct bh_ctl_conn *c)
 	answer_if_settled(s, c);
 }
 
-void bh_orders_check(struct bh_supervisor *s, struct bh_kid *k)
+void bh_orders_changed(struct bh_supervisor *s)
 {
-	struct bh_order *o = &s->orders[k->role];
-	enum bh_order_what what = o->what;
-
-	if (bh_stopping(s))
-		return;
-	/* It died on the way out, or a moment before: it is not to come back by itself. */
-	if (what == BH_ORDER_STOP && waits_to_start(k)) {
-		bh_kid_event(k, BH_LIFE_EV_STOP, 0, BH_DRAIN_FULL);
-		return; /* the change leads back here */
-	}
-	if (what != BH_ORDER_NONE && (at_rest(k) || waits_to_start(k))) {
-		end_order(o);
-		if (what == BH_ORDER_RESTART) {
-			start(k);
-			return;
-		}
-	}
-	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
+	for (size_t i = 0; i < BH_CTL_CONNS && !bh_stopping(s); i++) {
 		if (waits(&s->ctl.conn[i]))
 			answer_if_settled(s, &s->ctl.conn[i]);
 	}
+}
+
+void bh_orders_gone(struct bh_supervisor *s, struct bh_kid *k)
+{
+	if (bh_stopping(s))
+		return;
+	advance(s, k);
+	bh_orders_changed(s);
 }
 
 void bh_orders_give_up(struct bh_supervisor *s)

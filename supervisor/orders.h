@@ -31,8 +31,10 @@ struct bh_order {
 void bh_orders_init(struct bh_supervisor *s);
 /* A request with one of the three verbs. */
 void bh_orders_take(struct bh_supervisor *s, struct bh_ctl_conn *conn);
-/* After every change of a child's state, and after its end. */
-void bh_orders_check(struct bh_supervisor *s, struct bh_kid *k);
+/* After every change of a child's state. */
+void bh_orders_changed(struct bh_supervisor *s);
+/* After the end of its process, when all else has been told. */
+void bh_orders_gone(struct bh_supervisor *s, struct bh_kid *k);
 /* An ordered stop of everything begins: single orders end, those who wait are told. */
 void bh_orders_give_up(struct bh_supervisor *s);
 

@@ -113,10 +113,6 @@ static int prepare_children(struct bh_supervisor *s)
 {
 	int rc = enable(s, BH_ROLE_FORWARDER);
 
-	for (size_t i = 0; i < s->sockets.n; i++)
-		s->socket_fds[i] = (struct bh_spawn_fd){s->sockets.v[i].name, s->sockets.v[i].fd};
-	s->kids[BH_ROLE_DOGSTATSD].fds = s->socket_fds;
-	s->kids[BH_ROLE_DOGSTATSD].fds_n = s->sockets.n;
 	if (!rc && bh_sockets_listening(&s->sockets))
 		rc = enable(s, BH_ROLE_DOGSTATSD);
 	if (!rc && s->cfg.logs_enabled)
@@ -241,6 +237,7 @@ static int set_up_core(struct bh_supervisor *s, int log_fd)
 	for (int i = 0; i < BH_ROLE__N; i++)
 		bh_kid_init(&s->kids[i], (enum bh_role)i, &s->env);
 	bh_orders_init(s);
+	bh_handover_fds_init(&s->handover);
 	s->collect = (struct bh_collect){
 	    .kids = s->kids, .loop = &s->loop, .done = bh_supervisor_collected, .ctx = s};
 	return 0;
@@ -283,6 +280,7 @@ static void take_down(struct bh_supervisor *s)
 	if (fd >= 0)
 		(void)close(fd);
 	bh_sockets_release(&s->sockets);
+	bh_handover_fds_release(&s->handover);
 	bh_loop_release(&s->loop);
 	bh_buf_release(&s->report);
 }

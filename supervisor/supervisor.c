@@ -115,6 +115,26 @@ static void tell_peers(struct bh_supervisor *s, const struct bh_kid *k)
 	}
 }
 
+/* dogstatsd inherits the sockets, and what its open buckets go through. */
+static void on_prepare(void *ctx, struct bh_kid *k)
+{
+	struct bh_supervisor *s = ctx;
+	struct bh_spawn_fd *fds = s->socket_fds;
+	size_t n = s->sockets.n;
+
+	if (k->role != BH_ROLE_DOGSTATSD)
+		return;
+	bh_handover_fds_prepare(&s->handover);
+	for (size_t i = 0; i < n; i++)
+		fds[i] = (struct bh_spawn_fd){s->sockets.v[i].name, s->sockets.v[i].fd};
+	if (s->handover.in >= 0)
+		fds[n++] = (struct bh_spawn_fd){"handover-in", s->handover.in};
+	if (s->handover.out >= 0)
+		fds[n++] = (struct bh_spawn_fd){"handover-out", s->handover.out};
+	k->fds = fds;
+	k->fds_n = n;
+}
+
 static void on_started(void *ctx, struct bh_kid *k)
 {
 	struct bh_supervisor *s = ctx;
@@ -143,6 +163,8 @@ static void on_changed(void *ctx, struct bh_kid *k, enum bh_life_state from)
 	    (int)k->pid, bh_life_state_name(to), bh_life_state_name(from));
 	if (worked != works(k))
 		tell_peers(s, k);
+	if (to == BH_LIFE_RUNNING && k->role == BH_ROLE_DOGSTATSD)
+		bh_handover_fds_taken(&s->handover);
 	if (to == BH_LIFE_RUNNING && bh_stopping(s)) {
 		bh_drain_ready(&s->drain, k->role);
 		bh_stop_pump(s);
@@ -151,7 +173,7 @@ static void on_changed(void *ctx, struct bh_kid *k, enum bh_life_state from)
 		start_producers(s);
 	note_ready(s);
 	bh_supervisor_write_status(s);
-	bh_orders_check(s, k);
+	bh_orders_changed(s);
 }
 
 static void on_gone(void *ctx, struct bh_kid *k)
@@ -159,6 +181,9 @@ static void on_gone(void *ctx, struct bh_kid *k)
 	struct bh_supervisor *s = ctx;
 	const struct bh_life *l = &k->life;
 	bool expected = l->last_cause == BH_CAUSE_REQUESTED && l->last_exit.code == 0;
+
+	if (k->role == BH_ROLE_DOGSTATSD)
+		bh_handover_fds_ended(&s->handover, expected && k->has_drained);
 
 	bh_log_write(&s->log, expected ? BH_LOG_INFO : BH_LOG_ERROR, COMPONENT,
 	    "%s ended cause=%s code=%d signal=%d state=%s", bh_role_name(k->role),
@@ -175,7 +200,7 @@ static void on_gone(void *ctx, struct bh_kid *k)
 		bh_drain_gone(&s->drain, k->role, bh_mono_ns(s->loop.clock));
 		bh_stop_pump(s);
 	}
-	bh_orders_check(s, k);
+	bh_orders_gone(s, k);
 }
 
 static void on_drained(void *ctx, struct bh_kid *k)
@@ -196,6 +221,7 @@ static void on_stats(void *ctx, struct bh_kid *k)
 
 const struct bh_kid_ops bh_supervisor_kid_ops = {
     .changed = on_changed,
+    .prepare = on_prepare,
     .started = on_started,
     .drained = on_drained,
     .gone = on_gone,

@@ -17,6 +17,7 @@
 #include "supervisor/collect.h"
 #include "supervisor/ctl_server.h"
 #include "supervisor/drain.h"
+#include "supervisor/handover.h"
 #include "supervisor/kid.h"
 #include "supervisor/orders.h"
 #include "supervisor/rundir.h"
@@ -29,7 +30,8 @@ struct bh_supervisor {
 	struct bh_rng rng;
 	struct bh_rundir rundir;
 	struct bh_sockets sockets;
-	struct bh_spawn_fd socket_fds[BH_SOCKETS_MAX];
+	struct bh_spawn_fd socket_fds[BH_SOCKETS_MAX + 2]; /* dogstatsd's, hand-over included */
+	struct bh_handover_fds handover;
 	struct bh_strlist notes;  /* of the start: configuration, listeners */
 	struct bh_strlist limits; /* protections that are missing */
 	struct bh_kid_env env;

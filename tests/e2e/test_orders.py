@@ -1,6 +1,7 @@
 """start, stop and restart of single processes: the others never notice, nothing is lost or sent twice."""
 
 import threading
+import time
 
 import pytest
 
@@ -90,6 +91,24 @@ def test_counters_sent_across_restarts_of_dogstatsd_and_forwarder_add_up():
         sender.join()
         assert agent.stop() == 0
         assert intake.total("hits") == pytest.approx(sent[0])
+
+
+def test_a_bucket_that_is_open_at_a_restart_of_dogstatsd_goes_out_once_and_whole():
+    with Intake() as intake, Agent(intake, config={"bulkhead": {"dogstatsd_flush_interval": 60}}) as agent:
+        # begin in a fresh bucket, so that three restarts fit into it
+        wait_until(lambda: time.time() % 10 < 2, 12)
+        for i in range(4):
+            agent.send(b"hits:1|c\nlevel:%d|g\nlat:%d|h\nsize:%d|d\nusers:u%d|s" % (i, i, i, i % 2))
+            if i < 3:
+                assert agent.run_ctl("restart", "dogstatsd").stdout == "dogstatsd: restarted\n"
+        assert agent.stop() == 0
+        points = {r["metric"]: r["points"] for r in intake.records("series") if r["metric"] != "datadog.agent.running"}
+        assert {name: len(values) for name, values in points.items()} == dict.fromkeys(points, 1)
+        values = {name: p[0][1] for name, p in points.items()}
+        assert values["hits"] == pytest.approx(0.4)
+        assert (values["level"], values["lat.max"], values["lat.count"], values["users"]) == (3, 3, 0.4, 2)
+        (sketch,) = intake.records("sketch", "size")
+        assert [p["cnt"] for p in sketch["points"]] == [4]
 
 
 def test_a_stop_of_everything_takes_a_stopped_process_as_it_is():
