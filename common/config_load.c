@@ -236,7 +236,7 @@ static void env_name(const char *key, const char *prefix, char *out, size_t cap)
 		return;
 	}
 	for (char *p = out; *p; p++)
-		*p = *p == '.' ? '_' : (char)toupper((unsigned char)*p);
+		*p = (char)(*p == '.' ? '_' : toupper((unsigned char)*p));
 }
 
 static void apply_env(struct load *l, const struct bh_option *o, const char *name, char *const *env)

@@ -7,6 +7,7 @@
 #define BH_COMMON_CONFIG_YAML_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "common/attrs.h"
 #include "common/buf.h"
@@ -29,7 +30,7 @@ struct bh_yaml {
 #define BH_YAML_NODES_MAX   100000
 #define BH_YAML_MAP_MAX     4096 /* entries of one map */
 #define BH_YAML_ANCHORS_MAX 256
-#define BH_YAML_FILE_MAX    (4 * 1024 * 1024)
+#define BH_YAML_FILE_MAX    ((off_t)4 << 20)
 
 /* Reads one document. *root is NULL for an empty file. Errors carry "path:line:col: cause"; an
  * unreadable file is -errno with its path. Freed by bh_yaml_free. */

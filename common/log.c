@@ -16,12 +16,14 @@
 static bool is_journal(int fd)
 {
 	const char *env = getenv("JOURNAL_STREAM");
-	unsigned long long dev, ino;
+	char *end = NULL;
 	struct stat st;
 
-	if (!env || sscanf(env, "%llu:%llu", &dev, &ino) != 2 || fstat(fd, &st) < 0)
+	/* "<device>:<inode>" of what systemd gave us as standard error */
+	if (!env || fstat(fd, &st) < 0 || st.st_dev != (dev_t)strtoull(env, &end, 10) ||
+	    *end != ':')
 		return false;
-	return st.st_dev == (dev_t)dev && st.st_ino == (ino_t)ino;
+	return st.st_ino == (ino_t)strtoull(end + 1, NULL, 10);
 }
 
 void bh_log_init(struct bh_log *log, const struct bh_clock *clock, const char *role, int fd)

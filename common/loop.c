@@ -141,7 +141,8 @@ void bh_timer_at(struct bh_loop *loop, struct bh_timer *t, int64_t at_ns, bh_tim
 	bh_timer_cancel(t);
 	if (loop->heap_len == loop->heap_cap) {
 		size_t cap = loop->heap_cap ? loop->heap_cap * 2 : 16;
-		struct bh_timer **heap = realloc(loop->heap, cap * sizeof(*heap));
+		struct bh_timer **heap =
+		    reallocarray((void *)loop->heap, cap, sizeof(struct bh_timer *));
 
 		if (!heap)
 			BH_BUG("out of memory for a timer");

@@ -150,6 +150,44 @@ static int open_listeners(struct bh_dogstatsd *d, struct bh_err *err)
 	return 0;
 }
 
+/* Looks for open buckets of the process before; without them, or with ones that do not fit, it
+ * begins with none. */
+static void find_handover(struct bh_dogstatsd *d)
+{
+	struct bh_child *c = d->child;
+	struct bh_err err = BH_ERR_INIT;
+
+	for (size_t i = 0; i < c->fds_n; i++) {
+		if (c->fds[i].fd < 0 || strcmp(c->fds[i].name, "handover-in") != 0)
+			continue;
+		if (bh_handover_open(&d->handover, c->fds[i].fd, &err))
+			bh_warn(&c->log, BH_DOGSTATSD, "%s; they are lost", err.text);
+		(void)close(c->fds[i].fd);
+		c->fds[i].fd = -1;
+	}
+}
+
+/* With the open buckets of the process before; with none when they do not fit. */
+static int open_sampler(struct bh_dogstatsd *d, const struct bh_sampler_config *cfg)
+{
+	struct bh_err err = BH_ERR_INIT;
+	int rc = bh_sampler_init(&d->sampler, cfg);
+
+	if (rc || !d->handover.map)
+		return rc;
+	if (bh_handover_read(&d->handover, &d->sampler, &err)) {
+		bh_warn(&d->child->log, BH_DOGSTATSD, "%s; they are lost", err.text);
+		bh_sampler_release(&d->sampler);
+		rc = bh_sampler_init(&d->sampler, cfg);
+	} else {
+		bh_info(&d->child->log, BH_DOGSTATSD,
+		    "goes on with the open buckets of the process before contexts=%zu",
+		    bh_contexts_count(&d->sampler.contexts));
+	}
+	bh_handover_close(&d->handover);
+	return rc;
+}
+
 static int open_pipeline(struct bh_dogstatsd *d, struct bh_err *err)
 {
 	const struct bh_config *cfg = &d->child->config;
@@ -177,7 +215,7 @@ static int open_pipeline(struct bh_dogstatsd *d, struct bh_err *err)
 		bh_warn(&d->child->log, BH_DOGSTATSD,
 		    "dogstatsd_mapper_profiles: %s; no metric is mapped", mapper_err.text);
 	if (rc == 0)
-		rc = bh_sampler_init(&d->sampler, &sampler);
+		rc = open_sampler(d, &sampler);
 	if (rc == 0) {
 		bh_late_init(&d->late, &d->sampler.contexts.resolver,
 		    bh_flusher_format(d->outlet.flusher),
@@ -189,38 +227,6 @@ static int open_pipeline(struct bh_dogstatsd *d, struct bh_err *err)
 	if (rc == 0)
 		rc = bh_batch_init(&d->batch, (size_t)cfg->dogstatsd_buffer_size);
 	return rc < 0 ? bh_err_set(err, rc, "receive buffers") : 0;
-}
-
-/* Looks for open buckets of the process before; without them, or with ones that do not fit, it
- * begins with none. */
-static void find_handover(struct bh_dogstatsd *d)
-{
-	struct bh_child *c = d->child;
-	struct bh_err err = BH_ERR_INIT;
-
-	for (size_t i = 0; i < c->fds_n; i++) {
-		if (c->fds[i].fd < 0 || strcmp(c->fds[i].name, "handover-in") != 0)
-			continue;
-		if (bh_handover_open(&d->handover, c->fds[i].fd, &err))
-			bh_warn(&c->log, BH_DOGSTATSD, "%s; they are lost", err.text);
-		(void)close(c->fds[i].fd);
-		c->fds[i].fd = -1;
-	}
-}
-
-static void take_handover(struct bh_dogstatsd *d)
-{
-	struct bh_err err = BH_ERR_INIT;
-
-	if (!d->handover.map)
-		return;
-	if (bh_handover_read(&d->handover, &d->sampler, &err))
-		bh_warn(&d->child->log, BH_DOGSTATSD, "%s; some of them are lost", err.text);
-	else
-		bh_info(&d->child->log, BH_DOGSTATSD,
-		    "goes on with the open buckets of the process before contexts=%zu",
-		    bh_contexts_count(&d->sampler.contexts));
-	bh_handover_close(&d->handover);
 }
 
 static int open_outlet(struct bh_dogstatsd *d, struct bh_err *err)
@@ -262,8 +268,6 @@ int bh_dogstatsd_new(struct bh_dogstatsd **out, struct bh_child *child, struct b
 	rc = bh_outlet_init(&d->outlet, &child->loop, &child->config, d->clock, &child->log, err);
 	if (rc == 0)
 		rc = open_pipeline(d, err);
-	if (rc == 0)
-		take_handover(d);
 	if (rc == 0)
 		rc = open_outlet(d, err);
 	if (rc == 0)

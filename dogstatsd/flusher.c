@@ -41,21 +41,21 @@ static void post(struct bh_flusher *f, struct bh_payload *p)
 	struct result *r = p ? malloc(sizeof(*r)) : NULL;
 	const uint64_t one = 1;
 
-	(void)pthread_mutex_lock(&f->lock);
-	if (!p) {
-		r = f->spare;
-		f->spare = NULL;
-	}
-	if (r) {
-		*r = (struct result){.payload = p, .counts = bh_encoder_counts(&f->encoder)};
-		*f->results_end = r;
-		f->results_end = &r->next;
-	} else {
+	if (p && !r) {
 		/* No memory to hand it over: it is lost, and counted as such. */
 		f->encoder.writer.lost += p->items;
 		f->encoder.emitted -= p->items;
 		free(p);
+		return;
 	}
+	(void)pthread_mutex_lock(&f->lock);
+	if (!r) {
+		r = f->spare;
+		f->spare = NULL;
+	}
+	*r = (struct result){.payload = p, .counts = bh_encoder_counts(&f->encoder)};
+	*f->results_end = r;
+	f->results_end = &r->next;
 	(void)pthread_mutex_unlock(&f->lock);
 	(void)!write(f->bell_fd, &one, sizeof(one)); /* full means that it rings already */
 }

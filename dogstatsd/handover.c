@@ -342,6 +342,12 @@ static bool tags_fit(struct bh_str packed)
 	return true;
 }
 
+/* Seconds whose bucket has a slot (struct bh_agg), with room for what is added to them. */
+static bool time_fits(int64_t t)
+{
+	return t >= 0 && t / BH_BUCKET_S < INT32_MAX;
+}
+
 static int read_context(struct in *in, struct bh_sampler *s, struct bh_context **out)
 {
 	int64_t last_seen = take_i64(in);
@@ -353,7 +359,8 @@ static int read_context(struct in *in, struct bh_sampler *s, struct bh_context *
 		n[i] = take_u32(in);
 	for (size_t i = 0; i < 3; i++)
 		part[i] = (struct bh_str){take(in, n[i]), n[i]};
-	if (in->failed || type > BH_METRIC_DISTRIBUTION || !tags_fit(part[2]))
+	if (in->failed || type > BH_METRIC_DISTRIBUTION || !time_fits(last_seen) ||
+	    !tags_fit(part[2]))
 		return BH_E_FORMAT;
 	rc = bh_contexts_restore(&s->contexts,
 	    &(struct bh_identity){.name = part[0], .host = part[1], .tags = part[2]},
@@ -396,7 +403,7 @@ static int read_histogram(struct in *in, struct bh_histogram *h)
 	h->sum = take_f64(in);
 	h->count = take_u64(in);
 	n = take_count(in, sizeof(*h->v));
-	h->v = malloc((n ? n : 1) * sizeof(*h->v));
+	h->v = calloc(n ? n : 1, sizeof(*h->v));
 	if (!h->v)
 		return -ENOMEM;
 	take_into(in, h->v, n * sizeof(*h->v));
@@ -430,7 +437,7 @@ static int read_sketch(struct in *in, struct bh_sketch *k)
 	n = take_count(in, sizeof(*k->bins));
 	if (n > BH_SKETCH_BINS_MAX)
 		return BH_E_FORMAT;
-	k->bins = malloc((n ? n : 1) * sizeof(*k->bins));
+	k->bins = calloc(n ? n : 1, sizeof(*k->bins));
 	if (!k->bins)
 		return -ENOMEM;
 	take_into(in, k->bins, n * sizeof(*k->bins));
@@ -487,7 +494,8 @@ static int read_bucket(
 	(void)take_u32(in);
 	start = take_i64(in);
 	n = take_count(in, CONTEXT_MIN);
-	if (in->failed || store >= BH_STORE__N || start != bh_bucket_floor(start))
+	if (in->failed || store >= BH_STORE__N || !time_fits(start) ||
+	    start != bh_bucket_floor(start))
 		return BH_E_FORMAT;
 	for (at = &s->stores[store].list; *at; at = &(*at)->next) {
 		if ((*at)->start >= start)
@@ -511,6 +519,8 @@ static int read_all(struct in *in, struct bh_sampler *s)
 
 	(void)take(in, 16); /* magic, version, seed: read by open */
 	s->last_cutoff = take_i64(in);
+	if (!time_fits(s->last_cutoff))
+		return BH_E_FORMAT;
 	contexts_n = take_count(in, CONTEXT_MIN);
 	buckets = take_u64(in);
 	contexts = calloc(contexts_n ? contexts_n : 1, sizeof(struct bh_context *));

@@ -40,7 +40,8 @@ struct bh_handover {
 
 /* 0; BH_E_FORMAT or BH_E_CORRUPT when it is none of ours (text says why); -errno. */
 int bh_handover_open(struct bh_handover *h, int fd, struct bh_err *err) BH_MUST_CHECK;
-/* Fills an empty sampler. On an error (-ENOMEM, BH_E_FORMAT, BH_E_LIMIT) what was read stays. */
+/* Fills an empty sampler. After an error (-ENOMEM, BH_E_FORMAT, BH_E_LIMIT) it is good for nothing
+ * but bh_sampler_release(). */
 int bh_handover_read(
     const struct bh_handover *h, struct bh_sampler *s, struct bh_err *err) BH_MUST_CHECK;
 void bh_handover_close(struct bh_handover *h); /* harmless on a zeroed struct */

@@ -61,7 +61,7 @@ static struct bh_str unescape(struct bh_notices *n, struct bh_str s)
 		const char *p = n->scratch.data + i;
 		bool newline = p[0] == '\\' && i + 1 < n->scratch.len && p[1] == 'n';
 
-		n->scratch.data[to] = newline ? '\n' : p[0];
+		n->scratch.data[to] = (char)(newline ? '\n' : p[0]);
 		i += newline;
 	}
 	n->scratch.len = to;

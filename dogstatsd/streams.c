@@ -14,8 +14,14 @@ static void unlink_stream(struct bh_stream *c)
 {
 	struct bh_streams *s = c->all;
 
-	*(c->prev ? &c->prev->next : &s->head) = c->next;
-	*(c->next ? &c->next->prev : &s->tail) = c->prev;
+	if (s->head == c)
+		s->head = c->next;
+	else
+		c->prev->next = c->next;
+	if (s->tail == c)
+		s->tail = c->prev;
+	else
+		c->next->prev = c->prev;
 	s->n--;
 }
 
@@ -25,7 +31,10 @@ static void put_first(struct bh_stream *c)
 
 	c->prev = NULL;
 	c->next = s->head;
-	*(s->head ? &s->head->prev : &s->tail) = c;
+	if (s->head)
+		s->head->prev = c;
+	else
+		s->tail = c;
 	s->head = c;
 	s->n++;
 }

@@ -12,7 +12,7 @@
 #define ANSWER_SEND_BUF 64
 #define RECYCLE_NS      (2 * BH_NS_PER_S)
 #define ALIVE_NS        (100 * BH_NS_PER_MS) /* well below the producer's BH_LINK_QUIET_NS */
-#define RESUME_BYTES    (4 * 1024 * 1024)    /* of rows per RESUME message */
+#define RESUME_BYTES    ((size_t)4 << 20)    /* of rows per RESUME message */
 #define PATH_CAP        108
 
 struct end {

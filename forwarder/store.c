@@ -384,11 +384,12 @@ const char *bh_store_set_aside(const struct bh_store *s)
 int bh_store_next_ord(struct bh_store *s, uint64_t *ord)
 {
 	if (s->next_ord >= s->ord_floor) {
-		int rc = meta_set(s, "ord_floor", (sqlite3_int64)(s->next_ord + ORD_STEP));
+		uint64_t floor = s->next_ord + ORD_STEP;
+		int rc = meta_set(s, "ord_floor", (sqlite3_int64)floor);
 
 		if (rc)
 			return rc;
-		s->ord_floor = s->next_ord + ORD_STEP;
+		s->ord_floor = floor;
 	}
 	*ord = s->next_ord++;
 	return 0;

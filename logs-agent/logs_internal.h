@@ -12,7 +12,7 @@
 #include "logs-agent/rows.h"
 
 #define BH_NOTE_MAX  220
-#define BH_CHUNK     (64 * 1024)
+#define BH_CHUNK     ((size_t)64 << 10)
 #define BH_QUEUE_MAX 2 /* closed batches waiting for credit: then reading pauses */
 
 struct bh_source {

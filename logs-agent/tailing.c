@@ -13,8 +13,8 @@
 #include "logs-agent/logs_internal.h"
 
 #define COMPONENT  "tailing"
-#define TURN_BYTES (1024 * 1024) /* then the next file has its turn */
-#define STEP_BACK  (256 * 1024)
+#define TURN_BYTES ((size_t)1 << 20) /* then the next file has its turn */
+#define STEP_BACK  ((size_t)256 << 10)
 #define FOUND_MAX  256 /* generations of one path found at once */
 
 /* A file of a path's directory that is, or may be, a generation of it. */
@@ -455,7 +455,8 @@ static void scan_source(struct bh_logs *l, struct bh_source *s)
 	int rc = bh_glob_expand(s->cfg->path, &paths);
 	struct stat st;
 
-	s->note[0] = rc || paths.n ? '\0' : s->note[0];
+	if (rc || paths.n)
+		s->note[0] = '\0';
 	s->matched = (unsigned)paths.n;
 	for (size_t i = 0; i < paths.n; i++) {
 		const struct bh_generation *g = last_of_path(l, paths.v[i]);

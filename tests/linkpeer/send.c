@@ -8,7 +8,7 @@
 #include "common/producer.h"
 #include "tests/linkpeer/state.h"
 
-#define BODY_MAX (64 * 1024)
+#define BODY_MAX ((size_t)64 << 10)
 #define RUN_ID   1
 
 struct send {

@@ -160,7 +160,7 @@ Test(control_codec, values_outside_their_range_are_refused)
 	    {BH_CTL_DRAIN_ACK, 58, 200},    /* role of a stream */
 	    {BH_CTL_STATS_REPLY, 16, 0},    /* stat type */
 	    {BH_CTL_STATS_REPLY, 17, 77},   /* ledger kind */
-	    {BH_CTL_DRAIN, 20, 3},          /* mode */
+	    {BH_CTL_DRAIN, 20, 4},          /* mode */
 	    {BH_CTL_PEER_STATE, 16, 4},     /* role */
 	};
 	static struct bh_ctl_msg all[SAMPLES_MAX], back;
