@@ -10,25 +10,21 @@
 #define READ_MAX    ((size_t)64 << 10)
 #define ACCEPT_TURN 64
 
-static void unlink_stream(struct bh_stream *c)
+static void unlink_stream(struct bh_streams *s, struct bh_stream *c)
 {
-	struct bh_streams *s = c->all;
-
+	if (c->prev)
+		c->prev->next = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
 	if (s->head == c)
 		s->head = c->next;
-	else
-		c->prev->next = c->next;
 	if (s->tail == c)
 		s->tail = c->prev;
-	else
-		c->next->prev = c->prev;
 	s->n--;
 }
 
-static void put_first(struct bh_stream *c)
+static void put_first(struct bh_streams *s, struct bh_stream *c)
 {
-	struct bh_streams *s = c->all;
-
 	c->prev = NULL;
 	c->next = s->head;
 	if (s->head)
@@ -46,17 +42,15 @@ static void count_lost(struct bh_streams *s, enum bh_drop reason)
 	bh_ledger_drop(&s->ledger, reason, 1);
 }
 
-static void end_stream(struct bh_stream *c)
+static void end_stream(struct bh_streams *s, struct bh_stream *c)
 {
-	struct bh_streams *s = c->all;
-
 	if (c->rest.len) {
 		s->cut++;
 		count_lost(s, BH_DROP_TRUNCATED);
 	}
 	bh_loop_del_fd(&c->watch);
 	(void)close(c->fd);
-	unlink_stream(c);
+	unlink_stream(s, c);
 	bh_buf_release(&c->rest);
 	free(c);
 }
@@ -85,7 +79,7 @@ static int add_stream(struct bh_streams *s, int fd)
 		free(c);
 		return rc;
 	}
-	put_first(c);
+	put_first(s, c);
 	s->accepted++;
 	return 0;
 }
@@ -103,7 +97,7 @@ static bool accept_some(struct bh_streams *s)
 
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE) && s->tail) {
 			s->evicted++;
-			end_stream(s->tail); /* makes room for the one that waits */
+			end_stream(s, s->tail); /* makes room for the one that waits */
 			continue;
 		}
 		if (fd < 0) {
@@ -112,7 +106,7 @@ static bool accept_some(struct bh_streams *s)
 		}
 		if (s->n == BH_STREAMS_MAX) {
 			s->evicted++;
-			end_stream(s->tail);
+			end_stream(s, s->tail);
 		}
 		if (add_stream(s, fd) < 0)
 			(void)close(fd);
@@ -149,7 +143,7 @@ void bh_streams_release(struct bh_streams *s)
 		return;
 	bh_loop_del_fd(&s->listening);
 	while (s->head)
-		end_stream(s->head);
+		end_stream(s, s->head);
 	if (s->fd >= 0)
 		(void)close(s->fd);
 	free(s->buf);
@@ -213,7 +207,7 @@ static struct bh_stream_result refuse(struct bh_stream *c, const char *p, size_t
 		count_lost(s, BH_DROP_TOO_LARGE);
 		r.refused = (struct bh_str){p + HEAD, n - HEAD};
 	}
-	end_stream(c);
+	end_stream(s, c);
 	return r;
 }
 
@@ -232,11 +226,11 @@ struct bh_stream_result bh_stream_read(
 	if (got <= 0) {
 		r.ended = got == 0 || (errno != EAGAIN && errno != EINTR);
 		if (r.ended)
-			end_stream(c);
+			end_stream(s, c);
 		return r;
 	}
-	unlink_stream(c);
-	put_first(c);
+	unlink_stream(s, c);
+	put_first(s, c);
 	s->bytes += (uint64_t)got;
 	have += (size_t)got;
 	used = take_frames(s, s->buf, have, in, now, bad, &bad_len);
@@ -245,7 +239,7 @@ struct bh_stream_result bh_stream_read(
 	r.bytes = (size_t)got;
 	if (!keep_rest(c, s->buf + used, have - used)) {
 		r.ended = true;
-		end_stream(c);
+		end_stream(s, c);
 	}
 	return r;
 }
