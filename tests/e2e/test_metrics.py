@@ -240,6 +240,29 @@ def test_no_start_without_a_listener_where_one_is_required():
         agent._remove()
 
 
+def test_quantiles_of_a_distribution_agree_with_an_exact_sort():
+    rng = random.Random(11)
+    values = [round(rng.lognormvariate(3, 2), 6) for _ in range(20000)]
+    with Intake() as intake:
+        send_and_stop(
+            intake, *[b"lat:" + b":".join(b"%r" % v for v in values[i : i + 500]) + b"|d" for i in range(0, len(values), 500)]
+        )
+        bins = {}
+        for record in intake.records("sketch", "lat"):
+            for point in record["points"]:
+                for k, n in zip(point["k"], point["n"]):
+                    bins[k] = bins.get(k, 0) + n
+    assert sum(bins.values()) == len(values)
+    values.sort()
+    for q in (0.01, 0.25, 0.5, 0.9, 0.99, 0.999):
+        rank, seen = int(q * (len(values) - 1)), 0
+        for k in sorted(bins):
+            seen += bins[k]
+            if seen > rank:
+                break
+        assert 1.015625 ** (k - 1338) == pytest.approx(values[rank], rel=1 / 128 + 1e-6), q
+
+
 def test_names_are_mapped_spaced_and_filtered():
     profiles = [
         {
