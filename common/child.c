@@ -221,12 +221,19 @@ static void handle(struct bh_child *c, const struct bh_ctl_msg *m)
 	case BH_CTL_STATS:
 		answer_stats(c, m->id);
 		break;
+	case BH_CTL_QUERY:
+		if (c->ops->query)
+			c->ops->query(c->ctx, m->id, m->u.query.what, m->u.query.limit);
+		else
+			bh_child_row(c, m->id, BH_ROW_END, "", "nothing to ask for", 0, 0);
+		break;
 	case BH_CTL_HELLO:
 	case BH_CTL_READY:
 	case BH_CTL_HEARTBEAT:
 	case BH_CTL_DRAIN_PROGRESS:
 	case BH_CTL_DRAIN_ACK:
 	case BH_CTL_STATS_REPLY:
+	case BH_CTL_QUERY_ROW:
 		bh_warn(&c->log, COMPONENT, "message %d is not for a child", (int)m->type);
 		break;
 	}
@@ -466,4 +473,18 @@ void bh_child_release(struct bh_child *c)
 		(void)close(signals_fd);
 	bh_loop_release(&c->loop);
 	bh_config_release(&c->config);
+}
+
+void bh_child_row(struct bh_child *c, uint32_t id, enum bh_query_row_kind kind, const char *name,
+    const char *text, uint64_t count, int64_t at)
+{
+	struct bh_ctl_msg m = message(c, BH_CTL_QUERY_ROW);
+
+	m.id = id;
+	m.u.row.kind = kind;
+	(void)snprintf(m.u.row.name, sizeof(m.u.row.name), "%s", name);
+	(void)snprintf(m.u.row.text, sizeof(m.u.row.text), "%s", text);
+	m.u.row.count = count;
+	m.u.row.at = at;
+	send_msg(c, &m);
 }

@@ -63,6 +63,9 @@ struct bh_child_ops {
 	void (*peer_state)(void *ctx, enum bh_role role, bool running); /* may be NULL */
 	void (*stats)(void *ctx, struct bh_child *c); /* give every row, number and note */
 	void (*heartbeat)(void *ctx, struct bh_ctl_heartbeat *hb); /* rss is filled already */
+	/* QUERY: answer with bh_child_row(), now or later, the last row of kind BH_ROW_END. NULL:
+	 * this process has nothing to ask for. */
+	void (*query)(void *ctx, uint32_t id, enum bh_query_what what, uint32_t limit);
 };
 
 struct bh_child {
@@ -111,5 +114,9 @@ void bh_child_stat_number(struct bh_child *c, const char *name, uint64_t v);
 void bh_child_stat_note(struct bh_child *c, const char *name, const char *fmt, ...) BH_PRINTF(3, 4);
 
 void bh_child_release(struct bh_child *c);
+
+/* One row of the answer to a query. Strings are cut to what a row holds. */
+void bh_child_row(struct bh_child *c, uint32_t id, enum bh_query_row_kind kind, const char *name,
+    const char *text, uint64_t count, int64_t at);
 
 #endif

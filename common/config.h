@@ -82,6 +82,7 @@ struct bh_config {
 	bool dogstatsd_require_listener;     /* false */
 	char *statsd_forward_host;           /* "" = off */
 	int64_t statsd_forward_port;         /* 0 = off */
+	bool dogstatsd_metrics_stats_enable; /* false */
 	bool dogstatsd_disable_verbose_logs; /* false */
 	struct bh_strlist dogstatsd_tags;
 	char *dogstatsd_mapper_profiles;     /* JSON; "" = none */

@@ -35,6 +35,7 @@ struct bh_context {
 	uint64_t chain_id;         /* flush that last linked an aggregate of it … */
 	struct bh_agg *chain_tail; /* … and the last one linked */
 	struct bh_context *next;   /* list of expired contexts */
+	uint64_t samples;          /* counted with dogstatsd_metrics_stats_enable only */
 	uint64_t born;             /* generation of the contexts (bh_contexts) it was made in */
 	struct bh_identity id;     /* points into bytes */
 	char bytes[];

@@ -7,6 +7,8 @@
 
 #include "dogstatsd/stats.h"
 
+#define CENSUS_STEP 2048 /* contexts looked at before the sockets get their turn */
+
 static void on_stale(void *ctx)
 {
 	struct bh_dogstatsd *d = ctx;
@@ -54,11 +56,56 @@ static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)
 	hb->link_up = st.ready;
 }
 
+static void give_rows(
+    struct bh_dogstatsd *d, enum bh_query_row_kind kind, const struct bh_census_table *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct bh_census_row *r = &t->v[i];
+
+		bh_child_row(d->child, d->census_id, kind, r->name, r->tags ? r->tags : "",
+		    r->count, r->last_seen);
+	}
+}
+
+static void census_step(struct bh_timer *t)
+{
+	struct bh_dogstatsd *d = BH_CONTAINER(t, struct bh_dogstatsd, census_timer);
+
+	if (!bh_census_step(&d->census, &d->sampler.contexts, CENSUS_STEP)) {
+		bh_timer_in(&d->child->loop, t, 0, census_step);
+		return;
+	}
+	give_rows(d, BH_ROW_METRIC, &d->census.metrics);
+	give_rows(d, BH_ROW_NAME, &d->census.names);
+	give_rows(d, BH_ROW_TAG_KEY, &d->census.tag_keys);
+	bh_child_row(d->child, d->census_id, BH_ROW_END, "",
+	    d->census.failed ? "not enough memory to count all" : "", d->census.seen, 0);
+	bh_census_release(&d->census);
+	d->census_id = 0;
+}
+
+static void query(void *ctx, uint32_t id, enum bh_query_what what, uint32_t limit)
+{
+	struct bh_dogstatsd *d = ctx;
+
+	if (what == BH_QUERY_METRICS && !d->child->config.dogstatsd_metrics_stats_enable) {
+		bh_child_row(d->child, id, BH_ROW_END, "",
+		    "samples are not counted: set dogstatsd_metrics_stats_enable: true and restart",
+		    0, 0);
+		return;
+	}
+	bh_census_release(&d->census); /* the supervisor asks again only when it gave up */
+	bh_census_begin(&d->census, what, limit);
+	d->census_id = id;
+	census_step(&d->census_timer);
+}
+
 const struct bh_child_ops bh_dogstatsd_child_ops = {
     .drain = bh_dogstatsd_drain,
     .peer_state = peer_state,
     .stats = stats,
     .heartbeat = heartbeat,
+    .query = query,
 };
 
 /* --- life ---------------------------------------------------------------------------------------
@@ -197,6 +244,7 @@ static int open_pipeline(struct bh_dogstatsd *d, struct bh_err *err)
 	    .seed = seed,
 	    .naming = &d->naming,
 	    .copy_histograms = cfg->histogram_copy_to_distribution,
+	    .count_samples = cfg->dogstatsd_metrics_stats_enable,
 	    .hostname = bh_str_from(cfg->hostname),
 	    .tags = &cfg->dogstatsd_tags,
 	    .expiry_s = cfg->dogstatsd_expiry_seconds,
@@ -290,6 +338,8 @@ void bh_dogstatsd_free(struct bh_dogstatsd *d)
 	bh_timer_cancel(&d->flush_timer);
 	bh_timer_cancel(&d->step_timer);
 	bh_timer_cancel(&d->late_timer);
+	bh_timer_cancel(&d->census_timer);
+	bh_census_release(&d->census);
 	bh_timer_cancel(&d->drain_timer);
 	bh_timer_cancel(&d->deadline_timer);
 	for (size_t i = 0; i < d->listeners_n; i++) {

@@ -65,6 +65,7 @@ int bh_sampler_init(struct bh_sampler *s, const struct bh_sampler_config *cfg)
 	    .expiry_s = cfg->expiry_s,
 	    .context_expiry_s = cfg->context_expiry_s,
 	    .copy_histograms = cfg->copy_histograms,
+	    .count_samples = cfg->count_samples,
 	    .next_bucket_id = 1,
 	};
 	return bh_contexts_init(
@@ -234,6 +235,8 @@ static struct bh_add_result add(struct bh_sampler *s, const struct bh_metric *m,
 		return r;
 	}
 	ctx->last_seen = now;
+	if (s->count_samples)
+		ctx->samples += m->values_n;
 	for (size_t i = 0; i < m->values_n; i++) {
 		double v = m->values[i];
 

@@ -91,6 +91,7 @@ struct bh_sampler_config {
 	const struct bh_strlist *tags; /* dogstatsd_tags; borrowed likewise; NULL = none */
 	struct bh_naming *naming;      /* borrowed likewise; NULL = names stay as they are */
 	bool copy_histograms;          /* histogram_copy_to_distribution */
+	bool count_samples;            /* dogstatsd_metrics_stats_enable */
 	int64_t expiry_s;              /* dogstatsd_expiry_seconds; 0 = no zero filling */
 	int64_t context_expiry_s;      /* dogstatsd_context_expiry_seconds */
 	size_t context_limit;
@@ -100,7 +101,7 @@ struct bh_sampler {
 	struct bh_contexts contexts;
 	struct bh_bucket_store stores[BH_STORE__N];
 	int64_t expiry_s, context_expiry_s;
-	bool copy_histograms;
+	bool copy_histograms, count_samples;
 	int64_t last_cutoff;
 	uint64_t next_bucket_id, flushes;
 	struct bh_sampler_flush flush;

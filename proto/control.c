@@ -63,6 +63,15 @@ static int put_part(struct bh_buf *out, const struct bh_ctl_msg *m)
 		return 0;
 	case BH_CTL_STATS_REPLY:
 		return put_stat(out, &m->u.stat);
+	case BH_CTL_QUERY_ROW:
+		(void)bh_buf_u8(out, (uint8_t)m->u.row.kind);
+		(void)put_text(out, m->u.row.name, BH_LEDGER_NAME_MAX);
+		(void)put_text(out, m->u.row.text, BH_CTL_TEXT_MAX);
+		(void)bh_buf_u64(out, m->u.row.count);
+		return bh_buf_u64(out, (uint64_t)m->u.row.at);
+	case BH_CTL_QUERY:
+		(void)bh_buf_u8(out, (uint8_t)m->u.query.what);
+		return bh_buf_u32(out, m->u.query.limit);
 	case BH_CTL_DRAIN:
 		(void)bh_buf_u32(out, m->u.drain.deadline_ms);
 		return bh_buf_u8(out, (uint8_t)m->u.drain.mode);
@@ -185,9 +194,22 @@ static int get_drained(struct bh_cur *c, struct bh_ctl_drained *d)
 	return rc;
 }
 
+static int get_row(struct bh_cur *c, struct bh_query_row *r)
+{
+	uint8_t kind = bh_cur_u8(c);
+	int rc = get_text(c, r->name, BH_LEDGER_NAME_MAX);
+
+	r->kind = (enum bh_query_row_kind)kind;
+	if (!rc)
+		rc = get_text(c, r->text, BH_CTL_TEXT_MAX);
+	r->count = bh_cur_u64(c);
+	r->at = (int64_t)bh_cur_u64(c);
+	return rc ? rc : kind > BH_ROW_END ? BH_E_FORMAT : 0;
+}
+
 static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 {
-	uint8_t mode;
+	uint8_t mode, kind;
 	int rc;
 
 	switch (m->type) {
@@ -205,6 +227,13 @@ static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 		return get_drained(c, &m->u.drained);
 	case BH_CTL_STATS_REPLY:
 		return get_stat(c, &m->u.stat);
+	case BH_CTL_QUERY_ROW:
+		return get_row(c, &m->u.row);
+	case BH_CTL_QUERY:
+		kind = bh_cur_u8(c);
+		m->u.query.what = (enum bh_query_what)kind;
+		m->u.query.limit = bh_cur_u32(c);
+		return kind > BH_QUERY_CONTEXTS ? BH_E_FORMAT : 0;
 	case BH_CTL_DRAIN:
 		m->u.drain.deadline_ms = bh_cur_u32(c);
 		mode = bh_cur_u8(c);

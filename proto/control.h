@@ -29,11 +29,26 @@ enum bh_ctl_type {
 	BH_CTL_DRAIN_PROGRESS = 4,
 	BH_CTL_DRAIN_ACK = 5,
 	BH_CTL_STATS_REPLY = 6,
+	BH_CTL_QUERY_ROW = 7,
 	/* supervisor → child */
 	BH_CTL_DRAIN = 32,
 	BH_CTL_EXIT = 33,
 	BH_CTL_PEER_STATE = 34,
 	BH_CTL_STATS = 35,
+	BH_CTL_QUERY = 36,
+};
+
+/* QUERY: what dogstatsd is to count. */
+enum bh_query_what {
+	BH_QUERY_METRICS = 0,  /* the most frequent metrics */
+	BH_QUERY_CONTEXTS = 1, /* names by contexts, then tag keys by values */
+};
+
+enum bh_query_row_kind {
+	BH_ROW_METRIC = 0,  /* name, text = tags, count = samples, at = last seen */
+	BH_ROW_NAME = 1,    /* name, count = contexts */
+	BH_ROW_TAG_KEY = 2, /* name, count = values */
+	BH_ROW_END = 3,     /* count = contexts looked at; text = why there is nothing, or "" */
 };
 
 enum bh_drain_mode {
@@ -94,6 +109,14 @@ struct bh_stat {
 	char text[BH_CTL_TEXT_MAX + 1]; /* NOTE: a short sentence for status, e.g. last error */
 };
 
+struct bh_query_row {
+	enum bh_query_row_kind kind;
+	char name[BH_LEDGER_NAME_MAX + 1];
+	char text[BH_CTL_TEXT_MAX + 1];
+	uint64_t count;
+	int64_t at; /* Unix seconds */
+};
+
 struct bh_ctl_msg {
 	enum bh_ctl_type type;
 	uint32_t generation; /* of the child; an older one is dropped by the reader */
@@ -108,7 +131,12 @@ struct bh_ctl_msg {
 			enum bh_role role;
 			bool running;
 		} peer;
-	} u; /* READY, EXIT, STATS have no content */
+		struct {
+			enum bh_query_what what;
+			uint32_t limit; /* rows of a kind */
+		} query;
+		struct bh_query_row row; /* QUERY_ROW */
+	} u;                             /* READY, EXIT, STATS have no content */
 };
 
 /* Clears out and writes one message. BH_E_LIMIT when it would not fit BH_CTL_MSG_MAX. */

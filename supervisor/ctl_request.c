@@ -15,6 +15,8 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_START] = "start",
 	    [BH_VERB_STOP] = "stop",
 	    [BH_VERB_RESTART] = "restart",
+	    [BH_VERB_DOGSTATSD_STATS] = "dogstatsd-stats",
+	    [BH_VERB_CONTEXTS] = "contexts",
 	};
 
 	return names[verb];

@@ -19,6 +19,8 @@ enum bh_verb {
 	BH_VERB_START, /* with names */
 	BH_VERB_STOP,
 	BH_VERB_RESTART,
+	BH_VERB_DOGSTATSD_STATS,
+	BH_VERB_CONTEXTS,
 	BH_VERB__N,
 };
 

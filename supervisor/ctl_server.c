@@ -110,7 +110,7 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 		    "verb takes some");
 		return;
 	}
-	if (c->verb != BH_VERB_STATUS && c->verb != BH_VERB_LEDGER && c->verb != BH_VERB_VERSION)
+	if (c->verb == BH_VERB_DRAIN || c->verb == BH_VERB_SHUTDOWN || c->roles)
 		bh_info(c->server->log, COMPONENT, "%s asked by uid=%u pid=%d",
 		    bh_verb_name(c->verb), (unsigned)c->uid, (int)c->pid);
 	c->server->handle(c->server->ctx, c);

@@ -239,6 +239,7 @@ static unsigned allowed_in(enum bh_ctl_type type)
 		return IN(STARTING) | IN(STOPPING);
 	case BH_CTL_HEARTBEAT:
 	case BH_CTL_STATS_REPLY:
+	case BH_CTL_QUERY_ROW:
 		return IN(RUNNING) | IN(DRAINING) | IN(STOPPING);
 	case BH_CTL_DRAIN_PROGRESS:
 	case BH_CTL_DRAIN_ACK:
@@ -247,6 +248,7 @@ static unsigned allowed_in(enum bh_ctl_type type)
 	case BH_CTL_EXIT:
 	case BH_CTL_PEER_STATE:
 	case BH_CTL_STATS:
+	case BH_CTL_QUERY:
 		break;
 	}
 	return 0;
@@ -294,11 +296,15 @@ static void take(struct bh_kid *k, const struct bh_ctl_msg *m)
 	case BH_CTL_STATS_REPLY:
 		take_stat(k, m);
 		break;
+	case BH_CTL_QUERY_ROW:
+		k->env->ops->row(k->env->ctx, k, m->id, &m->u.row);
+		break;
 	case BH_CTL_HELLO:
 	case BH_CTL_DRAIN:
 	case BH_CTL_EXIT:
 	case BH_CTL_PEER_STATE:
 	case BH_CTL_STATS:
+	case BH_CTL_QUERY:
 		break;
 	}
 }
@@ -412,4 +418,16 @@ void bh_kid_peer_state(struct bh_kid *k, enum bh_role peer, bool running)
 	m.u.peer.running = running;
 	if (k->life.alive)
 		send_msg(k, &m);
+}
+
+bool bh_kid_query(struct bh_kid *k, uint32_t id, enum bh_query_what what, uint32_t limit)
+{
+	struct bh_ctl_msg m = {.type = BH_CTL_QUERY, .id = id};
+
+	if (k->life.state != BH_LIFE_RUNNING || k->control.fd < 0)
+		return false;
+	m.u.query.what = what;
+	m.u.query.limit = limit;
+	send_msg(k, &m);
+	return true;
 }

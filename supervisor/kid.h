@@ -35,6 +35,8 @@ struct bh_kid_ops {
 	void (*gone)(
 	    void *ctx, struct bh_kid *kid); /* its process ended; the state is the new one */
 	void (*stats)(void *ctx, struct bh_kid *kid); /* its answer is complete in kid->stats */
+	/* one row of the answer to query id; borrowed until return */
+	void (*row)(void *ctx, struct bh_kid *kid, uint32_t id, const struct bh_query_row *row);
 };
 
 /* Shared by all kids, borrowed for their lives. */
@@ -88,5 +90,8 @@ void bh_kid_event(
 /* STATS with this id (not 0). false when it is not in a state to answer. */
 bool bh_kid_ask(struct bh_kid *k, uint32_t id);
 void bh_kid_peer_state(struct bh_kid *k, enum bh_role peer, bool running);
+
+/* QUERY with this id (not 0). false when it does not run. */
+bool bh_kid_query(struct bh_kid *k, uint32_t id, enum bh_query_what what, uint32_t limit);
 
 #endif

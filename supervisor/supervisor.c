@@ -163,6 +163,8 @@ static void on_changed(void *ctx, struct bh_kid *k, enum bh_life_state from)
 	    (int)k->pid, bh_life_state_name(to), bh_life_state_name(from));
 	if (worked != works(k))
 		tell_peers(s, k);
+	if (k->role == BH_ROLE_DOGSTATSD && to != BH_LIFE_RUNNING)
+		bh_query_give_up(s);
 	if (to == BH_LIFE_RUNNING && k->role == BH_ROLE_DOGSTATSD)
 		bh_handover_fds_taken(&s->handover);
 	if (to == BH_LIFE_RUNNING && bh_stopping(s)) {
@@ -219,6 +221,12 @@ static void on_stats(void *ctx, struct bh_kid *k)
 	bh_collect_check(&s->collect);
 }
 
+static void on_row(void *ctx, struct bh_kid *k, uint32_t id, const struct bh_query_row *row)
+{
+	if (k->role == BH_ROLE_DOGSTATSD)
+		bh_query_row(ctx, id, row);
+}
+
 const struct bh_kid_ops bh_supervisor_kid_ops = {
     .changed = on_changed,
     .prepare = on_prepare,
@@ -226,6 +234,7 @@ const struct bh_kid_ops bh_supervisor_kid_ops = {
     .drained = on_drained,
     .gone = on_gone,
     .stats = on_stats,
+    .row = on_row,
 };
 
 /* --- questions -------------------------------------------------------------------------------- */
@@ -300,6 +309,10 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 	case BH_VERB_STOP:
 	case BH_VERB_RESTART:
 		bh_orders_take(s, conn);
+		break;
+	case BH_VERB_DOGSTATSD_STATS:
+	case BH_VERB_CONTEXTS:
+		bh_query_take(s, conn);
 		break;
 	case BH_VERB__N:
 		break;

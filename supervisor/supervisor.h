@@ -20,6 +20,7 @@
 #include "supervisor/handover.h"
 #include "supervisor/kid.h"
 #include "supervisor/orders.h"
+#include "supervisor/query.h"
 #include "supervisor/rundir.h"
 #include "supervisor/sockets.h"
 
@@ -37,6 +38,7 @@ struct bh_supervisor {
 	struct bh_kid_env env;
 	struct bh_kid kids[BH_ROLE__N]; /* [BH_ROLE_SUPERVISOR] is unused */
 	struct bh_order orders[BH_ROLE__N];
+	struct bh_query query;
 	struct bh_collect collect;
 	struct bh_ctl_server ctl;
 	struct bh_watch signals;

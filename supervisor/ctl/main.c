@@ -32,6 +32,8 @@ static const char usage[] =
     "  ledger      the balance of every listener, source and destination; 1 when one is open\n"
     "  start NAME… | stop NAME… | restart NAME…\n"
     "              one or more of dogstatsd, logs, forwarder, or all; a stop drains first\n"
+    "  dogstatsd-stats  the most frequent metrics: count, last seen, tags\n"
+    "  top contexts     the names with the most contexts, the tag keys with the most values\n"
     "  drain       ordered drain; the supervisor stays, its children are stopped\n"
     "  shutdown    ordered drain, then the end; prints the report\n"
     "  version     versions of this program and of the supervisor that runs\n"
@@ -97,6 +99,15 @@ static void version_view(const json_t *answer, struct bh_buf *out)
 	    out, "bulkheadctl %s\nbulkhead    %s\n", BH_VERSION, bh_json_text(answer, "version"));
 }
 
+static int answered_verdict(const json_t *answer)
+{
+	(void)answer;
+	return EXIT_DONE;
+}
+
+static const struct verb top_contexts = {
+    "contexts", false, false, bh_view_contexts, answered_verdict};
+
 static const struct verb verbs[] = {
     {"status", false, false, bh_view_status, status_verdict},
     {"ledger", false, false, bh_view_ledger, ledger_verdict},
@@ -106,6 +117,7 @@ static const struct verb verbs[] = {
     {"start", false, true, bh_view_results, results_verdict},
     {"stop", true, true, bh_view_results, results_verdict},
     {"restart", true, true, bh_view_results, results_verdict},
+    {"dogstatsd-stats", false, false, bh_view_metrics, answered_verdict},
 };
 
 static int wrong(const char *what, const char *word)
@@ -284,6 +296,13 @@ static int run_verb(const struct options *o, const struct verb *v, char **words)
 	return ask(o, v, names);
 }
 
+static int top(const struct options *o, char **words)
+{
+	if (!words[0] || strcmp(words[0], "contexts") != 0)
+		return wrong("what: contexts", "top");
+	return run_verb(o, &top_contexts, words + 1);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -310,6 +329,8 @@ int main(int argc, char **argv)
 		(void)fputs(usage, stdout);
 		return EXIT_DONE;
 	}
+	if (strcmp(argv[optind], "top") == 0)
+		return top(&o, argv + optind + 1);
 	for (size_t i = 0; i < BH_ARRAY_LEN(verbs); i++) {
 		if (strcmp(verbs[i].name, argv[optind]) == 0)
 			return run_verb(&o, &verbs[i], argv + optind + 1);

@@ -18,6 +18,10 @@ void bh_view_ledger(const json_t *ledger, struct bh_buf *out);
 /* The drain report. */
 void bh_view_report(const json_t *report, struct bh_buf *out);
 
+/* One line a metric, the most frequent first. */
+void bh_view_metrics(const json_t *answer, struct bh_buf *out);
+/* Names by contexts, tag keys by values. */
+void bh_view_contexts(const json_t *answer, struct bh_buf *out);
 /* "logs: restarted", one line a process. */
 void bh_view_results(const json_t *answer, struct bh_buf *out);
 

@@ -74,10 +74,15 @@ static size_t samples(struct bh_ctl_msg *m)
 	m[n].u.peer.role = BH_ROLE_FORWARDER;
 	m[n++].u.peer.running = true;
 	m[n++] = message(BH_CTL_STATS);
+	m[n] = message(BH_CTL_QUERY);
+	m[n].u.query.what = BH_QUERY_CONTEXTS;
+	m[n++].u.query.limit = 500;
+	m[n] = message(BH_CTL_QUERY_ROW);
+	m[n++].u.row = (struct bh_query_row){BH_ROW_METRIC, "a.b", "x:1 y", 7, -1};
 	return n;
 }
 
-#define SAMPLES_MAX 16
+#define SAMPLES_MAX 20
 
 Test(control_codec, every_message_comes_back_as_it_was)
 {
@@ -162,6 +167,8 @@ Test(control_codec, values_outside_their_range_are_refused)
 	    {BH_CTL_STATS_REPLY, 17, 77},   /* ledger kind */
 	    {BH_CTL_DRAIN, 20, 4},          /* mode */
 	    {BH_CTL_PEER_STATE, 16, 4},     /* role */
+	    {BH_CTL_QUERY, 16, 2},          /* what */
+	    {BH_CTL_QUERY_ROW, 16, 4},      /* kind */
 	};
 	static struct bh_ctl_msg all[SAMPLES_MAX], back;
 	struct bh_buf a = BH_BUF_INIT;

@@ -1,0 +1,224 @@
+#include "dogstatsd/census.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEED 0 /* the rows live for moments, and only their reader is misled by a collision */
+
+void bh_census_begin(struct bh_census *s, enum bh_query_what what, size_t limit)
+{
+	*s = (struct bh_census){
+	    .what = what, .limit = BH_MAX(BH_MIN(limit, (size_t)BH_CENSUS_ROWS_MAX), (size_t)1)};
+}
+
+static void release_row(struct bh_census_row *r)
+{
+	free(r->name);
+	free(r->tags);
+}
+
+static void release_table(struct bh_census_table *t)
+{
+	for (size_t i = 0; i < t->cap && t->v; i++)
+		release_row(&t->v[i]);
+	free(t->v);
+	*t = (struct bh_census_table){.n = 0};
+}
+
+void bh_census_release(struct bh_census *s)
+{
+	release_table(&s->metrics);
+	release_table(&s->names);
+	release_table(&s->tag_keys);
+	bh_valueset_release(&s->tags);
+}
+
+/* --- counting by text --------------------------------------------------------------------------
+ */
+
+static struct bh_census_row *slot_of(const struct bh_census_table *t, struct bh_key key)
+{
+	size_t i = key.lo & (t->cap - 1);
+
+	while (t->v[i].name && !bh_key_eq(t->v[i].key, key))
+		i = (i + 1) & (t->cap - 1);
+	return &t->v[i];
+}
+
+static int grow(struct bh_census_table *t)
+{
+	struct bh_census_table old = *t;
+	size_t cap = old.cap ? 2 * old.cap : 256;
+	struct bh_census_row *v = calloc(cap, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	t->v = v;
+	t->cap = cap;
+	for (size_t i = 0; i < old.cap; i++) {
+		if (old.v[i].name)
+			*slot_of(t, old.v[i].key) = old.v[i];
+	}
+	free(old.v);
+	return 0;
+}
+
+static int count_text(struct bh_census_table *t, struct bh_str text)
+{
+	struct bh_key key = bh_key_of(text, SEED);
+	struct bh_census_row *row;
+
+	if ((t->n + 1) * 3 > t->cap * 2 && grow(t))
+		return -ENOMEM;
+	row = slot_of(t, key);
+	if (!row->name) {
+		row->name = strndup(text.p, text.n);
+		if (!row->name)
+			return -ENOMEM;
+		row->key = key;
+		t->n++;
+	}
+	row->count++;
+	return 0;
+}
+
+/* Each tag once, under what stands before its first colon. */
+static int count_tags(struct bh_census *s, struct bh_str packed)
+{
+	struct bh_str tag;
+	int rc = 0;
+
+	while (!rc && bh_tags_next(&packed, &tag)) {
+		size_t before = s->tags.n;
+		const char *colon = tag.n ? memchr(tag.p, ':', tag.n) : NULL;
+
+		rc = bh_valueset_add(&s->tags, tag, SEED);
+		if (!rc && s->tags.n > before)
+			rc = count_text(&s->tag_keys,
+			    (struct bh_str){tag.p, colon ? (size_t)(colon - tag.p) : tag.n});
+	}
+	return rc;
+}
+
+/* --- the most frequent metrics: a heap with the smallest on top ---------------------------------
+ */
+
+static void sink(struct bh_census_table *t, size_t i)
+{
+	for (;;) {
+		size_t small = i;
+
+		for (size_t c = 2 * i + 1; c <= 2 * i + 2 && c < t->n; c++) {
+			if (t->v[c].count < t->v[small].count)
+				small = c;
+		}
+		if (small == i)
+			return;
+		struct bh_census_row row = t->v[i];
+
+		t->v[i] = t->v[small];
+		t->v[small] = row;
+		i = small;
+	}
+}
+
+static char *joined(struct bh_str packed)
+{
+	struct bh_buf out = BH_BUF_INIT;
+	struct bh_str tag;
+	size_t n;
+
+	while (bh_tags_next(&packed, &tag)) {
+		if (out.len)
+			(void)bh_buf_u8(&out, ' ');
+		(void)bh_buf_append(&out, tag.p, tag.n);
+	}
+	(void)bh_buf_u8(&out, 0);
+	if (bh_buf_failed(&out)) {
+		bh_buf_release(&out);
+		return NULL;
+	}
+	return bh_buf_detach(&out, &n);
+}
+
+static int keep_metric(struct bh_census *s, const struct bh_context *ctx)
+{
+	struct bh_census_table *t = &s->metrics;
+	struct bh_census_row row = {.count = ctx->samples, .last_seen = ctx->last_seen};
+
+	if (t->n == s->limit && row.count <= t->v[0].count)
+		return 0;
+	if (!t->v) {
+		t->v = calloc(s->limit, sizeof(*t->v));
+		if (!t->v)
+			return -ENOMEM;
+		t->cap = s->limit;
+	}
+	row.name = strndup(ctx->id.name.p, ctx->id.name.n);
+	row.tags = joined(ctx->id.tags);
+	if (!row.name || !row.tags) {
+		release_row(&row);
+		return -ENOMEM;
+	}
+	if (t->n < s->limit) {
+		t->v[t->n++] = row;
+		/* Only a full list needs its smallest on top. */
+		for (size_t i = t->n == s->limit ? t->n / 2 + 1 : 0; i-- > 0;)
+			sink(t, i);
+		return 0;
+	}
+	release_row(&t->v[0]);
+	t->v[0] = row;
+	sink(t, 0);
+	return 0;
+}
+
+/* --- the end -----------------------------------------------------------------------------------
+ */
+
+static int by_count(const void *va, const void *vb)
+{
+	const struct bh_census_row *a = va, *b = vb;
+
+	if (!a->name || !b->name)
+		return (b->name != NULL) - (a->name != NULL);
+	if (a->count != b->count)
+		return a->count < b->count ? 1 : -1;
+	return strcmp(a->name, b->name);
+}
+
+static void finish(struct bh_census_table *t, size_t limit)
+{
+	if (!t->v)
+		return;
+	qsort(t->v, t->cap, sizeof(*t->v), by_count);
+	t->n = BH_MIN(t->n, limit);
+}
+
+static int count_context(struct bh_census *s, const struct bh_context *ctx)
+{
+	int rc;
+
+	s->seen++;
+	if (s->what == BH_QUERY_METRICS)
+		return keep_metric(s, ctx);
+	rc = count_text(&s->names, ctx->id.name);
+	return rc ? rc : count_tags(s, ctx->id.tags);
+}
+
+bool bh_census_step(struct bh_census *s, const struct bh_contexts *contexts, size_t budget)
+{
+	const struct bh_ctxmap *map = &contexts->by_identity;
+
+	for (; s->at <= map->mask && budget && !s->failed; s->at++, budget--) {
+		if (map->slots[s->at].ctx)
+			s->failed = count_context(s, map->slots[s->at].ctx);
+	}
+	if (s->at <= map->mask && !s->failed)
+		return false;
+	finish(&s->metrics, s->limit);
+	finish(&s->names, s->limit);
+	finish(&s->tag_keys, s->limit);
+	return true;
+}
