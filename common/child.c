@@ -202,7 +202,7 @@ static void leave(struct bh_child *c, int exit_code)
 	bh_loop_stop(&c->loop);
 }
 
-static void handle(struct bh_child *c, const struct bh_ctl_msg *m)
+static void handle(struct bh_child *c, const struct bh_ctl_msg *m, int *fd)
 {
 	switch (m->type) {
 	case BH_CTL_DRAIN:
@@ -226,6 +226,12 @@ static void handle(struct bh_child *c, const struct bh_ctl_msg *m)
 			c->ops->query(c->ctx, m->id, m->u.query.what, m->u.query.limit);
 		else
 			bh_child_row(c, m->id, BH_ROW_END, "", "nothing to ask for", 0, 0);
+		break;
+	case BH_CTL_CAPTURE:
+		if (c->ops->capture && *fd >= 0) {
+			c->ops->capture(c->ctx, *fd, m->u.capture_seconds);
+			*fd = -1;
+		}
 		break;
 	case BH_CTL_HELLO:
 	case BH_CTL_READY:
@@ -281,28 +287,58 @@ static void become_orphan(struct bh_child *c)
 		orphan_drain(c);
 }
 
+/* One message, and the descriptor that came with it or -1. */
+static ssize_t receive(int control, char *raw, size_t cap, int *fd)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control_data;
+	struct iovec iov = {raw, cap};
+	struct msghdr h = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control_data.room,
+	    .msg_controllen = sizeof(control_data.room)};
+	ssize_t n = recvmsg(control, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&h) : NULL;
+
+	*fd = -1;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(fd, CMSG_DATA(c), sizeof(int));
+	return n;
+}
+
+static void take_message(struct bh_child *c, const char *raw, size_t n, int *fd)
+{
+	struct bh_ctl_msg m;
+
+	if (bh_ctl_decode(raw, n, &m)) {
+		bh_error(&c->log, COMPONENT, "control message of %zu bytes does not decode", n);
+		leave(c, BH_EXIT_CONFIG);
+	} else if (m.generation == c->generation) {
+		handle(c, &m, fd);
+	}
+}
+
 static void on_control(struct bh_watch *w, unsigned events)
 {
 	struct bh_child *c = of_control(w);
 	char raw[BH_CTL_MSG_MAX + 1];
-	struct bh_ctl_msg m;
 	ssize_t n;
+	int fd;
 
 	(void)events;
-	n = recv(w->fd, raw, sizeof(raw), MSG_DONTWAIT);
+	n = receive(w->fd, raw, sizeof(raw), &fd);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
 		become_orphan(c);
 		return;
 	}
-	if (bh_ctl_decode(raw, (size_t)n, &m)) {
-		bh_error(&c->log, COMPONENT, "control message of %zd bytes does not decode", n);
-		leave(c, BH_EXIT_CONFIG);
-		return;
-	}
-	if (m.generation == c->generation)
-		handle(c, &m);
+	take_message(c, raw, (size_t)n, &fd);
+	if (fd >= 0)
+		(void)close(fd);
 }
 
 static void on_signal(struct bh_watch *w, unsigned events)

@@ -66,6 +66,8 @@ struct bh_child_ops {
 	/* QUERY: answer with bh_child_row(), now or later, the last row of kind BH_ROW_END. NULL:
 	 * this process has nothing to ask for. */
 	void (*query)(void *ctx, uint32_t id, enum bh_query_what what, uint32_t limit);
+	/* CAPTURE: takes fd. NULL: this process captures nothing. */
+	void (*capture)(void *ctx, int fd, uint32_t seconds);
 };
 
 struct bh_child {

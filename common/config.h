@@ -82,6 +82,7 @@ struct bh_config {
 	bool dogstatsd_require_listener;     /* false */
 	char *statsd_forward_host;           /* "" = off */
 	int64_t statsd_forward_port;         /* 0 = off */
+	char *dogstatsd_capture_path;        /* "" = run_path/dsd_capture */
 	bool dogstatsd_metrics_stats_enable; /* false */
 	bool dogstatsd_disable_verbose_logs; /* false */
 	struct bh_strlist dogstatsd_tags;

@@ -33,7 +33,7 @@ static void stats(void *ctx, struct bh_child *child)
 	    .listeners = d->listeners,
 	    .listeners_n = d->listeners_n,
 	    .streams = bh_dogstatsd_has_streams(d) ? &d->streams : NULL,
-	    .relay = &d->relay,
+	    .relay = &d->tap.relay,
 	    .ingest = &d->ingest,
 	    .sampler = &d->sampler,
 	    .outlet = &d->outlet,
@@ -100,12 +100,26 @@ static void query(void *ctx, uint32_t id, enum bh_query_what what, uint32_t limi
 	census_step(&d->census_timer);
 }
 
+static void capture_end(struct bh_timer *t)
+{
+	bh_capture_stop(&BH_CONTAINER(t, struct bh_dogstatsd, capture_timer)->tap.capture);
+}
+
+static void capture(void *ctx, int fd, uint32_t seconds)
+{
+	struct bh_dogstatsd *d = ctx;
+
+	bh_capture_start(&d->tap.capture, fd);
+	bh_timer_in(&d->child->loop, &d->capture_timer, seconds * BH_NS_PER_S, capture_end);
+}
+
 const struct bh_child_ops bh_dogstatsd_child_ops = {
     .drain = bh_dogstatsd_drain,
     .peer_state = peer_state,
     .stats = stats,
     .heartbeat = heartbeat,
     .query = query,
+    .capture = capture,
 };
 
 /* --- life ---------------------------------------------------------------------------------------
@@ -136,7 +150,7 @@ static int open_datagrams(struct bh_dogstatsd *d, const char *name, int fd)
 	bh_listener_init(
 	    l, fd, name, eol_required(&d->child->config, name), d->child->generation <= 1);
 	l->owner = d;
-	l->relay = &d->relay;
+	l->tap = &d->tap;
 	return bh_loop_add_fd(&d->child->loop, &l->watch, l->fd, BH_LOOP_READ, bh_receive_readable);
 }
 
@@ -149,7 +163,7 @@ static int open_streams(struct bh_dogstatsd *d, const char *name, int fd)
 	    .eol_required = eol_required(&d->child->config, name),
 	    .readable = bh_receive_stream,
 	    .owner = d,
-	    .relay = &d->relay,
+	    .tap = &d->tap,
 	};
 
 	return bh_streams_init(&d->streams, fd, &cfg);
@@ -162,7 +176,7 @@ static int open_inherited(struct bh_dogstatsd *d, struct bh_child_fd *inherited)
 	int fd = inherited->fd;
 
 	if (has_scheme(name, "forward")) {
-		d->relay.fd = fd;
+		d->tap.relay.fd = fd;
 		inherited->fd = -1;
 		return 0;
 	}
@@ -309,7 +323,8 @@ int bh_dogstatsd_new(struct bh_dogstatsd **out, struct bh_child *child, struct b
 	if (!d)
 		return bh_err_set(err, -ENOMEM, "dogstatsd");
 	d->child = child;
-	d->relay.fd = d->handover_fd = -1;
+	d->tap.relay.fd = d->handover_fd = -1;
+	bh_capture_init(&d->tap.capture, child->loop.clock, &child->log);
 	d->clock = child->loop.clock;
 	bh_rng_init(&d->rng);
 	find_handover(d);
@@ -339,6 +354,8 @@ void bh_dogstatsd_free(struct bh_dogstatsd *d)
 	bh_timer_cancel(&d->step_timer);
 	bh_timer_cancel(&d->late_timer);
 	bh_timer_cancel(&d->census_timer);
+	bh_timer_cancel(&d->capture_timer);
+	bh_capture_stop(&d->tap.capture);
 	bh_census_release(&d->census);
 	bh_timer_cancel(&d->drain_timer);
 	bh_timer_cancel(&d->deadline_timer);
@@ -348,8 +365,8 @@ void bh_dogstatsd_free(struct bh_dogstatsd *d)
 	}
 	free(d->listeners);
 	bh_streams_release(&d->streams);
-	if (d->relay.fd >= 0)
-		(void)close(d->relay.fd);
+	if (d->tap.relay.fd >= 0)
+		(void)close(d->tap.relay.fd);
 	if (d->handover_fd >= 0)
 		(void)close(d->handover_fd);
 	bh_handover_close(&d->handover);

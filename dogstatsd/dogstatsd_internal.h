@@ -35,12 +35,12 @@ struct bh_dogstatsd {
 	struct bh_listener *listeners;
 	size_t listeners_n;
 	struct bh_streams streams; /* zero without a stream socket */
-	struct bh_relay relay;
+	struct bh_tap tap;
 	struct bh_timer flush_timer, step_timer, late_timer, drain_timer, deadline_timer;
 	int64_t next_flush_ns, last_late_ns, read_until_ns;
 	struct bh_census census;
 	uint32_t census_id; /* of the question under way; 0 = none */
-	struct bh_timer census_timer;
+	struct bh_timer census_timer, capture_timer;
 	enum bh_dogstatsd_stage stage;
 	enum bh_drain_mode mode;     /* of the drain */
 	int handover_fd;             /* where open buckets go; -1 = nowhere */

@@ -168,8 +168,8 @@ int bh_listener_read(struct bh_listener *l, struct bh_batch *b, struct bh_ingest
 		l->datagrams++;
 		l->bytes += m->msg_len;
 		l->truncated += cut;
-		if (l->relay)
-			bh_relay_send(l->relay, datagram);
+		if (l->tap)
+			bh_tap_packet(l->tap, datagram);
 		bh_ingest_datagram(
 		    in, datagram, cut ? flags | BH_DATAGRAM_CUT : flags, now, &l->ledger, bad);
 		read_control(l, &m->msg_hdr);

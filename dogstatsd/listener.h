@@ -15,7 +15,7 @@
 #include "common/ledger.h"
 #include "common/loop.h"
 #include "dogstatsd/ingest.h"
-#include "dogstatsd/relay.h"
+#include "dogstatsd/tap.h"
 
 /* Receive buffers, shared by the listeners of a process. Owns its memory; pages are touched only as
  * far as batches fill. */
@@ -37,9 +37,9 @@ struct bh_listener {
 	const char *name;      /* "udp:…", "uds:…"; borrowed */
 	bool is_unix;
 	bool eol_required;
-	bool ended;             /* the supervisor shut the socket down and the queue is empty */
-	void *owner;            /* for the watch's callback */
-	struct bh_relay *relay; /* borrowed; NULL = none */
+	bool ended;         /* the supervisor shut the socket down and the queue is empty */
+	void *owner;        /* for the watch's callback */
+	struct bh_tap *tap; /* borrowed; NULL = none */
 	struct bh_ledger ledger;
 	uint64_t datagrams, bytes, read_errors, truncated, kernel_drops;
 	uint32_t drops_seen; /* the socket's own counter, which wraps */

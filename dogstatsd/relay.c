@@ -4,7 +4,7 @@
 
 void bh_relay_send(struct bh_relay *r, struct bh_str packet)
 {
-	if (r->fd < 0 || packet.n == 0)
+	if (packet.n == 0)
 		return;
 	if (send(r->fd, packet.p, packet.n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)packet.n)
 		r->sent++;

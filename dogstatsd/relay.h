@@ -14,6 +14,7 @@ struct bh_relay {
 	uint64_t sent, failed;
 };
 
+/* fd is not -1. */
 void bh_relay_send(struct bh_relay *r, struct bh_str packet);
 
 #endif

@@ -177,8 +177,8 @@ static size_t take_frames(struct bh_streams *s, const char *p, size_t n, struct 
 		if (n - at - HEAD < len)
 			break;
 		s->frames++;
-		if (s->cfg.relay)
-			bh_relay_send(s->cfg.relay, frame);
+		if (s->cfg.tap)
+			bh_tap_packet(s->cfg.tap, frame);
 		bh_ingest_datagram(in, frame, flags, now, &s->ledger, bad);
 		at += HEAD + len;
 	}

@@ -18,7 +18,7 @@
 #include "common/ledger.h"
 #include "common/loop.h"
 #include "dogstatsd/ingest.h"
-#include "dogstatsd/relay.h"
+#include "dogstatsd/tap.h"
 
 #define BH_STREAMS_MAX 1024
 
@@ -40,7 +40,7 @@ struct bh_streams_config {
 	/* A connection is readable: the owner calls bh_stream_read(). */
 	void (*readable)(void *owner, struct bh_stream *c);
 	void *owner;
-	struct bh_relay *relay; /* borrowed; NULL = none */
+	struct bh_tap *tap; /* borrowed; NULL = none */
 };
 
 struct bh_streams {

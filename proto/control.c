@@ -69,6 +69,8 @@ static int put_part(struct bh_buf *out, const struct bh_ctl_msg *m)
 		(void)put_text(out, m->u.row.text, BH_CTL_TEXT_MAX);
 		(void)bh_buf_u64(out, m->u.row.count);
 		return bh_buf_u64(out, (uint64_t)m->u.row.at);
+	case BH_CTL_CAPTURE:
+		return bh_buf_u32(out, m->u.capture_seconds);
 	case BH_CTL_QUERY:
 		(void)bh_buf_u8(out, (uint8_t)m->u.query.what);
 		return bh_buf_u32(out, m->u.query.limit);
@@ -229,6 +231,9 @@ static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 		return get_stat(c, &m->u.stat);
 	case BH_CTL_QUERY_ROW:
 		return get_row(c, &m->u.row);
+	case BH_CTL_CAPTURE:
+		m->u.capture_seconds = bh_cur_u32(c);
+		return 0;
 	case BH_CTL_QUERY:
 		kind = bh_cur_u8(c);
 		m->u.query.what = (enum bh_query_what)kind;

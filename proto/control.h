@@ -36,6 +36,7 @@ enum bh_ctl_type {
 	BH_CTL_PEER_STATE = 34,
 	BH_CTL_STATS = 35,
 	BH_CTL_QUERY = 36,
+	BH_CTL_CAPTURE = 37, /* a descriptor comes with it */
 };
 
 /* QUERY: what dogstatsd is to count. */
@@ -135,8 +136,9 @@ struct bh_ctl_msg {
 			enum bh_query_what what;
 			uint32_t limit; /* rows of a kind */
 		} query;
-		struct bh_query_row row; /* QUERY_ROW */
-	} u;                             /* READY, EXIT, STATS have no content */
+		struct bh_query_row row;  /* QUERY_ROW */
+		uint32_t capture_seconds; /* CAPTURE */
+	} u;                              /* READY, EXIT, STATS have no content */
 };
 
 /* Clears out and writes one message. BH_E_LIMIT when it would not fit BH_CTL_MSG_MAX. */

@@ -17,6 +17,7 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_RESTART] = "restart",
 	    [BH_VERB_DOGSTATSD_STATS] = "dogstatsd-stats",
 	    [BH_VERB_CONTEXTS] = "contexts",
+	    [BH_VERB_CAPTURE] = "dogstatsd-capture",
 	};
 
 	return names[verb];
@@ -100,43 +101,57 @@ static int parse_names(struct bh_str names, unsigned *roles)
 	return rc;
 }
 
-static bool takes_names(enum bh_verb verb)
+static int parse_seconds(struct bh_str text, uint32_t *seconds)
 {
-	return verb == BH_VERB_START || verb == BH_VERB_STOP || verb == BH_VERB_RESTART;
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] < '0' || text.p[i] > '9' || *seconds > BH_CAPTURE_SECONDS_MAX)
+			return BH_E_FORMAT;
+		*seconds = *seconds * 10 + (uint32_t)(text.p[i] - '0');
+	}
+	return *seconds >= 1 && *seconds <= BH_CAPTURE_SECONDS_MAX ? 0 : BH_E_FORMAT;
+}
+
+/* The member a verb wants beside itself; NULL = none. */
+static const char *member_of(enum bh_verb verb)
+{
+	if (verb == BH_VERB_START || verb == BH_VERB_STOP || verb == BH_VERB_RESTART)
+		return "names";
+	return verb == BH_VERB_CAPTURE ? "seconds" : NULL;
 }
 
 /* "key":"value" */
-static bool take_member(struct bh_str *s, struct bh_str key, struct bh_str *value)
+static bool take_member(struct bh_str *s, struct bh_str *key, struct bh_str *value)
 {
-	struct bh_str found;
-
-	return take_string(s, &found) && bh_str_eq(found, key) && take_char(s, ':') &&
-	       take_string(s, value);
+	return take_string(s, key) && take_char(s, ':') && take_string(s, value);
 }
 
 int bh_ctl_request_parse(struct bh_str line, struct bh_ctl_request *r)
 {
-	struct bh_str verb, names = {"", 0};
-	bool named = false;
+	struct bh_str key, verb, value = {"", 0};
+	const char *wanted;
+	bool more;
 	int rc;
 
 	*r = (struct bh_ctl_request){.roles = 0};
-	if (!take_char(&line, '{') || !take_member(&line, BH_STR_LIT("verb"), &verb))
+	if (!take_char(&line, '{') || !take_member(&line, &key, &verb) ||
+	    !bh_str_eq(key, BH_STR_LIT("verb")))
 		return BH_E_FORMAT;
-	if (take_char(&line, ',')) {
-		named = true;
-		if (!take_member(&line, BH_STR_LIT("names"), &names))
-			return BH_E_FORMAT;
-	}
+	more = take_char(&line, ',');
+	if (more && !take_member(&line, &key, &value))
+		return BH_E_FORMAT;
 	if (!take_char(&line, '}'))
 		return BH_E_FORMAT;
 	skip_space(&line);
 	if (line.n)
 		return BH_E_FORMAT;
 	rc = parse_verb(verb, &r->verb);
-	if (!rc)
-		rc = parse_names(names, &r->roles);
 	if (rc)
-		return rc;
-	return named == takes_names(r->verb) && named == (r->roles != 0) ? 0 : BH_E_FORMAT;
+		return more ? BH_E_FORMAT : rc;
+	wanted = member_of(r->verb);
+	if (more != (wanted != NULL) || (wanted && !bh_str_eq(key, bh_str_from(wanted))))
+		return BH_E_FORMAT;
+	if (r->verb == BH_VERB_CAPTURE)
+		return parse_seconds(value, &r->seconds);
+	rc = parse_names(value, &r->roles);
+	return rc ? rc : wanted && !r->roles ? BH_E_FORMAT : 0;
 }

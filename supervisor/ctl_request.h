@@ -1,7 +1,7 @@
 /*
  * One request on the control socket: a line with a flat JSON object of strings, {"verb":"status"}
- * or {"verb":"restart","names":"dogstatsd logs"}. Strict: no other types, no nesting, no escapes
- * (no verb needs one), no unknown or repeated key.
+ * {"verb":"restart","names":"dogstatsd logs"} or {"verb":"dogstatsd-capture","seconds":"60"}.
+ * Strict: no other types, no nesting, no escapes (no verb needs one), no unknown or repeated key.
  */
 #ifndef BH_SUPERVISOR_CTL_REQUEST_H
 #define BH_SUPERVISOR_CTL_REQUEST_H
@@ -9,6 +9,7 @@
 #include "common/attrs.h"
 #include "common/config.h"
 #include "common/str.h"
+#include "supervisor/capture.h"
 
 enum bh_verb {
 	BH_VERB_STATUS,
@@ -21,12 +22,14 @@ enum bh_verb {
 	BH_VERB_RESTART,
 	BH_VERB_DOGSTATSD_STATS,
 	BH_VERB_CONTEXTS,
+	BH_VERB_CAPTURE, /* with seconds */
 	BH_VERB__N,
 };
 
 struct bh_ctl_request {
 	enum bh_verb verb;
-	unsigned roles; /* 1 << enum bh_role, of the names; 0 where the verb takes none */
+	unsigned roles;   /* 1 << enum bh_role, of the names; 0 where the verb takes none */
+	uint32_t seconds; /* 0 where the verb takes none */
 };
 
 const char *bh_verb_name(enum bh_verb verb);

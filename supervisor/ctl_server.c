@@ -93,6 +93,7 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 	c->asked = true;
 	c->verb = request.verb;
 	c->roles = request.roles;
+	c->seconds = request.seconds;
 	/* Nothing more is read; a client that leaves while it waits is seen as a hang-up. */
 	(void)bh_loop_mod_fd(&c->watch, 0);
 	bh_timer_cancel(&c->timer);
@@ -106,11 +107,11 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 	}
 	if (rc) {
 		bh_ctl_answer_error(c,
-		    "the request is not {\"verb\":\"NAME\"} on one line, with \"names\" where the "
-		    "verb takes some");
+		    "the request is not {\"verb\":\"NAME\"} on one line, with \"names\" or "
+		    "\"seconds\" (1 to 86400) where the verb takes them");
 		return;
 	}
-	if (c->verb == BH_VERB_DRAIN || c->verb == BH_VERB_SHUTDOWN || c->roles)
+	if (c->verb == BH_VERB_DRAIN || c->verb == BH_VERB_SHUTDOWN || c->roles || c->seconds)
 		bh_info(c->server->log, COMPONENT, "%s asked by uid=%u pid=%d",
 		    bh_verb_name(c->verb), (unsigned)c->uid, (int)c->pid);
 	c->server->handle(c->server->ctx, c);

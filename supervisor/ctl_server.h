@@ -35,6 +35,7 @@ struct bh_ctl_conn {
 	bool answered;
 	enum bh_verb verb;
 	unsigned roles;                  /* of a request with names */
+	uint32_t seconds;                /* of a request with seconds */
 	unsigned was_so;                 /* of these, those that were as wished before */
 	uint32_t generation[BH_ROLE__N]; /* of these, at the time of the request */
 	uid_t uid;

@@ -68,6 +68,39 @@ static void send_msg(struct bh_kid *k, struct bh_ctl_msg *m)
 	bh_buf_release(&out);
 }
 
+/* The same with a descriptor, which stays the caller's. false when it was not sent. */
+static bool send_with_fd(struct bh_kid *k, struct bh_ctl_msg *m, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct bh_buf out = BH_BUF_INIT;
+	struct cmsghdr *c;
+	struct iovec iov;
+	struct msghdr h = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control.room,
+	    .msg_controllen = sizeof(control.room)};
+	bool sent;
+
+	memset(&control, 0, sizeof(control));
+	m->generation = k->life.generation;
+	if (bh_ctl_encode(m, &out)) {
+		bh_buf_release(&out);
+		return false;
+	}
+	iov = (struct iovec){out.data, out.len};
+	c = CMSG_FIRSTHDR(&h);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	sent = sendmsg(k->control.fd, &h, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)out.len;
+	bh_buf_release(&out);
+	return sent;
+}
+
 static void send_plain(struct bh_kid *k, enum bh_ctl_type type)
 {
 	struct bh_ctl_msg m = {.type = type};
@@ -249,6 +282,7 @@ static unsigned allowed_in(enum bh_ctl_type type)
 	case BH_CTL_PEER_STATE:
 	case BH_CTL_STATS:
 	case BH_CTL_QUERY:
+	case BH_CTL_CAPTURE:
 		break;
 	}
 	return 0;
@@ -305,6 +339,7 @@ static void take(struct bh_kid *k, const struct bh_ctl_msg *m)
 	case BH_CTL_PEER_STATE:
 	case BH_CTL_STATS:
 	case BH_CTL_QUERY:
+	case BH_CTL_CAPTURE:
 		break;
 	}
 }
@@ -430,4 +465,14 @@ bool bh_kid_query(struct bh_kid *k, uint32_t id, enum bh_query_what what, uint32
 	m.u.query.limit = limit;
 	send_msg(k, &m);
 	return true;
+}
+
+bool bh_kid_capture(struct bh_kid *k, int fd, uint32_t seconds)
+{
+	struct bh_ctl_msg m = {.type = BH_CTL_CAPTURE};
+
+	if (k->life.state != BH_LIFE_RUNNING || k->control.fd < 0)
+		return false;
+	m.u.capture_seconds = seconds;
+	return send_with_fd(k, &m, fd);
 }

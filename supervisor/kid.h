@@ -94,4 +94,7 @@ void bh_kid_peer_state(struct bh_kid *k, enum bh_role peer, bool running);
 /* QUERY with this id (not 0). false when it does not run. */
 bool bh_kid_query(struct bh_kid *k, uint32_t id, enum bh_query_what what, uint32_t limit);
 
+/* CAPTURE into fd, which stays the caller's. false when it does not run. */
+bool bh_kid_capture(struct bh_kid *k, int fd, uint32_t seconds);
+
 #endif

@@ -2,10 +2,12 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/child.h"
 #include "common/jsonw.h"
 #include "common/version.h"
+#include "supervisor/capture.h"
 #include "supervisor/file_write.h"
 #include "supervisor/status_view.h"
 
@@ -285,6 +287,34 @@ static void answer_version(struct bh_ctl_conn *c)
 	bh_buf_release(&json);
 }
 
+static void start_capture(struct bh_supervisor *s, struct bh_ctl_conn *c)
+{
+	int64_t wall_s = bh_wall_ns(s->loop.clock) / BH_NS_PER_S;
+	struct bh_buf path = BH_BUF_INIT, json = BH_BUF_INIT;
+	struct bh_err err = BH_ERR_INIT;
+	struct bh_jsonw w;
+	int fd = bh_capture_create(&s->cfg, wall_s, &path, &err);
+
+	if (fd < 0) {
+		bh_ctl_answer_error(c, err.text);
+	} else if (!bh_kid_capture(&s->kids[BH_ROLE_DOGSTATSD], fd, c->seconds)) {
+		(void)unlink(path.data);
+		bh_ctl_answer_error(c, "dogstatsd does not run");
+	} else {
+		bh_jsonw_init(&w, &json);
+		bh_jsonw_object(&w, NULL);
+		bh_jsonw_u64(&w, "schema", 1);
+		bh_jsonw_bytes(&w, "path", path.data, path.len);
+		bh_jsonw_u64(&w, "seconds", c->seconds);
+		bh_jsonw_object_end(&w);
+		bh_ctl_answer(c, bh_buf_view(&json));
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	bh_buf_release(&path);
+	bh_buf_release(&json);
+}
+
 void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 {
 	struct bh_supervisor *s = ctx;
@@ -313,6 +343,9 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 	case BH_VERB_DOGSTATSD_STATS:
 	case BH_VERB_CONTEXTS:
 		bh_query_take(s, conn);
+		break;
+	case BH_VERB_CAPTURE:
+		start_capture(s, conn);
 		break;
 	case BH_VERB__N:
 		break;

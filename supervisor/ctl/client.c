@@ -61,8 +61,8 @@ static int read_answer(int fd, int64_t end_ms, struct bh_buf *out, struct bh_err
 	}
 }
 
-int bh_ctl_ask(const char *socket_path, const char *verb, const char *names, int timeout_ms,
-    struct bh_buf *out, struct bh_err *err)
+int bh_ctl_ask(const char *socket_path, const char *verb, const char *member, const char *value,
+    int timeout_ms, struct bh_buf *out, struct bh_err *err)
 {
 	int64_t end_ms = bh_mono_ms(&bh_clock_system) + timeout_ms;
 	struct bh_buf request = BH_BUF_INIT;
@@ -72,8 +72,8 @@ int bh_ctl_ask(const char *socket_path, const char *verb, const char *names, int
 	if (fd < 0)
 		return fd;
 	rc = bh_buf_printf(&request, "{\"verb\":\"%s\"", verb);
-	if (!rc && names)
-		rc = bh_buf_printf(&request, ",\"names\":\"%s\"", names);
+	if (!rc && member)
+		rc = bh_buf_printf(&request, ",\"%s\":\"%s\"", member, value);
 	if (!rc)
 		rc = bh_buf_str(&request, "}\n");
 	if (rc)

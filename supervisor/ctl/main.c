@@ -10,6 +10,7 @@
 #include "common/jsonw.h"
 #include "common/version.h"
 #include "supervisor/ctl/client.h"
+#include "supervisor/ctl/replay.h"
 #include "supervisor/ctl/view.h"
 #include "supervisor/ctl/view_json.h"
 
@@ -34,6 +35,8 @@ static const char usage[] =
     "              one or more of dogstatsd, logs, forwarder, or all; a stop drains first\n"
     "  dogstatsd-stats  the most frequent metrics: count, last seen, tags\n"
     "  top contexts     the names with the most contexts, the tag keys with the most values\n"
+    "  dogstatsd-capture [SECONDS]   every packet to a file, for 60 seconds; prints its path\n"
+    "  dogstatsd-replay FILE         a capture's packets to dogstatsd_socket, spaced as they came\n"
     "  drain       ordered drain; the supervisor stays, its children are stopped\n"
     "  shutdown    ordered drain, then the end; prints the report\n"
     "  version     versions of this program and of the supervisor that runs\n"
@@ -54,7 +57,8 @@ struct options {
 
 struct verb {
 	const char *name;
-	bool drains, named;
+	bool drains;
+	const char *member; /* what it takes beside itself; NULL = nothing */
 	void (*view)(const json_t *answer, struct bh_buf *out);
 	int (*verdict)(const json_t *answer);
 };
@@ -106,18 +110,18 @@ static int answered_verdict(const json_t *answer)
 }
 
 static const struct verb top_contexts = {
-    "contexts", false, false, bh_view_contexts, answered_verdict};
+    "contexts", false, NULL, bh_view_contexts, answered_verdict};
 
 static const struct verb verbs[] = {
-    {"status", false, false, bh_view_status, status_verdict},
-    {"ledger", false, false, bh_view_ledger, ledger_verdict},
-    {"drain", true, false, bh_view_report, report_verdict},
-    {"shutdown", true, false, bh_view_report, report_verdict},
-    {"version", false, false, version_view, version_verdict},
-    {"start", false, true, bh_view_results, results_verdict},
-    {"stop", true, true, bh_view_results, results_verdict},
-    {"restart", true, true, bh_view_results, results_verdict},
-    {"dogstatsd-stats", false, false, bh_view_metrics, answered_verdict},
+    {"status", false, NULL, bh_view_status, status_verdict},
+    {"ledger", false, NULL, bh_view_ledger, ledger_verdict},
+    {"drain", true, NULL, bh_view_report, report_verdict},
+    {"shutdown", true, NULL, bh_view_report, report_verdict},
+    {"version", false, NULL, version_view, version_verdict},
+    {"start", false, "names", bh_view_results, results_verdict},
+    {"stop", true, "names", bh_view_results, results_verdict},
+    {"restart", true, "names", bh_view_results, results_verdict},
+    {"dogstatsd-stats", false, NULL, bh_view_metrics, answered_verdict},
 };
 
 static int wrong(const char *what, const char *word)
@@ -225,7 +229,8 @@ static int ask(const struct options *o, const struct verb *v, const char *names)
 	if (rc)
 		(void)bh_err_set(&err, rc, "path of the socket");
 	else
-		rc = bh_ctl_ask(path.data, v->name, names, timeout_ms(o, v, &cfg), &answer, &err);
+		rc = bh_ctl_ask(path.data, v->name, names ? v->member : NULL, names,
+		    timeout_ms(o, v, &cfg), &answer, &err);
 	code = rc ? cannot_ask(o, v, rc, err.text) : show(o, v, &answer);
 	bh_buf_release(&path);
 	bh_buf_release(&answer);
@@ -287,13 +292,52 @@ static int run_verb(const struct options *o, const struct verb *v, char **words)
 {
 	char names[256];
 
-	if (!v->named)
+	if (!v->member)
 		return *words ? wrong("unexpected argument", *words) : ask(o, v, NULL);
 	if (!*words)
 		return wrong("needs the name of a process, or all", v->name);
 	if (!join_names(words, names, sizeof(names)))
 		return wrong("no such process: dogstatsd, logs, forwarder or all", v->name);
 	return ask(o, v, names);
+}
+
+static void capture_view(const json_t *answer, struct bh_buf *out)
+{
+	bh_buf_printf(out, "%s\n", bh_json_text(answer, "path"));
+}
+
+static int capture(const struct options *o, char **words)
+{
+	static const struct verb v = {
+	    "dogstatsd-capture", false, "seconds", capture_view, answered_verdict};
+	static char minute[] = "60";
+
+	if (words[0] && words[1])
+		return wrong("unexpected argument", words[1]);
+	if (words[0] && (!*words[0] || strspn(words[0], "0123456789") != strlen(words[0])))
+		return wrong("a number of seconds is wanted", words[0]);
+	return ask(o, &v, words[0] ? words[0] : minute);
+}
+
+static int replay(const struct options *o, char **words)
+{
+	struct bh_findings findings = {0};
+	struct bh_err err = BH_ERR_INIT;
+	struct bh_config cfg;
+	uint64_t packets;
+	int rc;
+
+	if (!words[0] || words[1])
+		return wrong("needs one file", "dogstatsd-replay");
+	(void)!bh_config_load(&cfg, o->config, environ, &findings);
+	rc = bh_replay(words[0], cfg.dogstatsd_socket, &packets, &err);
+	bh_findings_release(&findings);
+	bh_config_release(&cfg);
+	if (rc)
+		return fail(o, err.text, EXIT_WRONG);
+	(void)printf(o->json ? "{\"schema\":1,\"packets\":%llu}\n" : "%llu packets\n",
+	    (unsigned long long)packets);
+	return EXIT_DONE;
 }
 
 static int top(const struct options *o, char **words)
@@ -329,6 +373,10 @@ int main(int argc, char **argv)
 		(void)fputs(usage, stdout);
 		return EXIT_DONE;
 	}
+	if (strcmp(argv[optind], "dogstatsd-capture") == 0)
+		return capture(&o, argv + optind + 1);
+	if (strcmp(argv[optind], "dogstatsd-replay") == 0)
+		return replay(&o, argv + optind + 1);
 	if (strcmp(argv[optind], "top") == 0)
 		return top(&o, argv + optind + 1);
 	for (size_t i = 0; i < BH_ARRAY_LEN(verbs); i++) {

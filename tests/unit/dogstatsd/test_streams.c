@@ -16,7 +16,7 @@
 static struct fixture f;
 static struct bh_loop loop;
 static struct bh_streams streams;
-static struct bh_relay relay;
+static struct bh_tap tap;
 static struct bh_stream_result last;
 static char dir[] = "/tmp/bh-streams-XXXXXX", path[64];
 
@@ -42,13 +42,14 @@ static void setup(void)
 	    .name = "uds-stream:x",
 	    .frame_max = FRAME_MAX,
 	    .readable = readable,
-	    .relay = &relay};
+	    .tap = &tap};
 	struct sockaddr_un sun;
 	int fd;
 
 	fixture_defaults(&f);
 	fixture_open(&f);
-	relay.fd = -1;
+	tap.relay.fd = -1;
+	bh_capture_init(&tap.capture, &bh_clock_system, NULL);
 	cr_assert_not_null(mkdtemp(dir));
 	(void)snprintf(path, sizeof(path), "%s/s", dir);
 	sun = address();
@@ -256,15 +257,15 @@ Test(streams, frames_are_sent_on)
 	int pair[2], fd = dial();
 
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
-	relay.fd = pair[0];
+	tap.relay.fd = pair[0];
 	put_frame(fd, "a:1|c\nbad");
 	settle();
 	cr_expect_eq(recv(pair[1], got, sizeof(got), MSG_DONTWAIT), 9);
-	cr_expect_eq(relay.sent, 1);
+	cr_expect_eq(tap.relay.sent, 1);
 	(void)close(pair[1]);
 	put_frame(fd, "a:1|c");
 	settle();
-	cr_expect_eq(relay.failed, 1, "what is not taken is counted, and nothing else happens");
+	cr_expect_eq(tap.relay.failed, 1, "what is not taken is counted, and nothing else happens");
 	cr_expect_eq(streams.ledger.delivered, 2);
 	(void)close(pair[0]);
 	(void)close(fd);
