@@ -73,21 +73,37 @@ PB_OBJ     = $(B)/obj/gen/agent_payload.pb-c.o
 all: $(EXES)
 
 # --- rules ------------------------------------------------------------------------------------
+# One short line a step; V=1 shows the commands.
+ifeq ($(V),1)
+say =
+Q   =
+else
+say = @printf '  %-5s %s\n' '$(1)' '$(2)'
+Q   = @
+endif
+
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -MMD -MP -c $< -o $@
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(ALLCFLAGS) -MMD -MP -c $< -o $@
 
 $(PB_C): proto/agent_payload.proto
 	@mkdir -p $(@D)
-	protoc-c --c_out=$(B)/gen $<
+	$(call say,GEN,$@)
+	$(Q)protoc-c --c_out=$(B)/gen $<
 
 $(PB_OBJ): $(PB_C)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -std=gnu17 $(HARDEN) $(OPT) $(CFLAGS) -w -c $< -o $@
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu17 $(HARDEN) $(OPT) $(CFLAGS) -w -c $< -o $@
 
 $(COMMON_LIB): $(COMMON_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)ar rcs $@ $^
+
+# Tests that bring an allocator of their own do not go with a sanitizer's.
+unsanitized = $(if $(filter 1,$(SANITIZE)),tests/unit/dogstatsd/test_steady_state.c)
 
 define ROLE_RULES
 src_$(1)  = $$(wildcard $$(dir_$(1))/*.c)
@@ -95,15 +111,18 @@ lobj_$(1) = $$(patsubst %.c,$(B)/obj/%.o,$$(filter-out $$(dir_$(1))/main.c,$$(sr
 lib_$(1)  = $(B)/lib$(1).a
 $$(lib_$(1)): $$(lobj_$(1))
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$$(call say,AR,$$@)
+	$$(Q)ar rcs $$@ $$^
 $$(exe_$(1)): $(B)/obj/$$(dir_$(1))/main.o $$(lib_$(1)) $(COMMON_LIB) $$(extra_$(1))
 	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS) -o $$@ $$^ $$(call pc_libs,$$(pkg_$(1))) -lm -lpthread
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(call pc_libs,$$(pkg_$(1))) -lm -lpthread
 utest_$(1) = $(B)/tests/unit-$(1)
-usrc_$(1)  = $$(wildcard tests/unit/$(1)/*.c)
+usrc_$(1)  = $$(filter-out $$(unsanitized),$$(wildcard tests/unit/$(1)/*.c))
 $$(utest_$(1)): $$(patsubst %.c,$(B)/obj/%.o,$$(usrc_$(1))) $$(lib_$(1)) $(COMMON_LIB) $$(PB_OBJ)
 	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS) -o $$@ $$^ $$(call pc_libs,$(PKGS_LINK)) -lcriterion -lm -lpthread
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(call pc_libs,$(PKGS_LINK)) -lcriterion -lm -lpthread
 endef
 extra_intake = $(PB_OBJ)
 $(foreach r,$(ROLES),$(eval $(call ROLE_RULES,$(r))))
@@ -115,7 +134,8 @@ utest_common = $(B)/tests/unit-common
 usrc_common  = $(wildcard tests/unit/common/*.c)
 $(utest_common): $(patsubst %.c,$(B)/obj/%.o,$(usrc_common)) $(COMMON_LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,$(PKGS_LINK)) -lcriterion -lm -lpthread
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,$(PKGS_LINK)) -lcriterion -lm -lpthread
 
 UNIT_TESTS = $(foreach r,common $(ROLES),$(if $(wildcard tests/unit/$(r)/*.c),$(utest_$(r))))
 
@@ -123,7 +143,8 @@ UNIT_TESTS = $(foreach r,common $(ROLES),$(if $(wildcard tests/unit/$(r)/*.c),$(
 LINKPEER     = $(B)/tests/linkpeer
 $(LINKPEER): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/linkpeer/*.c)) $(lib_forwarder) $(COMMON_LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,nng libzstd zlib) -lm -lpthread
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,nng libzstd zlib) -lm -lpthread
 
 unit-tests: $(UNIT_TESTS) $(LINKPEER)
 
@@ -163,7 +184,8 @@ FUZZ_OPT      = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address
                 -fno-sanitize-recover=all
 
 $(B)/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(lib_dogstatsd) $(lib_logs-agent) $(COMMON_LIB)
-	$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(call pc_libs,nng libzstd zlib yaml-0.1 jansson libpcre2-8) -lm
+	$(call say,LD,$@)
+	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(call pc_libs,nng libzstd zlib yaml-0.1 jansson libpcre2-8) -lm
 
 fuzzers: $(FUZZERS)
 
@@ -178,7 +200,8 @@ $(B)/bench/dogstatsd-send: $(B)/obj/tests/bench/dogstatsd_send.o $(B)/obj/tests/
 $(B)/bench/dogstatsd-floor: $(B)/obj/tests/bench/dogstatsd_floor.o $(COMMON_LIB)
 $(BENCH_EXES):
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lm
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lm
 
 bench: setup
 	@$(MAKE) --no-print-directory all $(BENCH_EXES)

@@ -3,9 +3,10 @@
  * and prints one JSON line: what was sent, how long it took, and how long the receiver made it
  * wait: the longest send, and that of every thousandth.
  *
- *   dogstatsd-send TARGET LOAD CONTEXTS MEGABYTES SEED [SECONDS]
+ *   dogstatsd-send TARGET LOAD CONTEXTS MEGABYTES SEED [SECONDS [RATE]]
  *
- * With SECONDS the same datagrams are sent over and over until they have passed.
+ * With SECONDS the same datagrams are sent over and over until they have passed; with RATE at so
+ * many MiB a second.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -88,7 +90,19 @@ static int send_one(const struct target *t, size_t i, char *p, uint32_t n)
 struct sent {
 	uint64_t datagrams, bytes, lines, counter_sum;
 	uint32_t *waits; /* sends that took so many microseconds */
+	int64_t begin_ns, end_ns;
+	double rate; /* bytes a second; 0 = as fast as it goes */
 };
+
+/* Keeps to the rate: waits as long as what was sent is ahead of it. */
+static void pace(const struct sent *sent, uint64_t bytes)
+{
+	int64_t at = sent->begin_ns + (int64_t)((double)bytes / sent->rate * 1e9);
+	struct timespec t = {at / BH_NS_PER_S, at % BH_NS_PER_S};
+
+	if (at > bh_mono_ns(&bh_clock_system) + BH_NS_PER_MS)
+		(void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
 
 static int send_all(const struct target *t, const struct bh_load *load, struct sent *sent)
 {
@@ -104,6 +118,12 @@ static int send_all(const struct target *t, const struct bh_load *load, struct s
 		}
 		now = bh_mono_ns(&bh_clock_system);
 		sent->waits[BH_MIN((now - before) / 1000, WAITS_US - 1)]++;
+		if (sent->rate > 0) {
+			pace(sent, sent->bytes + load->offsets[i + 1]);
+			now = bh_mono_ns(&bh_clock_system);
+			if (now >= sent->end_ns)
+				return 0;
+		}
 		before = now;
 	}
 	sent->datagrams += load->n;
@@ -135,19 +155,22 @@ int main(int argc, char **argv)
 
 	if (!sent.waits)
 		return 1;
-	if (argc < 6 || argc > 7 ||
+	if (argc < 6 || argc > 8 ||
 	    bh_load_make(&load, argv[2], (unsigned)strtoul(argv[3], NULL, 10),
 		(unsigned)strtoul(argv[4], NULL, 10), strtoull(argv[5], NULL, 10))) {
-		(void)fprintf(stderr,
-		    "usage: dogstatsd-send TARGET statsd|seed CONTEXTS MIB SEED [SECONDS]\n");
+		(void)fprintf(stderr, "usage: dogstatsd-send TARGET statsd|seed CONTEXTS MIB SEED "
+				      "[SECONDS [RATE]]\n");
 		return 2;
 	}
 	if (dial(&target, argv[1])) {
 		(void)fprintf(stderr, "connect %s: %s\n", argv[1], strerror(errno));
 		return 1;
 	}
-	least = argc == 7 ? strtoll(argv[6], NULL, 10) * BH_NS_PER_S : 0;
+	least = argc >= 7 ? strtoll(argv[6], NULL, 10) * BH_NS_PER_S : 0;
 	begin = bh_mono_ns(&bh_clock_system);
+	sent.begin_ns = begin;
+	sent.end_ns = begin + least;
+	sent.rate = argc == 8 ? strtod(argv[7], NULL) * (1 << 20) : 0;
 	do {
 		if (send_all(&target, &load, &sent))
 			return 1;

@@ -12,18 +12,26 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from harness import BUILD, Agent, Intake, free_udp_port, wait_until  # noqa: E402
 
 RUNS = int(os.environ.get("BENCH_RUNS", "5"))
 LOADS = [("statsd", 10_000, 256), ("seed", 5_000, 256)]
+MEMORY = [
+    ("rss_dsd_low", 3_000, 1),
+    ("rss_dsd_medium", 10_000, 10),
+    ("rss_dsd_heavy", 100_000, 50),
+    ("rss_dsd_ultraheavy", 250_000, 100),
+]
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def send(target, load, contexts, mib, seed, seconds=0):
+def send(target, load, contexts, mib, seed, seconds=0, rate=None):
     out = subprocess.run(
-        [BUILD / "bench" / "dogstatsd-send", target, load, str(contexts), str(mib), str(seed), str(seconds)],
+        [BUILD / "bench" / "dogstatsd-send", target, load, str(contexts), str(mib), str(seed), str(seconds)]
+        + ([str(rate)] if rate else []),
         check=True,
         capture_output=True,
     )
@@ -123,6 +131,27 @@ def run_flush(contexts):
         return sent, pss_kib(pid)
 
 
+def run_memory(contexts, rate):
+    """The largest PSS of dogstatsd while the seed load comes in at this rate for two flushes."""
+    with Intake() as intake, quick_agent(intake) as agent:
+        pid = agent.child_pid("dogstatsd")
+        largest = [0]
+        done = threading.Event()
+
+        def watch():
+            while not done.wait(0.5):
+                largest[0] = max(largest[0], pss_kib(pid))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        before = cpu_seconds(pid)
+        sent = send(agent.dsd_socket, "seed", contexts, max(64, contexts // 500), 1, 35, rate)
+        cpu = cpu_seconds(pid) - before
+        done.set()
+        watcher.join()
+        return largest[0] / 1024, cpu / sent["seconds"]
+
+
 def idle_pss():
     with Intake() as intake, quick_agent(intake) as agent:
         return pss_kib(agent.child_pid("dogstatsd"))
@@ -169,6 +198,10 @@ def pauses():
         print(f"{contexts:9} {sent['wait_p999_us']:14} {sent['wait_max_us']:11} "
               f"{sent['lines'] / sent['seconds']:9.0f} {pss / 1024:8.0f}")
     print(f"idle PSS of dogstatsd: {idle_pss()} KiB")
+    print(f"\n{'load':20} {'contexts':>9} {'MiB/s':>6} {'PSS MiB':>8} {'cores':>6}")
+    for name, contexts, rate in MEMORY:
+        pss, cores = run_memory(contexts, rate)
+        print(f"{name:20} {contexts:9} {rate:6} {pss:8.1f} {cores:6.3f}")
 
 
 if __name__ == "__main__":

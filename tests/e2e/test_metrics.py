@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from harness import Agent, Intake, free_udp_port, wait_until
+from harness import SLOW, Agent, Intake, free_udp_port, wait_until
 
 
 def send_and_stop(intake, *datagrams, **kwargs):
@@ -298,6 +298,23 @@ def test_series_can_go_as_v1_json():
         assert "/api/v2/series" not in intake.stats()["requests"]
         assert intake.total("m") == pytest.approx(1)
         assert only(intake.records("series", "t"))["points"] == [[1700000000, 4]]
+
+
+def test_a_flood_of_contexts_is_bounded_counted_and_named_and_harms_nobody():
+    limit = 20_000
+    config = {"bulkhead": {"dogstatsd_context_limit": limit}}
+    with Intake() as intake, Agent(intake, config=config) as agent:
+        agent.send(b"kept:1|c|#who:me")
+        for first in range(0, 400_000, 100):
+            agent.send(b"".join(b"flood:1|c|#id:%d,x:%040d\n" % (i, i) for i in range(first, first + 100)))
+        agent.send(b"kept:1|c|#who:me")
+        wait_until(lambda: sum(r["received"] for r in agent.ledger_rows("listener")) == 400_002, 20)
+        dropped = sum(r["dropped"].get("context_limit", 0) for r in agent.ledger_rows("listener"))
+        assert 400_000 - limit <= dropped < 400_000
+        assert "context_limit" in agent.run_ctl("status").stdout.replace(" ", "_")
+        assert agent.role("dogstatsd")["rss_kib"] < 64 * 1024 * SLOW
+        agent.stop()
+        assert intake.total("kept") == pytest.approx(2)
 
 
 def test_events_and_service_checks_arrive_with_the_flush():
