@@ -84,12 +84,12 @@ static int count_text(struct bh_census_table *t, struct bh_str text)
 }
 
 /* Each tag once, under what stands before its first colon. */
-static int count_tags(struct bh_census *s, struct bh_str packed)
+static int count_tags(struct bh_census *s, struct bh_tags tags)
 {
 	struct bh_str tag;
 	int rc = 0;
 
-	while (!rc && bh_tags_next(&packed, &tag)) {
+	while (!rc && bh_tags_next(&tags, &tag)) {
 		size_t before = s->tags.n;
 		const char *colon = tag.n ? memchr(tag.p, ':', tag.n) : NULL;
 
@@ -123,13 +123,13 @@ static void sink(struct bh_census_table *t, size_t i)
 	}
 }
 
-static char *joined(struct bh_str packed)
+static char *joined(struct bh_tags tags)
 {
 	struct bh_buf out = BH_BUF_INIT;
 	struct bh_str tag;
 	size_t n;
 
-	while (bh_tags_next(&packed, &tag)) {
+	while (bh_tags_next(&tags, &tag)) {
 		if (out.len)
 			(void)bh_buf_u8(&out, ' ');
 		(void)bh_buf_append(&out, tag.p, tag.n);

@@ -20,23 +20,33 @@ static struct bh_str copy(char **w, struct bh_str s)
 	return at;
 }
 
-static struct bh_context *new_context(const struct bh_identity *id, enum bh_metric_type type)
+static struct bh_context *new_context(
+    struct bh_tag_store *tags, const struct bh_identity *id, enum bh_metric_type type)
 {
 	struct bh_context *ctx;
 	size_t size;
 	char *w;
 
-	size = sizeof(*ctx) + id->name.n + id->host.n + id->tags.n;
+	size = sizeof(*ctx) + id->tags.n * sizeof(*ctx->room) + id->name.n + id->host.n;
 	size = (size + BH_CACHE_LINE - 1) / BH_CACHE_LINE * BH_CACHE_LINE;
 	ctx = aligned_alloc(BH_CACHE_LINE, size);
 	if (!ctx)
 		return NULL;
 	*ctx = (struct bh_context){.type = (uint8_t)type};
-	w = ctx->bytes;
+	if (bh_tag_store_share(tags, id->tags, ctx->room, &ctx->id.tags)) {
+		free(ctx);
+		return NULL;
+	}
+	w = (char *)(ctx->room + id->tags.n);
 	ctx->id.name = copy(&w, id->name);
 	ctx->id.host = copy(&w, id->host);
-	ctx->id.tags = copy(&w, id->tags);
 	return ctx;
+}
+
+static void free_context(struct bh_context *ctx, struct bh_tag_store *tags)
+{
+	bh_tag_store_give_back(tags, ctx->id.tags);
+	free(ctx);
 }
 
 int bh_contexts_init(struct bh_contexts *c, uint64_t seed, struct bh_str host,
@@ -48,11 +58,13 @@ int bh_contexts_init(struct bh_contexts *c, uint64_t seed, struct bh_str host,
 	*c = (struct bh_contexts){.limit = limit};
 	rc = bh_resolver_init(&c->resolver, seed, host, extra, naming);
 	if (rc == 0)
+		rc = bh_tag_store_init(&c->tags, seed);
+	if (rc == 0)
 		rc = bh_ctxmap_init(&c->by_identity);
 	if (rc == 0)
 		rc = bh_ctxmap_init(&c->by_text);
 	if (rc == 0) {
-		c->filtered = new_context(&nothing, BH_METRIC_GAUGE);
+		c->filtered = new_context(&c->tags, &nothing, BH_METRIC_GAUGE);
 		rc = c->filtered ? 0 : -ENOMEM;
 	}
 	if (c->filtered)
@@ -64,11 +76,14 @@ int bh_contexts_init(struct bh_contexts *c, uint64_t seed, struct bh_str host,
 
 void bh_contexts_release(struct bh_contexts *c)
 {
-	for (size_t i = 0; c->by_identity.slots && i <= c->by_identity.mask; i++)
-		free(c->by_identity.slots[i].ctx);
+	for (size_t i = 0; c->by_identity.slots && i <= c->by_identity.mask; i++) {
+		if (c->by_identity.slots[i].ctx)
+			free_context(c->by_identity.slots[i].ctx, &c->tags);
+	}
 	bh_ctxmap_release(&c->by_identity);
 	bh_ctxmap_release(&c->by_text);
 	free(c->filtered);
+	bh_tag_store_release(&c->tags);
 	bh_resolver_release(&c->resolver);
 }
 
@@ -80,13 +95,13 @@ static int add_context(struct bh_contexts *c, const struct bh_identity *id, stru
 
 	if (bh_contexts_count(c) >= c->limit)
 		return BH_E_LIMIT;
-	ctx = new_context(id, type);
+	ctx = new_context(&c->tags, id, type);
 	if (!ctx)
 		return -ENOMEM;
 	ctx->born = c->generation;
 	rc = bh_ctxmap_add(&c->by_identity, key, ctx);
 	if (rc < 0) {
-		free(ctx);
+		free_context(ctx, &c->tags);
 		return rc;
 	}
 	*out = ctx;
@@ -188,12 +203,12 @@ bool bh_expiry_step(struct bh_expiry *e, struct bh_contexts *c, size_t *budget)
 	return e->stage == BH_EXPIRY_DONE;
 }
 
-void bh_context_list_free(struct bh_context *list)
+void bh_context_list_free(struct bh_context *list, struct bh_tag_store *tags)
 {
 	while (list) {
 		struct bh_context *next = list->next;
 
-		free(list);
+		free_context(list, tags);
 		list = next;
 	}
 }

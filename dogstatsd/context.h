@@ -37,12 +37,13 @@ struct bh_context {
 	struct bh_context *next;   /* list of expired contexts */
 	uint64_t samples;          /* counted with dogstatsd_metrics_stats_enable only */
 	uint64_t born;             /* generation of the contexts (bh_contexts) it was made in */
-	struct bh_identity id;     /* points into bytes */
-	char bytes[];
+	struct bh_identity id;     /* points into room */
+	struct bh_tag *room[];     /* the tags, then name and host */
 };
 
 struct bh_contexts {
 	struct bh_resolver resolver;
+	struct bh_tag_store tags;
 	struct bh_ctxmap by_identity;
 	struct bh_ctxmap by_text;
 	struct bh_context *filtered; /* what texts lead to that the filter drops; never expires */
@@ -87,6 +88,7 @@ struct bh_expiry {
 void bh_expiry_begin(struct bh_expiry *e, int64_t now, int64_t ttl, int64_t counter_ttl);
 /* Looks at about *budget entries (less one for each). True when all is done. */
 bool bh_expiry_step(struct bh_expiry *e, struct bh_contexts *c, size_t *budget);
-void bh_context_list_free(struct bh_context *list);
+/* By any thread; tags: of the bh_contexts that they were made in. */
+void bh_context_list_free(struct bh_context *list, struct bh_tag_store *tags);
 
 #endif

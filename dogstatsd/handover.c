@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/crc.h"
+#include "dogstatsd/pbwriter.h"
 #include "dogstatsd/sampler_internal.h"
 
 #define MAGIC       0x6f686862u /* "bhho" */
@@ -85,16 +86,27 @@ static void put_f64(struct out *o, double v)
 	put(o, &v, sizeof(v));
 }
 
+static void put_packed(struct out *o, struct bh_tags tags)
+{
+	uint8_t head[BH_PB_VARINT_MAX];
+	struct bh_str tag;
+
+	while (bh_tags_next(&tags, &tag)) {
+		put(o, head, (size_t)(bh_pb_varint(head, tag.n) - head));
+		put(o, tag.p, tag.n);
+	}
+}
+
 static void put_context(struct out *o, const struct bh_context *ctx)
 {
-	const struct bh_str parts[] = {ctx->id.name, ctx->id.host, ctx->id.tags};
-
 	put_i64(o, ctx->last_seen);
 	put_u32(o, ctx->type);
-	for (size_t i = 0; i < BH_ARRAY_LEN(parts); i++)
-		put_u32(o, (uint32_t)parts[i].n);
-	for (size_t i = 0; i < BH_ARRAY_LEN(parts); i++)
-		put(o, parts[i].p, parts[i].n);
+	put_u32(o, (uint32_t)ctx->id.name.n);
+	put_u32(o, (uint32_t)ctx->id.host.n);
+	put_u32(o, ctx->id.tags.bytes);
+	put(o, ctx->id.name.p, ctx->id.name.n);
+	put(o, ctx->id.host.p, ctx->id.host.n);
+	put_packed(o, ctx->id.tags);
 }
 
 /* Each context gets the number by which aggregates name it. */
@@ -318,9 +330,11 @@ void bh_handover_close(struct bh_handover *h)
 	*h = (struct bh_handover){.map = NULL};
 }
 
-/* Packed tags must be readable to their end: encoders trust them. */
+/* What bh_tags_from_packed expects. */
 static bool tags_fit(struct bh_str packed)
 {
+	if (packed.n > BH_TAGS_BYTES_MAX)
+		return false;
 	while (packed.n) {
 		uint64_t len = 0;
 		size_t i = 0;
@@ -363,7 +377,7 @@ static int read_context(struct in *in, struct bh_sampler *s, struct bh_context *
 	    !tags_fit(part[2]))
 		return BH_E_FORMAT;
 	rc = bh_contexts_restore(&s->contexts,
-	    &(struct bh_identity){.name = part[0], .host = part[1], .tags = part[2]},
+	    &(struct bh_identity){part[0], part[1], bh_tags_from_packed(part[2])},
 	    (enum bh_metric_type)type, out);
 	if (rc)
 		return rc;

@@ -7,35 +7,6 @@
 #include "dogstatsd/pbwriter.h"
 #include "dogstatsd/sanitize.h"
 
-bool bh_tags_next(struct bh_str *rest, struct bh_str *tag)
-{
-	size_t len = 0, i = 0;
-	unsigned shift = 0;
-
-	if (rest->n == 0)
-		return false;
-	for (;; shift += 7) {
-		unsigned char c = (unsigned char)rest->p[i++];
-
-		len |= (size_t)(c & 127) << shift;
-		if (c < 128)
-			break;
-	}
-	*tag = (struct bh_str){rest->p + i, len};
-	*rest = (struct bh_str){rest->p + i + len, rest->n - i - len};
-	return true;
-}
-
-size_t bh_tags_count(struct bh_str packed)
-{
-	struct bh_str tag;
-	size_t n = 0;
-
-	while (bh_tags_next(&packed, &tag))
-		n++;
-	return n;
-}
-
 int bh_resolver_init(struct bh_resolver *r, uint64_t seed, struct bh_str host,
     const struct bh_strlist *extra, struct bh_naming *naming)
 {
@@ -139,12 +110,13 @@ static int pack_tags(struct bh_resolver *r)
 	uint8_t *w;
 	int rc;
 
+	r->packed_n = 0;
 	if (r->tags_n > 1)
 		qsort(r->tags, r->tags_n, sizeof(*r->tags), compare_tags);
 	for (size_t i = 0; i < r->tags_n; i++)
 		total += r->tags[i].n + BH_PB_VARINT_MAX;
 	bh_buf_clear(&r->packed);
-	rc = bh_buf_reserve(&r->packed, total);
+	rc = total > BH_TAGS_BYTES_MAX ? -ENOMEM : bh_buf_reserve(&r->packed, total);
 	if (rc < 0)
 		return rc;
 	w = (uint8_t *)r->packed.data;
@@ -153,6 +125,7 @@ static int pack_tags(struct bh_resolver *r)
 			continue;
 		w = bh_pb_varint(w, r->tags[i].n);
 		w = bh_pb_raw(w, r->tags[i]);
+		r->packed_n++;
 	}
 	r->packed.len = (size_t)(w - (uint8_t *)r->packed.data);
 	return 0;
@@ -185,7 +158,11 @@ static int resolve_tags(struct bh_resolver *r, struct bh_str raw_tags,
 	if (rc < 0)
 		return rc;
 	id->host = host;
-	id->tags = bh_buf_view(&r->packed);
+	id->tags = (struct bh_tags){
+	    .at.packed = r->packed.data,
+	    .n = r->packed_n,
+	    .bytes = (uint32_t)r->packed.len & BH_TAGS_BYTES_MAX,
+	};
 	return 0;
 }
 
@@ -199,7 +176,9 @@ int bh_resolve_tags(struct bh_resolver *r, struct bh_str raw_tags, struct bh_ide
 
 struct bh_key bh_identity_key(const struct bh_identity *id, uint64_t seed)
 {
-	return bh_key_of(id->tags, bh_hash(id->host, bh_hash(id->name, seed)));
+	struct bh_str packed = {id->tags.at.packed, id->tags.bytes};
+
+	return bh_key_of(packed, bh_hash(id->host, bh_hash(id->name, seed)));
 }
 
 int bh_resolve(struct bh_resolver *r, struct bh_str name, struct bh_str raw_tags,

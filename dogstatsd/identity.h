@@ -1,9 +1,6 @@
 /*
  * What names a context: metric name, host, and the set of tags (spec/dogstatsd.md §8.1, §8.5,
  * §9.2).
- *
- * Tags are kept packed, one after the other, each as a varint length and its bytes; sorted and
- * unique.
  */
 #ifndef BH_DOGSTATSD_IDENTITY_H
 #define BH_DOGSTATSD_IDENTITY_H
@@ -14,17 +11,13 @@
 #include "common/str.h"
 #include "dogstatsd/key.h"
 #include "dogstatsd/naming.h"
+#include "dogstatsd/tags.h"
 
 struct bh_identity {
 	struct bh_str name;
 	struct bh_str host;
-	struct bh_str tags; /* packed */
+	struct bh_tags tags;
 };
-
-/* Takes the next tag off *rest; false at the end. */
-bool bh_tags_next(struct bh_str *rest, struct bh_str *tag);
-
-size_t bh_tags_count(struct bh_str packed);
 
 /* Turns what a line says into an identity. Scratch memory is reused: a resolver serves one thread.
  */
@@ -37,6 +30,7 @@ struct bh_resolver {
 	uint64_t sanitized;       /* names or tag lists that held invalid UTF-8 */
 	struct bh_str *tags;      /* scratch */
 	size_t tags_n, tags_cap;
+	uint32_t packed_n; /* tags that are packed */
 	struct bh_buf packed, clean_name, clean_tags;
 };
 
@@ -56,14 +50,14 @@ enum bh_purpose {
 /*
  * name and raw_tags as they stand in the line. Invalid UTF-8 is repaired, the mapper, the namespace
  * and the filter are asked, special tags are taken out, the host is settled, extra tags are added,
- * tags are sorted and made unique. *id borrows from the arguments and from the resolver, until the
- * next call. *key is equal for equal identities, whatever the order and number of tags was. 0,
- * BH_FILTERED (no error: drop and count) or -ENOMEM.
+ * tags are sorted, made unique and packed. *id borrows from the arguments and from the resolver,
+ * until the next call. *key is equal for equal identities, whatever the order and number of tags
+ * was. 0, BH_FILTERED (no error: drop and count) or -ENOMEM.
  */
 int bh_resolve(struct bh_resolver *r, struct bh_str name, struct bh_str raw_tags,
     enum bh_purpose purpose, struct bh_identity *id, struct bh_key *key) BH_MUST_CHECK;
 
-/* The key that bh_resolve gives to this identity. */
+/* The key that bh_resolve gives to this identity, whose tags are packed. */
 struct bh_key bh_identity_key(const struct bh_identity *id, uint64_t seed);
 
 /* The tags and the host of what has no metric name: id->name stays empty. 0 or -ENOMEM. */

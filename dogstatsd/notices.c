@@ -79,12 +79,12 @@ static void put_unless_empty(struct bh_jsonw *w, const char *key, struct bh_str 
 		put_text(w, key, s);
 }
 
-static void put_tags(struct bh_jsonw *w, struct bh_str packed)
+static void put_tags(struct bh_jsonw *w, struct bh_tags tags)
 {
 	struct bh_str tag;
 
 	bh_jsonw_array(w, "tags");
-	while (bh_tags_next(&packed, &tag))
+	while (bh_tags_next(&tags, &tag))
 		put_text(w, NULL, tag);
 	bh_jsonw_array_end(w);
 }
@@ -199,7 +199,7 @@ int bh_notices_check(struct bh_notices *n, const struct bh_check *c, int64_t now
 int bh_notices_own_check(struct bh_notices *n, struct bh_str name, struct bh_str host, int64_t now)
 {
 	const struct bh_check check = {.name = name, .message = {"", 0}};
-	const struct bh_identity id = {.host = host, .tags = {"", 0}};
+	const struct bh_identity id = {.host = host, .tags = {.n = 0}};
 	struct bh_notice_list *l = &n->checks;
 	struct bh_jsonw w;
 	size_t at = l->bytes.len;

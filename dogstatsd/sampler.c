@@ -55,7 +55,7 @@ void bh_flush_set_free(struct bh_flush_set *set)
 		return;
 	free_buckets(set->metrics);
 	free_buckets(set->sketches);
-	bh_context_list_free(set->expired);
+	bh_context_list_free(set->expired, set->tags);
 	free(set);
 }
 
@@ -77,7 +77,7 @@ void bh_sampler_release(struct bh_sampler *s)
 	for (int i = 0; i < BH_STORE__N; i++)
 		free_buckets(s->stores[i].list);
 	bh_flush_set_free(s->flush.set);
-	bh_context_list_free(s->flush.expiry.list);
+	bh_context_list_free(s->flush.expiry.list, &s->contexts.tags);
 	bh_contexts_release(&s->contexts);
 	*s = (struct bh_sampler){0};
 }

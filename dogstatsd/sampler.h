@@ -60,6 +60,7 @@ struct bh_flush_set {
 	struct bh_bucket *metrics;  /* ascending start */
 	struct bh_bucket *sketches; /* ascending start */
 	struct bh_context *expired;
+	struct bh_tag_store *tags; /* of the sampler: of the expired contexts */
 };
 
 void bh_flush_set_free(struct bh_flush_set *set);

@@ -185,6 +185,7 @@ struct bh_flush_set *bh_sampler_flush_step(struct bh_sampler *s, size_t budget)
 	if (f->stage != BH_FLUSH_EXPIRY || !bh_expiry_step(&f->expiry, &s->contexts, &budget))
 		return NULL;
 	set->expired = f->expiry.list;
+	set->tags = &s->contexts.tags;
 	*f = (struct bh_sampler_flush){.stage = BH_FLUSH_IDLE};
 	return set;
 }

@@ -18,7 +18,6 @@ void bh_selfmetrics_output(struct bh_output *o, struct bh_str hostname, int64_t 
 	struct bh_identity id = {
 	    .name = BH_STR_LIT("datadog.agent.running"),
 	    .host = hostname,
-	    .tags = {tags, sizeof(packed) - 1},
 	};
 	struct bh_series s = {
 	    .id = &id,
@@ -31,5 +30,6 @@ void bh_selfmetrics_output(struct bh_output *o, struct bh_str hostname, int64_t 
 	_Static_assert(sizeof(VERSION_TAG) - 1 < 128, "the packed length takes one byte");
 	memcpy(tags, packed, sizeof(packed));
 	tags[0] = sizeof(VERSION_TAG) - 1;
+	id.tags = bh_tags_from_packed((struct bh_str){tags, sizeof(packed) - 1});
 	bh_output_series(o, &s);
 }

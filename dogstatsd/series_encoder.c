@@ -54,7 +54,8 @@ bool bh_series_resource(struct bh_str tag, struct bh_str *type, struct bh_str *n
 
 static uint8_t *put_resources(uint8_t *w, const struct bh_identity *id)
 {
-	struct bh_str rest = id->tags, tag, type, name;
+	struct bh_tags rest = id->tags;
+	struct bh_str tag, type, name;
 
 	w = put_resource(w, (struct bh_str){"host", 4}, id->host);
 	while (bh_tags_next(&rest, &tag)) {
@@ -66,7 +67,8 @@ static uint8_t *put_resources(uint8_t *w, const struct bh_identity *id)
 
 static uint8_t *put_tags(uint8_t *w, const struct bh_identity *id)
 {
-	struct bh_str rest = id->tags, tag, type, name;
+	struct bh_tags rest = id->tags;
+	struct bh_str tag, type, name;
 
 	while (bh_tags_next(&rest, &tag)) {
 		if (!bh_series_resource(tag, &type, &name))
@@ -86,7 +88,7 @@ static uint8_t *put_point(uint8_t *w, const struct bh_point *p)
 static size_t bound(const struct bh_series *s)
 {
 	return FIXED_MAX + s->id->name.n + s->suffix.n + s->id->host.n + s->source_type.n +
-	       s->id->tags.n + bh_tags_count(s->id->tags) * PER_TAG_MAX + s->n * POINT_MAX;
+	       s->id->tags.bytes + s->id->tags.n * PER_TAG_MAX + s->n * POINT_MAX;
 }
 
 static int encode(const struct bh_series *s, struct bh_buf *scratch, struct bh_str *item)

@@ -46,7 +46,8 @@ static void put_points(struct bh_jsonw *w, const struct bh_series *s)
 static void put_tags(struct bh_jsonw *w, const struct bh_series *s)
 {
 	static const struct bh_str prefix = {"device:", 7};
-	struct bh_str rest = s->id->tags, tag, device = {NULL, 0};
+	struct bh_tags rest = s->id->tags;
+	struct bh_str tag, device = {NULL, 0};
 
 	bh_jsonw_array(w, "tags");
 	while (bh_tags_next(&rest, &tag)) {

@@ -90,7 +90,7 @@ static uint8_t *put_point(uint8_t *w, const struct bh_sketch_point *p)
 
 static size_t bound(const struct bh_identity *id, const struct bh_sketch_point *points, size_t n)
 {
-	size_t total = FIXED_MAX + id->name.n + id->host.n + id->tags.n + bh_tags_count(id->tags);
+	size_t total = FIXED_MAX + id->name.n + id->host.n + id->tags.bytes + id->tags.n;
 
 	for (size_t p = 0; p < n; p++) {
 		const struct bh_sketch *s = points[p].sketch;
@@ -105,7 +105,8 @@ static size_t bound(const struct bh_identity *id, const struct bh_sketch_point *
 int bh_sketch_encode(const struct bh_identity *id, const struct bh_sketch_point *points, size_t n,
     struct bh_buf *scratch, struct bh_str *item)
 {
-	struct bh_str rest = id->tags, tag;
+	struct bh_tags rest = id->tags;
+	struct bh_str tag;
 	uint8_t *start = NULL, *w;
 	int rc;
 

@@ -41,7 +41,7 @@ static void check_payload(void *ctx, struct bh_payload *p)
 		if (rest.p[0] != 0x0a)
 			BH_BUG("an entry does not begin with its tag");
 		rest = (struct bh_str){rest.p + 1, rest.n - 1};
-		if (!bh_tags_next(&rest, &entry))
+		if (!bh_packed_next(&rest, &entry))
 			BH_BUG("an entry has no length");
 	}
 	free(p);

@@ -26,6 +26,7 @@ TestSuite(census, .init = setup, .fini = teardown);
 
 static void take(enum bh_query_what what, size_t limit)
 {
+	bh_census_release(&census);
 	bh_census_begin(&census, what, limit);
 	while (!bh_census_step(&census, &f.sampler.contexts, 7))
 		;

@@ -26,7 +26,8 @@ static const char *resolve(const char *name, struct bh_str tags, struct bh_key *
 {
 	static char out[512];
 	struct bh_identity id;
-	struct bh_str tag, rest;
+	struct bh_tags rest;
+	struct bh_str tag;
 	size_t at;
 
 	cr_assert_eq(bh_resolve(&resolver, bh_str_from(name), tags, BH_FOR_SAMPLE, &id, key), 0);
@@ -105,7 +106,8 @@ Test(identity, packs_long_tags)
 {
 	static char tag[40000];
 	struct bh_identity id;
-	struct bh_str rest, got;
+	struct bh_tags rest;
+	struct bh_str got;
 	struct bh_key key;
 
 	memset(tag, 'x', sizeof(tag));
@@ -186,7 +188,7 @@ Test(contexts, survive_growth_and_expiry_of_others)
 	list = expire(&c, 150, 10, 10);
 	for (const struct bh_context *ctx = list; ctx; ctx = ctx->next)
 		expired++;
-	bh_context_list_free(list);
+	bh_context_list_free(list, &c.tags);
 	cr_expect_eq(expired, 18000);
 	cr_expect_eq(bh_contexts_count(&c), 2000);
 	for (int i = 0; i < 20000; i += 10) {
@@ -205,7 +207,7 @@ Test(contexts, with_data_in_an_open_bucket_do_not_expire)
 	get(&c, "m", "")->open = 1;
 	cr_expect_null(expire(&c, 1000, 10, 10));
 	get(&c, "m", "")->open = 0;
-	bh_context_list_free(expire(&c, 1000, 10, 10));
+	bh_context_list_free(expire(&c, 1000, 10, 10), &c.tags);
 	cr_expect_eq(bh_contexts_count(&c), 0);
 	bh_contexts_release(&c);
 }

@@ -55,9 +55,10 @@ static void expect_same_series(struct bh_str entry, const char *hex)
 static const struct bh_identity h1 = {
     .name = {"page.views", 10},
     .host = {"h1", 2},
-    .tags = {"\x08"
-	     "env:prod",
-	9},
+    .tags = {.at.packed = "\x08"
+			  "env:prod",
+	.n = 1,
+	.bytes = 9},
 };
 
 Test(series_encoder, writes_the_vector_of_the_specification)
@@ -97,16 +98,16 @@ Test(series_encoder, turns_device_and_resource_tags_into_resources)
 	struct bh_identity id = {
 	    .name = BH_STR_LIT("m"),
 	    .host = BH_STR_LIT(""),
-	    .tags = BH_STR_LIT("\x01"
-			       "a"
-			       "\x1d"
-			       "dd.internal.resource:pod:p:q1"
-			       "\x16"
-			       "dd.internal.resource:x"
-			       "\x0a"
-			       "device:sda"
-			       "\x06"
-			       "device"),
+	    .tags = bh_tags_from_packed(BH_STR_LIT("\x01"
+						   "a"
+						   "\x1d"
+						   "dd.internal.resource:pod:p:q1"
+						   "\x16"
+						   "dd.internal.resource:x"
+						   "\x0a"
+						   "device:sda"
+						   "\x06"
+						   "device")),
 	};
 	struct bh_point point = {1, 1};
 	struct bh_series s = {.id = &id, .type = BH_SERIES_GAUGE, .points = &point, .n = 1};
@@ -157,9 +158,8 @@ Test(series_encoder, writes_suffix_source_type_and_many_points)
 Test(sketch_encoder, writes_the_vector_of_the_specification)
 {
 	struct bh_identity id = {{"lat", 3}, {"h1", 2},
-	    {"\x08"
-	     "env:prod",
-		9}};
+	    bh_tags_from_packed(BH_STR_LIT("\x08"
+					   "env:prod"))};
 	struct bh_sketch sketch = BH_SKETCH_INIT;
 	struct bh_sketch_point point = {1700000000, &sketch};
 	struct bh_buf scratch = BH_BUF_INIT, body = BH_BUF_INIT, want = from_hex(sketch_hex);
@@ -181,7 +181,7 @@ Test(sketch_encoder, writes_the_vector_of_the_specification)
 
 Test(sketch_encoder, splits_counts_beyond_32_bits)
 {
-	struct bh_identity id = {{"lat", 3}, {"h1", 2}, {NULL, 0}};
+	struct bh_identity id = {{"lat", 3}, {"h1", 2}, {.n = 0}};
 	struct bh_sketch sketch = BH_SKETCH_INIT;
 	struct bh_sketch_point point = {1, &sketch};
 	struct bh_buf scratch = BH_BUF_INIT;

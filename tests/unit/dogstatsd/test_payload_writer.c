@@ -182,7 +182,7 @@ Test(payload_writer, emits_nothing_when_nothing_was_added)
 Test(output, splits_a_series_of_more_points_than_a_payload_may_hold)
 {
 	struct bh_point points[25];
-	struct bh_identity id = {{"m", 1}, {"h", 1}, {NULL, 0}};
+	struct bh_identity id = {{"m", 1}, {"h", 1}, {.n = 0}};
 	struct bh_series s = {.id = &id, .type = BH_SERIES_GAUGE, .points = points, .n = 25};
 	struct fixture f;
 

@@ -128,8 +128,8 @@ Test(spec, numbers)
 		"e5|g\na:1e5.5|g\na:1.2.3|g\na:--1|g\na:.|g\na:+|g\na:+nan|g\na:nan(1)|g\na:"
 		"infinit|g\na:1e400|g",
 		""},
-	    {"§5, §9.3 words for what is not finite; the counter's context is there", "a:NaN|g\nb:inf|c\nc:+Inf|h\nd:-Infinity|d",
-		R("b", "", "0")},
+	    {"§5, §9.3 words for what is not finite; the counter's context is there",
+		"a:NaN|g\nb:inf|c\nc:+Inf|h\nd:-Infinity|d", R("b", "", "0")},
 	};
 
 	check_rows(rows, BH_ARRAY_LEN(rows));
@@ -171,8 +171,8 @@ Test(spec, aggregates)
 		G("h.95percentile", "", "10") G("h.avg", "", "4") R("h.count", "", "0.6")
 		    G("h.max", "", "10") G("h.median", "", "2")},
 	    {"§9.5 example of truncation", "h:10|h|@0.3",
-		G("h.95percentile", "", "10") G("h.avg", "", "11.11111111")
-		    R("h.count", "", "0.3") G("h.max", "", "10") G("h.median", "", "10")},
+		G("h.95percentile", "", "10") G("h.avg", "", "11.11111111") R("h.count", "", "0.3")
+		    G("h.max", "", "10") G("h.median", "", "10")},
 	    {"§9.6 a distribution lives beside", "a:1|c\na:2|d",
 		R("a", "", "0.1") "a sketch host=h tags= "
 				  "1000:cnt=1,min=2,max=2,avg=2,sum=2,bins=1383*1\n"},
