@@ -72,6 +72,12 @@ static void release_source(struct bh_log_source *s)
 	bh_strlist_release(&s->exclude_paths);
 }
 
+int64_t bh_config_stop_budget_ms(const struct bh_config *cfg)
+{
+	return BH_MAX(cfg->shutdown_budget_ms,
+	    cfg->aggregator_stop_timeout_ms * 10 / BH_STOP_PRODUCERS_TENTHS);
+}
+
 void bh_config_release(struct bh_config *cfg)
 {
 	for (size_t i = 0; i < bh_options_n; i++) {

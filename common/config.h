@@ -118,6 +118,8 @@ struct bh_config {
 	bool use_v2_api_series;                   /* true; false = v1 JSON */
 	bool enable_series, enable_sketches;      /* enable_payloads.*, true */
 	bool enable_events, enable_service_checks;
+	bool log_payloads;                  /* false */
+	int64_t aggregator_stop_timeout_ms; /* 2 s */
 
 	/* logs */
 	bool logs_enabled;                        /* false */
@@ -170,6 +172,13 @@ struct bh_config {
 
 void bh_config_defaults(struct bh_config *cfg); /* aborts when out of memory: start-up only */
 void bh_config_release(struct bh_config *cfg);  /* wipes api_key before freeing it */
+
+/* Tenths of the budget of an ordered stop in which the producers may flush and be acknowledged. */
+#define BH_STOP_PRODUCERS_TENTHS 4
+
+/* That budget: shutdown_budget, or more where a flush is to have aggregator_stop_timeout
+ * (spec/dogstatsd.md §12.3). */
+int64_t bh_config_stop_budget_ms(const struct bh_config *cfg);
 
 enum bh_option_type {
 	BH_OPT_STRING,

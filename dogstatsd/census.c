@@ -126,14 +126,9 @@ static void sink(struct bh_census_table *t, size_t i)
 static char *joined(struct bh_tags tags)
 {
 	struct bh_buf out = BH_BUF_INIT;
-	struct bh_str tag;
 	size_t n;
 
-	while (bh_tags_next(&tags, &tag)) {
-		if (out.len)
-			(void)bh_buf_u8(&out, ' ');
-		(void)bh_buf_append(&out, tag.p, tag.n);
-	}
+	bh_tags_join(tags, ' ', &out);
 	(void)bh_buf_u8(&out, 0);
 	if (bh_buf_failed(&out)) {
 		bh_buf_release(&out);

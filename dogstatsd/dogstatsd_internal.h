@@ -70,6 +70,8 @@ unsigned bh_receive_batch(struct bh_dogstatsd *d, struct bh_listener *l);
 size_t bh_receive_streams(struct bh_dogstatsd *d);
 
 /* --- flush.c --- */
+/* The samples with a timestamp that have come so far. */
+void bh_flush_late(struct bh_dogstatsd *d);
 /* The timer of the periodic flush. */
 void bh_flush_tick(struct bh_timer *t);
 /* All closed buckets, or all, at once: for the drain, when nobody waits for a socket. */

@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#include "dogstatsd/payload_log.h"
+
 /* Aggregates or contexts looked at before the sockets get their turn: each costs up to a cache miss
  * or two. */
 #define FLUSH_STEP 4096
@@ -25,7 +27,18 @@ static void log_kernel_drops(struct bh_dogstatsd *d)
 
 static void finish_flush(struct bh_dogstatsd *d, struct bh_flush_set *set)
 {
+	if (d->child->config.log_payloads) {
+		bh_payload_log_set(&d->child->log, set);
+		bh_payload_log_notices(&d->child->log, &d->notices);
+	}
 	bh_outlet_flush(&d->outlet, set, &d->notices);
+}
+
+void bh_flush_late(struct bh_dogstatsd *d)
+{
+	if (d->child->config.log_payloads)
+		bh_payload_log_late(&d->child->log, &d->late);
+	bh_outlet_late(&d->outlet, &d->late);
 }
 
 /* Some hundred microseconds of a flush; the sockets get their turn between the steps. */
@@ -43,7 +56,7 @@ static void flush_step(struct bh_timer *t)
 static void begin_flush(struct bh_dogstatsd *d, bool all)
 {
 	log_kernel_drops(d);
-	bh_outlet_late(&d->outlet, &d->late);
+	bh_flush_late(d);
 	if (bh_sampler_flush_begin(&d->sampler, bh_dogstatsd_wall_s(d), all) < 0)
 		bh_error(&d->child->log, BH_DOGSTATSD, "no memory for a flush; trying again later");
 	else
@@ -62,7 +75,7 @@ void bh_flush_to_the_end(struct bh_dogstatsd *d, bool all)
 			finish_flush(d, set);
 	}
 	log_kernel_drops(d);
-	bh_outlet_late(&d->outlet, &d->late);
+	bh_flush_late(d);
 	if (bh_sampler_flush(&d->sampler, bh_dogstatsd_wall_s(d), all, &set) < 0)
 		bh_error(&d->child->log, BH_DOGSTATSD, "no memory for the last flush");
 	else

@@ -73,7 +73,7 @@ static void late_tick(struct bh_timer *t)
 	int64_t now = bh_mono_ns(d->clock);
 
 	if (now - d->last_late_ns >= LATE_IDLE_NS)
-		bh_outlet_late(&d->outlet, &d->late);
+		bh_flush_late(d);
 	if (d->late.batch.points)
 		bh_timer_in(&d->child->loop, t, LATE_TICK_NS, late_tick);
 }
@@ -82,7 +82,7 @@ static void after_late(struct bh_dogstatsd *d)
 {
 	d->last_late_ns = bh_mono_ns(d->clock);
 	if (bh_late_full(&d->late))
-		bh_outlet_late(&d->outlet, &d->late);
+		bh_flush_late(d);
 	else if (!bh_timer_armed(&d->late_timer))
 		bh_timer_in(&d->child->loop, &d->late_timer, LATE_TICK_NS, late_tick);
 }

@@ -72,6 +72,17 @@ struct bh_tags bh_tags_from_packed(struct bh_str packed)
 	return list;
 }
 
+void bh_tags_join(struct bh_tags list, char between, struct bh_buf *out)
+{
+	struct bh_str tag;
+
+	for (bool first = true; bh_tags_next(&list, &tag); first = false) {
+		if (!first)
+			(void)bh_buf_u8(out, (uint8_t)between);
+		(void)bh_buf_append(out, tag.p, tag.n);
+	}
+}
+
 /* --- the store: chains -------------------------------------------------------------------------
  */
 

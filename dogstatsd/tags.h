@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "common/attrs.h"
+#include "common/buf.h"
 #include "common/str.h"
 
 #define BH_TAGS_BYTES_MAX INT32_MAX
@@ -36,6 +37,9 @@ bool bh_tags_next(struct bh_tags *rest, struct bh_str *tag);
 
 /* The list of these packed bytes, which must be whole (at most BH_TAGS_BYTES_MAX). */
 struct bh_tags bh_tags_from_packed(struct bh_str packed);
+
+/* Appends the tags to *out with this between them; a failure shows in bh_buf_failed(). */
+void bh_tags_join(struct bh_tags list, char between, struct bh_buf *out);
 
 /* Takes the next text off packed bytes, which must be whole; false at the end. */
 bool bh_packed_next(struct bh_str *rest, struct bh_str *text);

@@ -15,7 +15,7 @@ static int64_t share(enum bh_drain_phase phase)
 {
 	switch (phase) {
 	case BH_DRAIN_PRODUCERS:
-		return 4;
+		return BH_STOP_PRODUCERS_TENTHS;
 	case BH_DRAIN_FORWARDER:
 		return 3;
 	case BH_DRAIN_PRODUCERS_EXIT:

@@ -68,7 +68,8 @@ static void advance(struct bh_supervisor *s, struct bh_kid *k)
 static void stop(struct bh_supervisor *s, struct bh_kid *k, enum bh_order_what what)
 {
 	struct bh_order *o = &s->orders[k->role];
-	int64_t deadline = bh_mono_ns(s->loop.clock) + s->cfg.shutdown_budget_ms * BH_NS_PER_MS;
+	int64_t deadline =
+	    bh_mono_ns(s->loop.clock) + bh_config_stop_budget_ms(&s->cfg) * BH_NS_PER_MS;
 
 	o->what = what;
 	bh_timer_at(&s->loop, &o->deadline, deadline, on_deadline);

@@ -166,7 +166,7 @@ void bh_stop_begin(struct bh_supervisor *s, const char *cause)
 		return;
 	}
 	bh_info(&s->log, COMPONENT, "ordered drain begins cause=%s budget_ms=%lld", cause,
-	    (long long)s->cfg.shutdown_budget_ms);
+	    (long long)bh_config_stop_budget_ms(&s->cfg));
 	/* The sockets are the supervisor's: a producer that reads until they are empty would never
 	 * come to an end, or leave what came after its last look. */
 	bh_sockets_close_intake(&s->sockets);
@@ -177,7 +177,7 @@ void bh_stop_begin(struct bh_supervisor *s, const char *cause)
 		child[i] = child_now(&s->kids[i]);
 	bh_drain_begin(&s->drain, child,
 	    forwarder->enabled && forwarder->life.state != BH_LIFE_FATAL,
-	    s->cfg.shutdown_budget_ms * BH_NS_PER_MS, now(s));
+	    bh_config_stop_budget_ms(&s->cfg) * BH_NS_PER_MS, now(s));
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
 		if (s->kids[i].life.state == BH_LIFE_BACKOFF)
 			bh_kid_event(&s->kids[i], BH_LIFE_EV_STOP, 0, BH_DRAIN_FULL);

@@ -204,7 +204,8 @@ static int timeout_ms(const struct options *o, const struct verb *v, const struc
 {
 	if (o->timeout_s)
 		return (int)(o->timeout_s * 1000);
-	return v->drains ? (int)BH_MIN(cfg->shutdown_budget_ms + 5000, (int64_t)INT32_MAX) : 5000;
+	return v->drains ? (int)BH_MIN(bh_config_stop_budget_ms(cfg) + 5000, (int64_t)INT32_MAX)
+			 : 5000;
 }
 
 static int ask(const struct options *o, const struct verb *v, const char *names)

@@ -3,6 +3,7 @@ send, stop, and look."""
 
 import math
 import random
+import re
 import socket
 
 import pytest
@@ -298,6 +299,27 @@ def test_series_can_go_as_v1_json():
         assert "/api/v2/series" not in intake.stats()["requests"]
         assert intake.total("m") == pytest.approx(1)
         assert only(intake.records("series", "t"))["points"] == [[1700000000, 4]]
+
+
+def test_log_payloads_tells_everything_that_is_flushed():
+    with Intake() as intake, Agent(intake, config={"log_payloads": True}) as agent:
+        agent.send(
+            b"hits:3|c|#env:prod,b:1\ntemp:20|g\nlat:1:4|h\nuser:a|s\nsize:7|d\n"
+            b"old:1|g|T1700000000\n_e{5,4}:title|text\n_sc|web.up|0\n"
+        )
+        assert agent.stop() == 0
+        log = agent.log_text()
+        for told in (
+            r"flushed metric=hits bucket=\d+0 host=testhost type=counter sum=3 tags=b:1,env:prod\n",
+            r"flushed metric=temp .*type=gauge value=20 tags=\n",
+            r"flushed metric=lat .*type=histogram count=2 sum=5 tags=\n",
+            r"flushed metric=user .*type=set members=1 tags=\n",
+            r"flushed metric=size .*type=distribution count=1 min=7 max=7 sum=7 tags=\n",
+            r"flushed samples with a timestamp points=1\n",
+            r'flushed event={.*"msg_title":"title"',
+            r'flushed check={"check":"web.up"',
+        ):
+            assert re.search(told, log), told
 
 
 def test_a_flood_of_contexts_is_bounded_counted_and_named_and_harms_nobody():
