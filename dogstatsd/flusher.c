@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STACK_BYTES ((size_t)1 << 20) /* of addresses; the encoder touches some KiB */
@@ -26,8 +27,9 @@ struct bh_flusher {
 	int bell_fd;
 	/* under the lock */
 	pthread_mutex_t lock;
-	pthread_cond_t work;
-	bool quit;
+	pthread_cond_t work, room;
+	bool quit, hastened;
+	size_t posted, downstream; /* bytes in results; beyond them */
 	struct bh_flush_job *jobs, **jobs_end;
 	struct result *results, **results_end;
 	struct result *spare; /* makes the end of a job known even without memory */
@@ -35,6 +37,29 @@ struct bh_flusher {
 
 /* --- the thread --------------------------------------------------------------------------------
  */
+
+static bool crowded(const struct bh_flusher *f)
+{
+	return !f->quit && !f->hastened && f->posted + f->downstream > BH_FLUSHER_AHEAD_BYTES;
+}
+
+/* Under the lock. Real time: a thread has no other way to wait. */
+static void wait_for_room(struct bh_flusher *f)
+{
+	struct timespec until;
+	int rc = 0;
+
+	if (!crowded(f))
+		return;
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += BH_FLUSHER_WAIT_NS;
+	if (until.tv_nsec >= BH_NS_PER_S) {
+		until.tv_nsec -= BH_NS_PER_S;
+		until.tv_sec++;
+	}
+	while (crowded(f) && rc != ETIMEDOUT)
+		rc = pthread_cond_timedwait(&f->room, &f->lock, &until);
+}
 
 static void post(struct bh_flusher *f, struct bh_payload *p)
 {
@@ -49,7 +74,10 @@ static void post(struct bh_flusher *f, struct bh_payload *p)
 		return;
 	}
 	(void)pthread_mutex_lock(&f->lock);
-	if (!r) {
+	if (r) {
+		wait_for_room(f);
+		f->posted += p->len;
+	} else {
 		r = f->spare;
 		f->spare = NULL;
 	}
@@ -115,6 +143,7 @@ static struct result *take_results(struct bh_flusher *f)
 	list = f->results;
 	f->results = NULL;
 	f->results_end = &f->results;
+	f->posted = 0;
 	(void)pthread_mutex_unlock(&f->lock);
 	return list;
 }
@@ -170,6 +199,17 @@ static int start_thread(struct bh_flusher *f, struct bh_err *err)
 	return rc ? bh_err_set(err, -rc, "start the flush thread") : 0;
 }
 
+/* For a wait with a limit that a step of the wall clock does not move. */
+static void init_room(struct bh_flusher *f)
+{
+	pthread_condattr_t attr;
+
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&f->room, &attr);
+	(void)pthread_condattr_destroy(&attr);
+}
+
 static int open_thread(struct bh_flusher *f, struct bh_loop *loop, struct bh_err *err)
 {
 	int rc;
@@ -199,6 +239,7 @@ int bh_flusher_new(struct bh_flusher **out, struct bh_loop *loop, const struct b
 	f->results_end = &f->results;
 	(void)pthread_mutex_init(&f->lock, NULL);
 	(void)pthread_cond_init(&f->work, NULL);
+	init_room(f);
 	rc = bh_encoder_init(&f->encoder, cfg, on_payload, f);
 	if (rc)
 		(void)bh_err_set(err, rc, "encoder");
@@ -219,6 +260,7 @@ static void stop_thread(struct bh_flusher *f)
 	(void)pthread_mutex_lock(&f->lock);
 	f->quit = true;
 	(void)pthread_cond_signal(&f->work);
+	(void)pthread_cond_signal(&f->room);
 	(void)pthread_mutex_unlock(&f->lock);
 	(void)pthread_join(f->thread, NULL);
 }
@@ -247,6 +289,7 @@ void bh_flusher_free(struct bh_flusher *f)
 	free(f->spare);
 	bh_encoder_release(&f->encoder);
 	(void)pthread_cond_destroy(&f->work);
+	(void)pthread_cond_destroy(&f->room);
 	(void)pthread_mutex_destroy(&f->lock);
 	free(f);
 }
@@ -267,6 +310,22 @@ void bh_flusher_submit(struct bh_flusher *f, struct bh_flush_job *job)
 	*f->jobs_end = job;
 	f->jobs_end = &job->next;
 	(void)pthread_cond_signal(&f->work);
+	(void)pthread_mutex_unlock(&f->lock);
+}
+
+void bh_flusher_downstream(struct bh_flusher *f, size_t bytes)
+{
+	(void)pthread_mutex_lock(&f->lock);
+	f->downstream = bytes;
+	(void)pthread_cond_signal(&f->room);
+	(void)pthread_mutex_unlock(&f->lock);
+}
+
+void bh_flusher_hasten(struct bh_flusher *f)
+{
+	(void)pthread_mutex_lock(&f->lock);
+	f->hastened = true;
+	(void)pthread_cond_signal(&f->room);
 	(void)pthread_mutex_unlock(&f->lock);
 }
 

@@ -13,10 +13,19 @@
 
 #include <stdbool.h>
 
+#include "common/clock.h"
 #include "common/loop.h"
 #include "dogstatsd/encoder.h"
 
 struct bh_flusher;
+
+/*
+ * A flush as payloads is many times what it is as buckets, so the thread does not run far ahead of
+ * the link: with this much waiting to leave, each payload waits for room, but not for longer than
+ * BH_FLUSHER_WAIT_NS. A link that takes nothing slows the thread down; it never stops it.
+ */
+#define BH_FLUSHER_AHEAD_BYTES ((size_t)4 << 20)
+#define BH_FLUSHER_WAIT_NS     (100 * BH_NS_PER_MS)
 
 /* One payload (the receiver owns it), or NULL at the end of a job; counts as of then. */
 typedef void bh_flush_result_fn(
@@ -31,6 +40,10 @@ void bh_flusher_free(struct bh_flusher *f);
 
 /* Takes the job. */
 void bh_flusher_submit(struct bh_flusher *f, struct bh_flush_job *job);
+/* What the loop has taken and not passed on, in bytes: called whenever it changed. */
+void bh_flusher_downstream(struct bh_flusher *f, size_t bytes);
+/* From now on nothing waits for room: the process is to end. */
+void bh_flusher_hasten(struct bh_flusher *f);
 /* Jobs whose end was not reported yet. */
 unsigned bh_flusher_backlog(const struct bh_flusher *f);
 /* How series leave, for those who encode single ones beforehand. */

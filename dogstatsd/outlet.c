@@ -85,6 +85,7 @@ static void pump(struct bh_outlet *o)
 		if (!send_one(o))
 			break;
 	}
+	bh_flusher_downstream(o->flusher, o->queue.bytes);
 	if (o->producer && o->fence_wanted && !o->queue.head && !bh_flusher_backlog(o->flusher)) {
 		o->fence_wanted = false;
 		bh_producer_fence(o->producer);
@@ -185,6 +186,7 @@ void bh_outlet_late(struct bh_outlet *o, struct bh_late *late)
 void bh_outlet_fence(struct bh_outlet *o)
 {
 	o->fence_wanted = true;
+	bh_flusher_hasten(o->flusher);
 	pump(o);
 }
 

@@ -114,3 +114,19 @@ Test(flusher, what_waits_at_the_end_is_freed)
 		submit(1010 + 10 * i);
 	}
 }
+
+/* 240 payloads and more: at one in BH_FLUSHER_WAIT_NS they would take longer than the test may. */
+Test(flusher, a_link_that_takes_nothing_slows_it_down_until_the_end_is_near, .timeout = 20)
+{
+	bh_flusher_downstream(flusher, 2 * BH_FLUSHER_AHEAD_BYTES);
+	fill(4000, 1000);
+	submit(1010);
+	while (payloads == 0)
+		cr_assert_eq(bh_loop_turn(&loop, BH_NS_PER_S), 0);
+	cr_expect_lt(payloads, 100);
+	cr_expect_eq(bh_flusher_backlog(flusher), 1);
+	bh_flusher_hasten(flusher);
+	wait_idle();
+	cr_expect_gt(payloads, 240);
+	cr_expect_eq(items, 4000 * 7 + 1);
+}
