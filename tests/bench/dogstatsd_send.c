@@ -121,8 +121,12 @@ static int send_all(const struct target *t, const struct bh_load *load, struct s
 		if (sent->rate > 0) {
 			pace(sent, sent->bytes + load->offsets[i + 1]);
 			now = bh_mono_ns(&bh_clock_system);
-			if (now >= sent->end_ns)
+			if (now >= sent->end_ns) {
+				/* Lines and their sum are known of whole loads only. */
+				sent->datagrams += i + 1;
+				sent->bytes += load->offsets[i + 1];
 				return 0;
+			}
 		}
 		before = now;
 	}
