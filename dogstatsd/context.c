@@ -27,7 +27,7 @@ static struct bh_context *new_context(
 	size_t size;
 	char *w;
 
-	size = sizeof(*ctx) + id->tags.n * sizeof(*ctx->room) + id->name.n + id->host.n;
+	size = sizeof(*ctx) + id->tags.n * sizeof(struct bh_tag *) + id->name.n + id->host.n;
 	size = (size + BH_CACHE_LINE - 1) / BH_CACHE_LINE * BH_CACHE_LINE;
 	ctx = aligned_alloc(BH_CACHE_LINE, size);
 	if (!ctx)

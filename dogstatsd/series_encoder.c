@@ -88,7 +88,7 @@ static uint8_t *put_point(uint8_t *w, const struct bh_point *p)
 static size_t bound(const struct bh_series *s)
 {
 	return FIXED_MAX + s->id->name.n + s->suffix.n + s->id->host.n + s->source_type.n +
-	       s->id->tags.bytes + s->id->tags.n * PER_TAG_MAX + s->n * POINT_MAX;
+	       s->id->tags.bytes + (size_t)s->id->tags.n * PER_TAG_MAX + s->n * POINT_MAX;
 }
 
 static int encode(const struct bh_series *s, struct bh_buf *scratch, struct bh_str *item)

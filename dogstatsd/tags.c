@@ -42,6 +42,7 @@ bool bh_packed_next(struct bh_str *rest, struct bh_str *text)
 bool bh_tags_next(struct bh_tags *rest, struct bh_str *tag)
 {
 	struct bh_str packed;
+	bool whole;
 
 	if (rest->n == 0)
 		return false;
@@ -53,10 +54,10 @@ bool bh_tags_next(struct bh_tags *rest, struct bh_str *tag)
 		return true;
 	}
 	packed = (struct bh_str){rest->at.packed, rest->bytes};
-	(void)bh_packed_next(&packed, tag);
+	whole = bh_packed_next(&packed, tag);
 	rest->at.packed = packed.p;
 	rest->bytes = (uint32_t)packed.n & BH_TAGS_BYTES_MAX;
-	return true;
+	return whole;
 }
 
 struct bh_tags bh_tags_from_packed(struct bh_str packed)
@@ -103,7 +104,7 @@ static struct bh_tag **chain_of(const struct bh_tag_store *s, uint32_t hash)
 
 static int resize(struct bh_tag_store *s, size_t cap)
 {
-	struct bh_tag **moved = realloc((void *)s->chains, cap * sizeof(*moved));
+	struct bh_tag **moved = realloc((void *)s->chains, cap * sizeof(struct bh_tag *));
 
 	if (!moved)
 		return -ENOMEM;
@@ -215,7 +216,7 @@ int bh_tag_store_init(struct bh_tag_store *s, uint64_t seed)
 	int rc;
 
 	*s = (struct bh_tag_store){.seed = seed, .chains_n = CHAINS_MIN, .cap = CHAINS_MIN};
-	s->chains = calloc(CHAINS_MIN, sizeof(*s->chains));
+	s->chains = calloc(CHAINS_MIN, sizeof(struct bh_tag *));
 	if (!s->chains)
 		return -ENOMEM;
 	rc = -pthread_mutex_init(&s->lock, NULL);
