@@ -4,6 +4,7 @@
 
 #include "logs-agent/logs_internal.h"
 #include "logs-agent/record.h"
+#include "logs-agent/trim.h"
 
 #define COMPONENT "batch"
 #define DIRTY_NS  (1 * BH_NS_PER_S)
@@ -76,7 +77,7 @@ int bh_handover_frame(void *ctx, const struct bh_frame *frame)
 	struct bh_generation *g = ctx;
 	struct bh_logs *l = g->logs;
 	struct bh_record r = {
-	    .content = bh_record_trim(frame->content),
+	    .content = bh_trim(frame->content),
 	    .head_marker = g->continues,
 	    .tail_marker = frame->cut,
 	    .timestamp_ms = bh_wall_ms(&bh_clock_system),

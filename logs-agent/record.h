@@ -11,15 +11,11 @@
 #include "common/buf.h"
 #include "common/config.h"
 #include "common/str.h"
-
-#define BH_TRUNCATED "...TRUNCATED..."
+#include "logs-agent/message.h"
 
 /* `,"hostname":…,"service":…,"ddsource":…,"ddtags":…}` for a path of a source. */
 int bh_record_tail(struct bh_buf *out, const char *hostname, const struct bh_log_source *src,
     const char *path) BH_MUST_CHECK;
-
-/* Content without white space at both ends (§6.5): ASCII and the Unicode spaces listed there. */
-struct bh_str bh_record_trim(struct bh_str s);
 
 struct bh_record {
 	struct bh_str content;         /* trimmed */

@@ -5,6 +5,7 @@
 #include "logs-agent/generation.h"
 #include "logs-agent/glob.h"
 #include "logs-agent/record.h"
+#include "logs-agent/trim.h"
 
 Test(record, escapes_every_byte_to_valid_json)
 {
@@ -44,7 +45,7 @@ Test(record, trims_the_white_space_of_the_table_and_nothing_else)
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(rows); i++) {
-		struct bh_str s = bh_record_trim(bh_str_from(rows[i][0]));
+		struct bh_str s = bh_trim(bh_str_from(rows[i][0]));
 
 		cr_expect(bh_str_eq(s, bh_str_from(rows[i][1])), "row %zu: %.*s", i, (int)s.n, s.p);
 	}
