@@ -42,17 +42,74 @@ struct bh_strlist {
 int bh_strlist_add(struct bh_strlist *l, const char *p, size_t n) BH_MUST_CHECK;
 void bh_strlist_release(struct bh_strlist *l);
 
-/* One source of conf.d, `logs:` (spec/logs.md §2.2). Issue-wide: type file. */
+/* One entry of log_processing_rules or logs_config.processing_rules (spec/logs.md §9), as written;
+ * what is absent is "". The pattern has been accepted by common/re2.h. */
+struct bh_log_rule {
+	enum bh_rule_type {
+		BH_RULE_EXCLUDE_AT_MATCH,
+		BH_RULE_INCLUDE_AT_MATCH,
+		BH_RULE_MASK_SEQUENCES,
+		BH_RULE_MULTI_LINE,
+		BH_RULE_EXCLUDE_TRUNCATED,
+	} type;
+	char *name;
+	char *pattern;
+	char *replace_placeholder;
+};
+
+/* A sample of auto multi-line detection (spec/logs.md §8.3): one of regex and sample is not "". */
+struct bh_log_sample {
+	char *regex;
+	char *sample;
+	double match_threshold; /* 0.75 */
+	enum bh_line_label {
+		BH_LABEL_START_GROUP,
+		BH_LABEL_NO_AGGREGATE,
+		BH_LABEL_AGGREGATE
+	} label;
+};
+
+struct bh_fingerprint_config {
+	enum { BH_FP_LINE_CHECKSUM, BH_FP_BYTE_CHECKSUM, BH_FP_DISABLED } strategy;
+	uint32_t count, count_to_skip, max_bytes;
+};
+
+/* A value of a source that may be left to the global option of the same name. */
+enum bh_tristate { BH_UNSET, BH_FALSE, BH_TRUE };
+
+/* One source of conf.d, `logs:` (spec/logs.md §2.2). Texts that are absent are "". */
 struct bh_log_source {
 	char *type; /* file, tcp, udp, journald … as written */
-	char *path; /* absolute path or pattern */
+	char *path; /* file: absolute path or pattern; journald: directory */
 	char *service;
 	char *source;
 	char *sourcecategory;
 	char *start_position; /* "" = end */
 	struct bh_strlist tags;
 	struct bh_strlist exclude_paths;
+	struct bh_log_rule *rules; /* owned */
+	size_t rules_n;
+	char *encoding; /* "" or utf-8, utf-16-le, utf-16-be, shift-jis */
+	char *format;   /* "" or docker, cri, syslog */
+	enum bh_tristate auto_multi_line;
+	struct bh_log_sample *samples; /* owned */
+	size_t samples_n;
+	struct bh_fingerprint_config fingerprint;
+	/* tcp, udp */
+	uint16_t port;
+	char *bind_host;         /* "" = all addresses */
+	int64_t idle_timeout_ns; /* 0 = none */
+	int64_t max_connections; /* 0 = no limit of its own */
+	struct bh_strlist allowed_ips, denied_ips;
+	/* journald */
+	struct bh_strlist include_units, exclude_units, include_user_units, exclude_user_units,
+	    include_matches, exclude_matches;
+	bool process_raw_message; /* true */
+	bool container_mode;
+	char *default_application_name;
+	char *config_id;
 	char *where; /* file:line of the entry, for messages */
+	char *fault; /* "" or why this source does not run, for the status */
 };
 
 struct bh_config {
