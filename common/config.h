@@ -141,6 +141,7 @@ struct bh_config {
 	int64_t statsd_forward_port;         /* 0 = off */
 	char *dogstatsd_capture_path;        /* "" = run_path/dsd_capture */
 	bool dogstatsd_metrics_stats_enable; /* false */
+	bool dogstatsd_origin_detection;     /* false: count packets of Unix sockets by sender */
 	bool dogstatsd_disable_verbose_logs; /* false */
 	struct bh_strlist dogstatsd_tags;
 	char *dogstatsd_mapper_profiles;     /* JSON; "" = none */

@@ -48,13 +48,13 @@ void bh_capture_start(struct bh_capture *c, int fd)
 	(void)bh_capture_put_head(&c->pending); /* failures show with the first packet */
 }
 
-void bh_capture_packet(struct bh_capture *c, struct bh_str packet)
+void bh_capture_packet(struct bh_capture *c, struct bh_str packet, pid_t pid)
 {
 	int rc;
 
 	if (packet.n == 0)
 		return;
-	rc = bh_capture_put_packet(&c->pending, bh_wall_ns(c->clock), packet);
+	rc = bh_capture_put_packet(&c->pending, bh_wall_ns(c->clock), pid, packet);
 	c->packets++;
 	if (!rc && c->pending.len >= PIECE)
 		rc = write_pending(c);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/buf.h"
 #include "common/clock.h"
@@ -26,7 +27,8 @@ struct bh_capture {
 void bh_capture_init(struct bh_capture *c, const struct bh_clock *clock, struct bh_log *log);
 /* Takes fd. A capture that is under way ends first. */
 void bh_capture_start(struct bh_capture *c, int fd);
-void bh_capture_packet(struct bh_capture *c, struct bh_str packet);
+/* pid: of the sender; 0 = unknown. */
+void bh_capture_packet(struct bh_capture *c, struct bh_str packet, pid_t pid);
 /* Writes the end of the file and closes it. Harmless without a capture. */
 void bh_capture_stop(struct bh_capture *c);
 

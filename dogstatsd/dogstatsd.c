@@ -1,6 +1,7 @@
 #include "dogstatsd/dogstatsd_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@ static void stats(void *ctx, struct bh_child *child)
 	    .listeners = d->listeners,
 	    .listeners_n = d->listeners_n,
 	    .streams = bh_dogstatsd_has_streams(d) ? &d->streams : NULL,
-	    .relay = &d->tap.relay,
+	    .tap = &d->tap,
 	    .ingest = &d->ingest,
 	    .sampler = &d->sampler,
 	    .outlet = &d->outlet,
@@ -84,6 +85,28 @@ static void census_step(struct bh_timer *t)
 	d->census_id = 0;
 }
 
+static void give_senders(struct bh_dogstatsd *d, uint32_t id, uint32_t limit)
+{
+	struct bh_sender_row rows[BH_SENDERS_MAX];
+	size_t n =
+	    bh_senders_top(&d->tap.senders, rows, BH_MIN((size_t)limit, (size_t)BH_SENDERS_MAX));
+
+	for (size_t i = 0; i < n; i++) {
+		char pid[16], uid[16];
+
+		(void)snprintf(pid, sizeof(pid), "%ld", (long)rows[i].from.pid);
+		(void)snprintf(uid, sizeof(uid), "%lu", (unsigned long)rows[i].from.uid);
+		bh_child_row(
+		    d->child, id, BH_ROW_SENDER, pid, uid, rows[i].packets, rows[i].last_seen);
+	}
+	bh_child_row(d->child, id, BH_ROW_END, "",
+	    d->tap.senders.rows
+		? ""
+		: "senders are not counted: set dogstatsd_origin_detection: true and"
+		  " start bulkhead again",
+	    n, 0);
+}
+
 static void query(void *ctx, uint32_t id, enum bh_query_what what, uint32_t limit)
 {
 	struct bh_dogstatsd *d = ctx;
@@ -92,6 +115,10 @@ static void query(void *ctx, uint32_t id, enum bh_query_what what, uint32_t limi
 		bh_child_row(d->child, id, BH_ROW_END, "",
 		    "samples are not counted: set dogstatsd_metrics_stats_enable: true and restart",
 		    0, 0);
+		return;
+	}
+	if (what == BH_QUERY_SENDERS) {
+		give_senders(d, id, limit);
 		return;
 	}
 	bh_census_release(&d->census); /* the supervisor asks again only when it gave up */
@@ -333,6 +360,8 @@ int bh_dogstatsd_new(struct bh_dogstatsd **out, struct bh_child *child, struct b
 		rc = open_pipeline(d, err);
 	if (rc == 0)
 		rc = open_outlet(d, err);
+	if (rc == 0 && child->config.dogstatsd_origin_detection)
+		rc = bh_senders_init(&d->tap.senders);
 	if (rc == 0)
 		rc = open_listeners(d, err);
 	if (rc < 0) {
@@ -356,6 +385,7 @@ void bh_dogstatsd_free(struct bh_dogstatsd *d)
 	bh_timer_cancel(&d->census_timer);
 	bh_timer_cancel(&d->capture_timer);
 	bh_capture_stop(&d->tap.capture);
+	bh_senders_release(&d->tap.senders);
 	bh_census_release(&d->census);
 	bh_timer_cancel(&d->drain_timer);
 	bh_timer_cancel(&d->deadline_timer);

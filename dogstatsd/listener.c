@@ -13,7 +13,8 @@
 #define BATCH_MAX   64
 #define BATCH_MIN   4
 
-#define CONTROL_SIZE CMSG_SPACE(sizeof(uint32_t))
+/* A drop counter and the sender. */
+#define CONTROL_SIZE (CMSG_SPACE(sizeof(uint32_t)) + CMSG_SPACE(sizeof(struct ucred)))
 
 int bh_batch_init(struct bh_batch *b, size_t size)
 {
@@ -147,6 +148,14 @@ static int read_error(struct bh_listener *l, int error)
 	}
 }
 
+static void tap(struct bh_listener *l, struct bh_str datagram, const struct msghdr *h, int64_t now)
+{
+	struct bh_sender from;
+	bool known = l->is_unix && h->msg_controllen && bh_sender_of(h, &from);
+
+	bh_tap_packet(l->tap, datagram, known ? &from : NULL, now);
+}
+
 int bh_listener_read(struct bh_listener *l, struct bh_batch *b, struct bh_ingest *in, int64_t now,
     struct bh_bad_line *bad)
 {
@@ -169,7 +178,7 @@ int bh_listener_read(struct bh_listener *l, struct bh_batch *b, struct bh_ingest
 		l->bytes += m->msg_len;
 		l->truncated += cut;
 		if (l->tap)
-			bh_tap_packet(l->tap, datagram);
+			tap(l, datagram, &m->msg_hdr, now);
 		bh_ingest_datagram(
 		    in, datagram, cut ? flags | BH_DATAGRAM_CUT : flags, now, &l->ledger, bad);
 		read_control(l, &m->msg_hdr);

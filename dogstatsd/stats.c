@@ -31,10 +31,13 @@ static void report_listeners(const struct bh_stats_source *s, struct bh_child *c
 		bh_child_stat_number(child, "dogstatsd.streams_evicted", t->evicted);
 		bytes += t->bytes;
 	}
-	if (s->relay->fd >= 0) {
-		bh_child_stat_number(child, "dogstatsd.forwarded_packets", s->relay->sent);
-		bh_child_stat_number(child, "dogstatsd.forward_errors", s->relay->failed);
+	if (s->tap->relay.fd >= 0) {
+		bh_child_stat_number(child, "dogstatsd.forwarded_packets", s->tap->relay.sent);
+		bh_child_stat_number(child, "dogstatsd.forward_errors", s->tap->relay.failed);
 	}
+	if (s->tap->senders.rows)
+		bh_child_stat_number(
+		    child, "dogstatsd.uds_origin_detection_error", s->tap->senders.foreign);
 	bh_child_stat_number(child, "dogstatsd.datagrams", datagrams);
 	bh_child_stat_number(child, "dogstatsd.bytes", bytes);
 	bh_child_stat_number(child, "dogstatsd.read_errors", errors);

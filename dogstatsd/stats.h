@@ -13,7 +13,7 @@ struct bh_stats_source { /* all borrowed */
 	struct bh_listener *listeners;
 	size_t listeners_n;
 	struct bh_streams *streams; /* NULL = no stream socket */
-	const struct bh_relay *relay;
+	const struct bh_tap *tap;
 	const struct bh_ingest *ingest;
 	const struct bh_sampler *sampler;
 	const struct bh_outlet *outlet;

@@ -73,6 +73,7 @@ static int add_stream(struct bh_streams *s, int fd)
 	c->all = s;
 	c->fd = fd;
 	c->watch.fd = -1;
+	c->known = s->cfg.tap && s->cfg.tap->senders.rows && bh_sender_of_peer(fd, &c->from);
 	if (!s->stopped)
 		rc = bh_loop_add_fd(s->cfg.loop, &c->watch, fd, BH_LOOP_READ, on_readable);
 	if (rc < 0) {
@@ -159,9 +160,10 @@ static uint32_t length_at(const char *p)
 
 /* Ingests the whole frames at p; returns what they take. *bad_len: the length that ends the
  * connection, -1 when all is well. */
-static size_t take_frames(struct bh_streams *s, const char *p, size_t n, struct bh_ingest *in,
+static size_t take_frames(const struct bh_stream *c, const char *p, size_t n, struct bh_ingest *in,
     int64_t now, struct bh_bad_line *bad, int64_t *bad_len)
 {
+	struct bh_streams *s = c->all;
 	unsigned flags = s->cfg.eol_required ? BH_DATAGRAM_EOL_REQUIRED : 0;
 	size_t at = 0;
 
@@ -178,7 +180,7 @@ static size_t take_frames(struct bh_streams *s, const char *p, size_t n, struct 
 			break;
 		s->frames++;
 		if (s->cfg.tap)
-			bh_tap_packet(s->cfg.tap, frame);
+			bh_tap_packet(s->cfg.tap, frame, c->known ? &c->from : NULL, now);
 		bh_ingest_datagram(in, frame, flags, now, &s->ledger, bad);
 		at += HEAD + len;
 	}
@@ -233,7 +235,7 @@ struct bh_stream_result bh_stream_read(
 	put_first(s, c);
 	s->bytes += (uint64_t)got;
 	have += (size_t)got;
-	used = take_frames(s, s->buf, have, in, now, bad, &bad_len);
+	used = take_frames(c, s->buf, have, in, now, bad, &bad_len);
 	if (bad_len >= 0)
 		return refuse(c, s->buf + used, have - used, (uint32_t)bad_len);
 	r.bytes = (size_t)got;

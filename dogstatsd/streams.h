@@ -29,6 +29,8 @@ struct bh_stream {
 	int fd; /* owned */
 	struct bh_streams *all;
 	struct bh_stream *prev, *next; /* order of the last sign of life, latest first */
+	struct bh_sender from;         /* who connected … */
+	bool known;                    /* … when it is asked for */
 	struct bh_buf rest;            /* beginning of a frame, at most 4 + frame_max bytes */
 };
 

@@ -8,7 +8,7 @@
 
 static const unsigned char head[8] = {0xD4, 0x74, 0xD0, 0x60, 0xF0, 0xFF, 0, 0};
 
-enum field { F_TIMESTAMP = 1, F_SIZE = 2, F_PAYLOAD = 3 };
+enum field { F_TIMESTAMP = 1, F_SIZE = 2, F_PAYLOAD = 3, F_PID = 4 };
 enum wire { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 
 int bh_capture_put_head(struct bh_buf *out)
@@ -27,7 +27,7 @@ static int put_varint(struct bh_buf *out, uint64_t v)
 	return bh_buf_u8(out, (uint8_t)v);
 }
 
-int bh_capture_put_packet(struct bh_buf *out, int64_t wall_ns, struct bh_str payload)
+int bh_capture_put_packet(struct bh_buf *out, int64_t wall_ns, int32_t pid, struct bh_str payload)
 {
 	size_t at = out->len, n;
 	int rc;
@@ -40,6 +40,10 @@ int bh_capture_put_packet(struct bh_buf *out, int64_t wall_ns, struct bh_str pay
 	(void)bh_buf_u8(out, F_PAYLOAD << 3 | WIRE_BYTES);
 	(void)put_varint(out, payload.n);
 	(void)bh_buf_append(out, payload.p, payload.n);
+	if (pid > 0) {
+		(void)bh_buf_u8(out, F_PID << 3 | WIRE_VARINT);
+		(void)put_varint(out, (uint64_t)pid);
+	}
 	rc = bh_buf_failed(out);
 	if (rc)
 		return rc;
@@ -87,7 +91,7 @@ static uint64_t take_varint(struct bh_cur *c)
 }
 
 /* One field: known ones are kept, others skipped. */
-static void take_field(struct bh_cur *c, uint64_t *stamp, struct bh_str *payload)
+static void take_field(struct bh_cur *c, uint64_t *stamp, struct bh_captured *p)
 {
 	uint64_t key = take_varint(c), v;
 	struct bh_str bytes;
@@ -97,12 +101,14 @@ static void take_field(struct bh_cur *c, uint64_t *stamp, struct bh_str *payload
 		v = take_varint(c);
 		if (key >> 3 == F_TIMESTAMP)
 			*stamp = v;
+		else if (key >> 3 == F_PID)
+			p->pid = v <= INT32_MAX ? (int32_t)v : 0;
 		return;
 	case WIRE_BYTES:
 		v = take_varint(c);
 		bytes = bh_cur_take(c, v > c->left ? c->left + 1 : (size_t)v);
 		if (key >> 3 == F_PAYLOAD)
-			*payload = bytes;
+			p->payload = bytes;
 		return;
 	case WIRE_FIXED64:
 		(void)bh_cur_take(c, 8);
@@ -130,9 +136,9 @@ int bh_capture_next(struct bh_capture_reader *r, struct bh_captured *p)
 	if (r->cur.failed)
 		return BH_E_FORMAT;
 	c = bh_cur_init(record.p, record.n);
-	p->payload = (struct bh_str){"", 0};
+	*p = (struct bh_captured){.payload = {"", 0}};
 	while (c.left && !c.failed)
-		take_field(&c, &stamp, &p->payload);
+		take_field(&c, &stamp, p);
 	if (c.failed || p->payload.n > BH_CAPTURE_PACKET_MAX || stamp > INT64_MAX)
 		return BH_E_FORMAT;
 	p->wall_ns = (int64_t)stamp;

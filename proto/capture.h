@@ -18,7 +18,8 @@
 
 /* Appends. 0 or the error of the buffer. */
 int bh_capture_put_head(struct bh_buf *out);
-int bh_capture_put_packet(struct bh_buf *out, int64_t wall_ns, struct bh_str payload);
+/* pid: of the sender; 0 = unknown, not written. */
+int bh_capture_put_packet(struct bh_buf *out, int64_t wall_ns, int32_t pid, struct bh_str payload);
 int bh_capture_put_end(struct bh_buf *out);
 
 struct bh_capture_reader {
@@ -28,6 +29,7 @@ struct bh_capture_reader {
 
 struct bh_captured {
 	int64_t wall_ns;
+	int32_t pid;           /* of the sender; 0 = not recorded */
 	struct bh_str payload; /* borrows from the input */
 };
 

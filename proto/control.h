@@ -43,13 +43,16 @@ enum bh_ctl_type {
 enum bh_query_what {
 	BH_QUERY_METRICS = 0,  /* the most frequent metrics */
 	BH_QUERY_CONTEXTS = 1, /* names by contexts, then tag keys by values */
+	BH_QUERY_SENDERS = 2,  /* processes by packets */
 };
 
 enum bh_query_row_kind {
 	BH_ROW_METRIC = 0,  /* name, text = tags, count = samples, at = last seen */
 	BH_ROW_NAME = 1,    /* name, count = contexts */
 	BH_ROW_TAG_KEY = 2, /* name, count = values */
-	BH_ROW_END = 3,     /* count = contexts looked at; text = why there is nothing, or "" */
+	BH_ROW_SENDER = 3,  /* name = pid, text = uid, count = packets, at = last seen */
+	BH_ROW_END =
+	    4, /* count = contexts or senders looked at; text = why there is nothing, or "" */
 };
 
 enum bh_drain_mode {

@@ -17,6 +17,7 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_RESTART] = "restart",
 	    [BH_VERB_DOGSTATSD_STATS] = "dogstatsd-stats",
 	    [BH_VERB_CONTEXTS] = "contexts",
+	    [BH_VERB_SENDERS] = "senders",
 	    [BH_VERB_CAPTURE] = "dogstatsd-capture",
 	};
 

@@ -22,6 +22,7 @@ enum bh_verb {
 	BH_VERB_RESTART,
 	BH_VERB_DOGSTATSD_STATS,
 	BH_VERB_CONTEXTS,
+	BH_VERB_SENDERS,
 	BH_VERB_CAPTURE, /* with seconds */
 	BH_VERB__N,
 };

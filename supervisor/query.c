@@ -1,13 +1,14 @@
 #include "supervisor/query.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "supervisor/supervisor.h"
 
 static bool is_query(enum bh_verb verb)
 {
-	return verb == BH_VERB_DOGSTATSD_STATS || verb == BH_VERB_CONTEXTS;
+	return verb == BH_VERB_DOGSTATSD_STATS || verb == BH_VERB_CONTEXTS ||
+	       verb == BH_VERB_SENDERS;
 }
 
 void bh_query_release(struct bh_query *q)
@@ -27,11 +28,16 @@ static void for_waiting(struct bh_supervisor *s,
 	}
 }
 
+static enum bh_query_what what_of(enum bh_verb verb)
+{
+	return verb == BH_VERB_CONTEXTS  ? BH_QUERY_CONTEXTS
+	       : verb == BH_VERB_SENDERS ? BH_QUERY_SENDERS
+					 : BH_QUERY_METRICS;
+}
+
 void bh_query_take(struct bh_supervisor *s, struct bh_ctl_conn *conn)
 {
 	struct bh_query *q = &s->query;
-	enum bh_query_what what =
-	    conn->verb == BH_VERB_CONTEXTS ? BH_QUERY_CONTEXTS : BH_QUERY_METRICS;
 
 	if (q->open && q->verb == conn->verb)
 		return; /* the answer that is under way is for this one too */
@@ -42,9 +48,49 @@ void bh_query_take(struct bh_supervisor *s, struct bh_ctl_conn *conn)
 	}
 	bh_query_release(q);
 	*q = (struct bh_query){.id = q->id + 1, .verb = conn->verb};
-	q->open = bh_kid_query(&s->kids[BH_ROLE_DOGSTATSD], q->id, what, BH_QUERY_ROWS);
+	q->open =
+	    bh_kid_query(&s->kids[BH_ROLE_DOGSTATSD], q->id, what_of(conn->verb), BH_QUERY_ROWS);
 	if (!q->open)
 		bh_ctl_answer_error(conn, "dogstatsd does not run");
+}
+
+static void put_time(struct bh_jsonw *w, const char *key, int64_t unix_s)
+{
+	time_t at = (time_t)unix_s;
+	char text[32] = "";
+	struct tm tm;
+
+	if (gmtime_r(&at, &tm))
+		(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	bh_jsonw_str(w, key, text);
+}
+
+static void put_row(struct bh_jsonw *w, const struct bh_query_row *row)
+{
+	switch (row->kind) {
+	case BH_ROW_METRIC:
+		bh_jsonw_str(w, "name", row->name);
+		bh_jsonw_u64(w, "count", row->count);
+		put_time(w, "last_seen", row->at);
+		bh_jsonw_str(w, "tags", row->text);
+		return;
+	case BH_ROW_NAME:
+		bh_jsonw_str(w, "name", row->name);
+		bh_jsonw_u64(w, "contexts", row->count);
+		return;
+	case BH_ROW_TAG_KEY:
+		bh_jsonw_str(w, "key", row->name);
+		bh_jsonw_u64(w, "values", row->count);
+		return;
+	case BH_ROW_SENDER:
+		bh_jsonw_u64(w, "pid", strtoull(row->name, NULL, 10));
+		bh_jsonw_u64(w, "uid", strtoull(row->text, NULL, 10));
+		bh_jsonw_u64(w, "packets", row->count);
+		put_time(w, "last_seen", row->at);
+		return;
+	case BH_ROW_END:
+		return;
+	}
 }
 
 static void add_row(struct bh_query *q, const struct bh_query_row *row)
@@ -59,20 +105,7 @@ static void add_row(struct bh_query *q, const struct bh_query_row *row)
 		(void)bh_buf_u8(out, ',');
 	bh_jsonw_init(&w, out);
 	bh_jsonw_object(&w, NULL);
-	bh_jsonw_str(&w, row->kind == BH_ROW_TAG_KEY ? "key" : "name", row->name);
-	if (row->kind == BH_ROW_METRIC) {
-		char seen[32] = "";
-		time_t at = (time_t)row->at;
-		struct tm tm;
-
-		if (gmtime_r(&at, &tm))
-			(void)strftime(seen, sizeof(seen), "%Y-%m-%dT%H:%M:%SZ", &tm);
-		bh_jsonw_u64(&w, "count", row->count);
-		bh_jsonw_str(&w, "last_seen", seen);
-		bh_jsonw_str(&w, "tags", row->text);
-	} else {
-		bh_jsonw_u64(&w, row->kind == BH_ROW_NAME ? "contexts" : "values", row->count);
-	}
+	put_row(&w, row);
 	bh_jsonw_object_end(&w);
 }
 
@@ -94,8 +127,11 @@ static void answer(struct bh_supervisor *s, const struct bh_query_row *end)
 	bh_jsonw_u64(&w, "schema", 1);
 	if (end->text[0])
 		bh_jsonw_str(&w, "error", end->text);
-	bh_jsonw_u64(&w, "contexts", end->count);
-	if (q->verb == BH_VERB_DOGSTATSD_STATS) {
+	if (q->verb != BH_VERB_SENDERS)
+		bh_jsonw_u64(&w, "contexts", end->count);
+	if (q->verb == BH_VERB_SENDERS) {
+		put_list(&w, "senders", &q->json[BH_ROW_SENDER]);
+	} else if (q->verb == BH_VERB_DOGSTATSD_STATS) {
 		put_list(&w, "metrics", &q->json[BH_ROW_METRIC]);
 	} else {
 		put_list(&w, "names", &q->json[BH_ROW_NAME]);

@@ -87,7 +87,9 @@ static int failed(struct bh_sockets *s, const char *path, enum bh_socket_kind ki
 	return bh_sockets_note(s, "Unix socket %s: %s", path, strerror(-rc));
 }
 
-static int bind_unix(const struct sockaddr_un *sun, enum bh_socket_kind kind, int *fd)
+/* credentials: of the sender, with every datagram from the first on (spec/dogstatsd.md §2.2). */
+static int bind_unix(
+    const struct sockaddr_un *sun, enum bh_socket_kind kind, bool credentials, int *fd)
 {
 	int on = 1, rc;
 
@@ -95,6 +97,8 @@ static int bind_unix(const struct sockaddr_un *sun, enum bh_socket_kind kind, in
 	if (*fd < 0)
 		return -errno;
 	(void)setsockopt(*fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
+	if (credentials)
+		(void)setsockopt(*fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
 	if (bind(*fd, (const struct sockaddr *)sun, sizeof(*sun)) == 0 &&
 	    (kind != BH_SOCKET_STREAM || listen(*fd, SOMAXCONN) == 0) &&
 	    chmod(sun->sun_path, MODE) == 0)
@@ -124,7 +128,7 @@ int bh_sockets_open_unix(
 	memcpy(sun.sun_path, path, strlen(path) + 1);
 	if (!clear_path(s, &sun, kind, &rc))
 		return rc;
-	rc = bind_unix(&sun, kind, &fd);
+	rc = bind_unix(&sun, kind, cfg->dogstatsd_origin_detection, &fd);
 	if (rc)
 		return failed(s, path, kind, rc);
 	rc = bh_sockets_keep(s, fd, kind, path);

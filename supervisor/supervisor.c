@@ -342,6 +342,7 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 		break;
 	case BH_VERB_DOGSTATSD_STATS:
 	case BH_VERB_CONTEXTS:
+	case BH_VERB_SENDERS:
 		bh_query_take(s, conn);
 		break;
 	case BH_VERB_CAPTURE:

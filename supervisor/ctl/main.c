@@ -35,6 +35,7 @@ static const char usage[] =
     "              one or more of dogstatsd, logs, forwarder, or all; a stop drains first\n"
     "  dogstatsd-stats  the most frequent metrics: count, last seen, tags\n"
     "  top contexts     the names with the most contexts, the tag keys with the most values\n"
+    "  top senders      the processes that send the most packets to the Unix sockets\n"
     "  dogstatsd-capture [SECONDS]   every packet to a file, for 60 seconds; prints its path\n"
     "  dogstatsd-replay FILE         a capture's packets to dogstatsd_socket, spaced as they came\n"
     "  drain       ordered drain; the supervisor stays, its children are stopped\n"
@@ -109,8 +110,10 @@ static int answered_verdict(const json_t *answer)
 	return EXIT_DONE;
 }
 
-static const struct verb top_contexts = {
-    "contexts", false, NULL, bh_view_contexts, answered_verdict};
+static const struct verb top_verbs[] = {
+    {"contexts", false, NULL, bh_view_contexts, answered_verdict},
+    {"senders", false, NULL, bh_view_senders, answered_verdict},
+};
 
 static const struct verb verbs[] = {
     {"status", false, NULL, bh_view_status, status_verdict},
@@ -343,9 +346,11 @@ static int replay(const struct options *o, char **words)
 
 static int top(const struct options *o, char **words)
 {
-	if (!words[0] || strcmp(words[0], "contexts") != 0)
-		return wrong("what: contexts", "top");
-	return run_verb(o, &top_contexts, words + 1);
+	for (size_t i = 0; words[0] && i < BH_ARRAY_LEN(top_verbs); i++) {
+		if (strcmp(words[0], top_verbs[i].name) == 0)
+			return run_verb(o, &top_verbs[i], words + 1);
+	}
+	return wrong("what: contexts or senders", "top");
 }
 
 int main(int argc, char **argv)

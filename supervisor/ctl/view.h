@@ -22,6 +22,8 @@ void bh_view_report(const json_t *report, struct bh_buf *out);
 void bh_view_metrics(const json_t *answer, struct bh_buf *out);
 /* Names by contexts, tag keys by values. */
 void bh_view_contexts(const json_t *answer, struct bh_buf *out);
+/* Processes by packets. */
+void bh_view_senders(const json_t *answer, struct bh_buf *out);
 /* "logs: restarted", one line a process. */
 void bh_view_results(const json_t *answer, struct bh_buf *out);
 

@@ -31,3 +31,14 @@ void bh_view_contexts(const json_t *answer, struct bh_buf *out)
 	bh_buf_printf(out, "\n%12s  %s\n", "VALUES", "TAG KEY");
 	put_list(json_object_get(answer, "tag_keys"), "key", "values", out);
 }
+
+void bh_view_senders(const json_t *answer, struct bh_buf *out)
+{
+	const json_t *one;
+	size_t i;
+
+	bh_buf_printf(out, "%12s  %-20s  %10s  %10s\n", "PACKETS", "LAST SEEN", "PID", "UID");
+	json_array_foreach(json_object_get(answer, "senders"), i, one) bh_buf_printf(out,
+	    "%12" PRIu64 "  %-20s  %10" PRIu64 "  %10" PRIu64 "\n", bh_json_count(one, "packets"),
+	    bh_json_text(one, "last_seen"), bh_json_count(one, "pid"), bh_json_count(one, "uid"));
+}

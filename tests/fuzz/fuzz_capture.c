@@ -13,11 +13,12 @@ static void write_and_read(const struct bh_captured *p)
 	struct bh_captured back;
 	struct bh_buf out = BH_BUF_INIT;
 
-	if (bh_capture_put_head(&out) || bh_capture_put_packet(&out, p->wall_ns, p->payload) ||
-	    bh_capture_put_end(&out))
+	if (bh_capture_put_head(&out) ||
+	    bh_capture_put_packet(&out, p->wall_ns, p->pid, p->payload) || bh_capture_put_end(&out))
 		abort();
 	if (bh_capture_begin(&r, out.data, out.len) || bh_capture_next(&r, &back) != 1 ||
-	    back.wall_ns != p->wall_ns || back.payload.n != p->payload.n ||
+	    back.wall_ns != p->wall_ns || back.pid != (p->pid > 0 ? p->pid : 0) ||
+	    back.payload.n != p->payload.n ||
 	    (p->payload.n && memcmp(back.payload.p, p->payload.p, p->payload.n) != 0) ||
 	    bh_capture_next(&r, &back) != 0)
 		abort();

@@ -26,7 +26,7 @@ Test(capture, is_written_byte_for_byte_as_the_agent_does)
 				   "\x00\x00\x00\x00\x00\x00\x00\x00";
 
 	cr_assert_eq(bh_capture_put_head(&file), 0);
-	cr_assert_eq(bh_capture_put_packet(&file, 300, BH_STR_LIT("a:1\n")), 0);
+	cr_assert_eq(bh_capture_put_packet(&file, 300, 0, BH_STR_LIT("a:1\n")), 0);
 	cr_assert_eq(bh_capture_put_end(&file), 0);
 	cr_assert_eq(file.len, sizeof(want) - 1);
 	cr_assert_eq(memcmp(file.data, want, file.len), 0);
@@ -38,13 +38,15 @@ Test(capture, comes_back_packet_by_packet)
 	struct bh_captured p;
 
 	(void)bh_capture_put_head(&file);
-	(void)bh_capture_put_packet(&file, 1700000000123456789, BH_STR_LIT("one"));
-	(void)bh_capture_put_packet(&file, 1700000001000000000, BH_STR_LIT(""));
+	(void)bh_capture_put_packet(&file, 1700000000123456789, 4711, BH_STR_LIT("one"));
+	(void)bh_capture_put_packet(&file, 1700000001000000000, 0, BH_STR_LIT(""));
 	cr_assert_eq(bh_capture_begin(&r, file.data, file.len), 0);
 	cr_assert_eq(bh_capture_next(&r, &p), 1);
 	cr_assert_eq(p.wall_ns, 1700000000123456789);
 	cr_assert(bh_str_eq(p.payload, BH_STR_LIT("one")));
+	cr_assert_eq(p.pid, 4711);
 	cr_assert_eq(bh_capture_next(&r, &p), 1);
+	cr_assert_eq(p.pid, 0);
 	cr_assert_eq(p.payload.n, 0);
 	cr_assert_eq(bh_capture_next(&r, &p), 0, "a file without an end is read as far as it goes");
 }
