@@ -16,9 +16,8 @@
 
 #include "common/attrs.h"
 
-#define BH_SENDERS_SETS 256
-#define BH_SENDERS_WAYS 4
-#define BH_SENDERS_MAX  (BH_SENDERS_SETS * BH_SENDERS_WAYS)
+#define BH_SENDERS_MAX  1024
+#define BH_SENDERS_WAYS 4 /* rows of a set */
 
 struct bh_sender {
 	pid_t pid; /* 0 = in a foreign pid namespace */
