@@ -19,21 +19,6 @@
 
 const char bh_fingerprint_config[] = "line_checksum:1:0:10000";
 
-void bh_window_add(struct bh_window *w, const char *p, size_t n)
-{
-	size_t keep;
-
-	if (n >= BH_MARKER_MAX) {
-		memcpy(w->bytes, p + n - BH_MARKER_MAX, BH_MARKER_MAX);
-		w->n = BH_MARKER_MAX;
-		return;
-	}
-	keep = BH_MIN(w->n, BH_MARKER_MAX - n);
-	memmove(w->bytes, w->bytes + w->n - keep, keep);
-	memcpy(w->bytes + keep, p, n);
-	w->n = keep + n;
-}
-
 int bh_file_identify(const char *path, struct bh_file_id *id)
 {
 	struct statx st;

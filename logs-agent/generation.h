@@ -13,20 +13,12 @@
 #include "common/attrs.h"
 #include "common/config.h"
 #include "logs-agent/framer.h"
+#include "logs-agent/trail.h"
 #include "proto/origin.h"
 
-#define BH_MARKER_MAX 256
 
 struct bh_source;
 struct bh_logs;
-
-/* Last bytes before an offset, as they were read: at most BH_MARKER_MAX. */
-struct bh_window {
-	char bytes[BH_MARKER_MAX];
-	size_t n;
-};
-
-void bh_window_add(struct bh_window *w, const char *p, size_t n);
 
 /* What a path resolves to. birth_ns: statx birth time, else modification time. */
 struct bh_file_id {
