@@ -132,7 +132,7 @@ int bh_generation_open(struct bh_generation **out, struct bh_source *source,
 	g->dev = id->dev;
 	g->ino = id->ino;
 	g->birth_ns = id->birth_ns;
-	bh_framer_init(&g->framer, limit);
+	bh_framer_init(&g->framer, BH_UNIT_BYTE, limit);
 	set_offset(g, offset);
 	g->dirty = true;
 	*out = g;

@@ -66,9 +66,10 @@ static bool add_message(struct bh_logs *l, const struct bh_record *r)
 
 static void consumed(struct bh_generation *g, const struct bh_frame *frame)
 {
+	struct bh_str end = bh_frame_terminator(g->framer.unit, frame);
+
 	bh_window_add(&g->done_window, frame->content.p, frame->content.n);
-	if (frame->raw > frame->content.n)
-		bh_window_add(&g->done_window, "\n", 1);
+	bh_window_add(&g->done_window, end.p, end.n);
 	g->done_off += frame->raw;
 }
 
