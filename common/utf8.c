@@ -1,6 +1,5 @@
 #include "common/utf8.h"
 
-#include <stdint.h>
 #include <string.h>
 
 /* Length of the sequence at p (1..4), or 0 when it is not valid within n bytes. */
@@ -54,4 +53,18 @@ size_t bh_utf8_valid_prefix(const char *text, size_t n)
 		i += len;
 	}
 	return i;
+}
+
+size_t bh_utf8_put(char *out, uint32_t c)
+{
+	/* Marks of the first byte by length; the others carry six bits each. */
+	static const unsigned char marks[] = {0, 0, 0xC0, 0xE0, 0xF0};
+	size_t len = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+	for (size_t i = len - 1; i > 0; i--) {
+		out[i] = (char)(0x80 | (c & 0x3F));
+		c >>= 6;
+	}
+	out[0] = (char)(marks[len] | c);
+	return len;
 }

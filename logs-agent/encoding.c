@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "common/utf8.h"
 
-#define REPLACEMENT 0xFFFD
-#define GROWTH      3 /* bytes of UTF-8 at most from one byte of any encoding here */
+#define GROWTH 3 /* bytes of UTF-8 at most from one byte of any encoding here */
 
 static const struct {
 	const char *word;
@@ -77,26 +77,6 @@ static bool is_low(uint32_t u)
 	return u >= 0xDC00 && u <= 0xDFFF;
 }
 
-static char *put(char *o, uint32_t c)
-{
-	if (c < 0x80) {
-		*o++ = (char)c;
-	} else if (c < 0x800) {
-		*o++ = (char)(0xC0 | c >> 6);
-		*o++ = (char)(0x80 | (c & 0x3F));
-	} else if (c < 0x10000) {
-		*o++ = (char)(0xE0 | c >> 12);
-		*o++ = (char)(0x80 | (c >> 6 & 0x3F));
-		*o++ = (char)(0x80 | (c & 0x3F));
-	} else {
-		*o++ = (char)(0xF0 | c >> 18);
-		*o++ = (char)(0x80 | (c >> 12 & 0x3F));
-		*o++ = (char)(0x80 | (c >> 6 & 0x3F));
-		*o++ = (char)(0x80 | (c & 0x3F));
-	}
-	return o;
-}
-
 /* The buffer has room for GROWTH bytes per byte of the line. */
 static void decode_utf16(struct bh_buf *out, const unsigned char *p, size_t n, bool big)
 {
@@ -115,12 +95,12 @@ static void decode_utf16(struct bh_buf *out, const unsigned char *p, size_t n, b
 			c = 0x10000 + ((c - 0xD800) << 10) + (unit_at(p, big) - 0xDC00);
 			p += 2;
 		} else if (is_high(c) || is_low(c)) {
-			c = REPLACEMENT;
+			c = BH_UTF8_REPLACEMENT;
 		}
-		o = put(o, c);
+		o += bh_utf8_put(o, c);
 	}
 	if (n % 2)
-		o = put(o, REPLACEMENT);
+		o += bh_utf8_put(o, BH_UTF8_REPLACEMENT);
 	out->len = (size_t)(o - out->data);
 	*o = '\0';
 }
@@ -155,7 +135,7 @@ static int decode_shift_jis(iconv_t cd, struct bh_buf *out, struct bh_str line)
 		if (errno == E2BIG)
 			return BH_E_LIMIT; /* cannot be: the room is for the worst case */
 		skip = undecodable((const unsigned char *)p.in, left);
-		o = put(o, (unsigned char)*p.in == 0x80 ? 0x80 : REPLACEMENT);
+		o += bh_utf8_put(o, (unsigned char)*p.in == 0x80 ? 0x80 : BH_UTF8_REPLACEMENT);
 		p.in += skip;
 		left -= skip;
 		room = (size_t)(out->data + GROWTH * line.n - o);

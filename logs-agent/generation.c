@@ -12,12 +12,11 @@
 
 #include "common/clock.h"
 #include "common/crc.h"
+#include "logs-agent/fingerprint.h"
+#include "logs-agent/read_at.h"
 #include "logs-agent/record.h"
 
-#define FINGERPRINT_BYTES 10000
-#define DEFAULT_LIMIT     900000
-
-const char bh_fingerprint_config[] = "line_checksum:1:0:10000";
+#define DEFAULT_LIMIT 900000
 
 int bh_file_identify(const char *path, struct bh_file_id *id)
 {
@@ -37,22 +36,6 @@ int bh_file_identify(const char *path, struct bh_file_id *id)
 	return 0;
 }
 
-static size_t read_at(int fd, char *p, size_t n, uint64_t at)
-{
-	size_t have = 0;
-
-	while (have < n) {
-		ssize_t got = pread(fd, p + have, n - have, (off_t)(at + have));
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			break;
-		have += (size_t)got;
-	}
-	return have;
-}
-
 bool bh_same_content(int fd, uint64_t offset, uint32_t marker_len, uint64_t marker_hash)
 {
 	char bytes[BH_MARKER_MAX];
@@ -63,22 +46,8 @@ bool bh_same_content(int fd, uint64_t offset, uint32_t marker_len, uint64_t mark
 		return false;
 	if (marker_len == 0)
 		return true;
-	return read_at(fd, bytes, marker_len, offset - marker_len) == marker_len &&
+	return bh_read_at(fd, bytes, marker_len, offset - marker_len) == marker_len &&
 	       bh_crc64(0, bytes, marker_len) == marker_hash;
-}
-
-uint64_t bh_fingerprint(int fd)
-{
-	char bytes[FINGERPRINT_BYTES];
-	size_t n = read_at(fd, bytes, sizeof(bytes), 0);
-	const char *nl = memchr(bytes, '\n', n);
-	size_t line = nl ? (size_t)(nl - bytes) : 0;
-
-	if (!nl)
-		return n < sizeof(bytes) ? 0 : bh_crc64(0, bytes, 1024);
-	if (line && bytes[line - 1] == '\r')
-		line--;
-	return bh_crc64(0, bytes, line);
 }
 
 static int set_names(struct bh_generation *g, const char *path, const struct bh_config *cfg,
@@ -99,7 +68,7 @@ static void set_offset(struct bh_generation *g, uint64_t offset)
 	size_t n = (size_t)BH_MIN(offset, (uint64_t)BH_MARKER_MAX);
 
 	g->read_off = g->done_off = g->handed_off = offset;
-	g->read_window.n = read_at(g->fd, g->read_window.bytes, n, offset - n);
+	g->read_window.n = bh_read_at(g->fd, g->read_window.bytes, n, offset - n);
 	g->done_window = g->read_window;
 }
 
@@ -132,6 +101,7 @@ int bh_generation_open(struct bh_generation **out, struct bh_source *source,
 	g->dev = id->dev;
 	g->ino = id->ino;
 	g->birth_ns = id->birth_ns;
+	bh_fingerprint_config_text(&bh_fingerprint_default, g->fp_config);
 	bh_framer_init(&g->framer, BH_UNIT_BYTE, limit);
 	set_offset(g, offset);
 	g->dirty = true;
@@ -168,7 +138,7 @@ void bh_generation_origin(const struct bh_generation *g, struct bh_origin *o, ch
 	    .marker_len = (uint32_t)g->done_window.n,
 	    .marker_hash = bh_crc64(0, g->done_window.bytes, g->done_window.n),
 	    .fp_value = g->fp_value,
-	    .fp_config = bh_str_from(g->fp_value ? bh_fingerprint_config : ""),
+	    .fp_config = bh_str_from(g->fp_value ? g->fp_config : ""),
 	    .tailing_mode = bh_str_from(mode),
 	    .ingestion_ns = g->ingestion_ns,
 	    .last_size = g->read_off,
@@ -190,7 +160,7 @@ enum bh_file_change bh_generation_look(struct bh_generation *g)
 		return BH_FILE_SAME;
 	/* Truncated and grown past our position in between: what stood before it is not there any
 	 * more. */
-	if (read_at(g->fd, bytes, n, g->read_off - n) != n ||
+	if (bh_read_at(g->fd, bytes, n, g->read_off - n) != n ||
 	    memcmp(bytes, g->read_window.bytes, n) != 0)
 		return BH_FILE_TRUNCATED;
 	return BH_FILE_GREW;

@@ -12,6 +12,7 @@
 
 #include "common/attrs.h"
 #include "common/config.h"
+#include "logs-agent/fingerprint.h"
 #include "logs-agent/framer.h"
 #include "logs-agent/trail.h"
 #include "proto/origin.h"
@@ -53,7 +54,8 @@ struct bh_generation {
 	bool batched;         /* has an origin in the open batch */
 	int64_t last_byte_ns; /* mono */
 	int64_t ingestion_ns; /* wall, last line read */
-	uint64_t fp_value;
+	uint64_t fp_value;    /* 0 = not valid yet */
+	char fp_config[BH_FINGERPRINT_TEXT_MAX]; /* what fp_value was made with */
 	int64_t birth_ns;
 };
 
@@ -66,10 +68,6 @@ void bh_generation_free(struct bh_generation *g);
 
 /* Does fd hold what a row describes: size >= offset, and the marker before it? */
 bool bh_same_content(int fd, uint64_t offset, uint32_t marker_len, uint64_t marker_hash);
-/* Checksum of the first line (spec/logs.md §5.1, line_checksum 1, 10000 bytes); 0 = not valid yet.
- */
-uint64_t bh_fingerprint(int fd);
-extern const char bh_fingerprint_config[];
 
 /* The present origin: part from handed_off to done_off. Offset texts are written to the two
  * buffers. */

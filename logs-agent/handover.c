@@ -118,7 +118,7 @@ static int put_origins(struct bh_logs *l, struct bh_buf *out)
 		if (!g->batched && !g->dirty)
 			continue;
 		if (!g->fp_value && g->done_off)
-			g->fp_value = bh_fingerprint(g->fd);
+			g->fp_value = bh_fingerprint(g->fd, &bh_fingerprint_default);
 		bh_generation_origin(g, &o, first, last, g->source->cfg->start_position);
 		rc = bh_origin_encode(&o, &records);
 		if (!rc)
