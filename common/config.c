@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/config_logs.h"
 #include "common/config_value.h"
 
-#define MAGIC            0x63666862u /* "bhfc" */
-#define VERSION          1
-#define SOURCE_BYTES_MIN (9 * sizeof(uint32_t)) /* seven texts and two lists, all empty */
+#define MAGIC   0x63666862u /* "bhfc" */
+#define VERSION 2
 
 static const char *const role_names[BH_ROLE__N] = {"supervisor", "dogstatsd", "logs", "forwarder"};
 
@@ -57,19 +57,9 @@ void bh_config_defaults(struct bh_config *cfg)
 		if (bh_config_set(cfg, &bh_options[i], bh_options[i].def, NULL))
 			BH_BUG(bh_options[i].key);
 	}
-}
-
-static void release_source(struct bh_log_source *s)
-{
-	free(s->type);
-	free(s->path);
-	free(s->service);
-	free(s->source);
-	free(s->sourcecategory);
-	free(s->start_position);
-	free(s->where);
-	bh_strlist_release(&s->tags);
-	bh_strlist_release(&s->exclude_paths);
+	cfg->log_rules_fault = strdup("");
+	if (!cfg->log_rules_fault)
+		BH_BUG("out of memory for the configuration");
 }
 
 int64_t bh_config_stop_budget_ms(const struct bh_config *cfg)
@@ -95,32 +85,12 @@ void bh_config_release(struct bh_config *cfg)
 		}
 	}
 	for (size_t i = 0; i < cfg->log_sources_n; i++)
-		release_source(&cfg->log_sources[i]);
+		bh_log_source_release(&cfg->log_sources[i]);
 	free(cfg->log_sources);
+	bh_log_rules_release(&cfg->log_rules, &cfg->log_rules_n);
+	bh_log_samples_release(&cfg->log_samples, &cfg->log_samples_n);
+	free(cfg->log_rules_fault);
 	memset(cfg, 0, sizeof(*cfg));
-}
-
-static int put_text(struct bh_buf *out, const char *s)
-{
-	return bh_buf_blob(out, s ? s : "", s ? strlen(s) : 0);
-}
-
-static void put_list(struct bh_buf *out, const struct bh_strlist *l)
-{
-	(void)bh_buf_u32(out, (uint32_t)l->n);
-	for (size_t i = 0; i < l->n; i++)
-		(void)put_text(out, l->v[i]);
-}
-
-static void put_source(struct bh_buf *out, const struct bh_log_source *s)
-{
-	const char *const texts[] = {s->type, s->path, s->service, s->source, s->sourcecategory,
-	    s->start_position, s->where};
-
-	for (size_t i = 0; i < BH_ARRAY_LEN(texts); i++)
-		(void)put_text(out, texts[i]);
-	put_list(out, &s->tags);
-	put_list(out, &s->exclude_paths);
 }
 
 static bool seen_by(const struct bh_option *o, enum bh_role role)
@@ -133,9 +103,9 @@ static int put_option(const struct bh_config *cfg, const struct bh_option *o, st
 	struct bh_buf text = BH_BUF_INIT;
 	int rc = 0;
 
-	(void)put_text(out, o->key);
+	bh_config_put_text(out, o->key);
 	if (o->type == BH_OPT_LIST) {
-		put_list(
+		bh_config_put_list(
 		    out, (const struct bh_strlist *)(const void *)((const char *)cfg + o->offset));
 		return bh_buf_failed(out);
 	}
@@ -151,7 +121,6 @@ static int put_option(const struct bh_config *cfg, const struct bh_option *o, st
 int bh_config_encode(const struct bh_config *cfg, enum bh_role role, struct bh_buf *out)
 {
 	uint32_t n = 0;
-	size_t sources = role == BH_ROLE_LOGS ? cfg->log_sources_n : 0;
 	int rc = 0;
 
 	for (size_t i = 0; i < bh_options_n; i++)
@@ -163,37 +132,10 @@ int bh_config_encode(const struct bh_config *cfg, enum bh_role role, struct bh_b
 		if (seen_by(&bh_options[i], role))
 			rc = put_option(cfg, &bh_options[i], out);
 	}
-	(void)bh_buf_u32(out, (uint32_t)sources);
-	for (size_t i = 0; i < sources; i++)
-		put_source(out, &cfg->log_sources[i]);
+	(void)bh_buf_u8(out, role == BH_ROLE_LOGS);
+	if (role == BH_ROLE_LOGS)
+		bh_config_put_logs(out, cfg);
 	return rc ? rc : bh_buf_failed(out);
-}
-
-static int get_text(struct bh_cur *c, char **out)
-{
-	struct bh_str s = bh_cur_blob(c);
-
-	if (s.n && memchr(s.p, '\0', s.n))
-		return BH_E_FORMAT; /* encode writes C strings: it would come out cut */
-	free(*out);
-	*out = strndup(s.p ? s.p : "", s.n);
-	return *out ? 0 : -ENOMEM;
-}
-
-static int get_list(struct bh_cur *c, struct bh_strlist *l)
-{
-	uint32_t n = bh_cur_u32(c);
-	int rc = 0;
-
-	bh_strlist_release(l);
-	for (uint32_t i = 0; i < n && !c->failed && !rc; i++) {
-		struct bh_str s = bh_cur_blob(c);
-
-		if (s.n && memchr(s.p, '\0', s.n))
-			return BH_E_FORMAT;
-		rc = bh_strlist_add(l, s.p ? s.p : "", s.n);
-	}
-	return rc;
 }
 
 static const struct bh_option *find_option(struct bh_str key)
@@ -214,47 +156,15 @@ static int get_option(struct bh_cur *c, struct bh_config *cfg)
 	if (!o || o->type == BH_OPT_IGNORED)
 		return BH_E_FORMAT;
 	if (o->type == BH_OPT_LIST)
-		return get_list(c, (struct bh_strlist *)(void *)((char *)cfg + o->offset));
-	rc = get_text(c, &text);
+		return bh_config_get_list(
+		    c, (struct bh_strlist *)(void *)((char *)cfg + o->offset));
+	rc = bh_config_get_text(c, &text);
 	if (!rc)
 		rc = bh_config_set(cfg, o, text, NULL) ? BH_E_FORMAT : 0;
 	if (text)
 		explicit_bzero(text, strlen(text));
 	free(text);
 	return rc;
-}
-
-static int get_source(struct bh_cur *c, struct bh_log_source *s)
-{
-	char **const texts[] = {&s->type, &s->path, &s->service, &s->source, &s->sourcecategory,
-	    &s->start_position, &s->where};
-	int rc = 0;
-
-	for (size_t i = 0; i < BH_ARRAY_LEN(texts) && !rc; i++)
-		rc = get_text(c, texts[i]);
-	if (!rc)
-		rc = get_list(c, &s->tags);
-	return rc ? rc : get_list(c, &s->exclude_paths);
-}
-
-static int get_sources(struct bh_cur *c, struct bh_config *cfg)
-{
-	uint32_t n = bh_cur_u32(c);
-
-	if (c->failed || n > c->left / SOURCE_BYTES_MIN)
-		return BH_E_FORMAT;
-	if (n == 0)
-		return 0;
-	cfg->log_sources = calloc(n, sizeof(*cfg->log_sources));
-	if (!cfg->log_sources)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < n && !c->failed; i++) {
-		int rc = get_source(c, &cfg->log_sources[cfg->log_sources_n++]);
-
-		if (rc)
-			return rc;
-	}
-	return 0;
 }
 
 int bh_config_decode(struct bh_config *cfg, const void *p, size_t n)
@@ -270,7 +180,7 @@ int bh_config_decode(struct bh_config *cfg, const void *p, size_t n)
 	options = bh_cur_u32(&c);
 	for (uint32_t i = 0; i < options && !rc && !c.failed; i++)
 		rc = get_option(&c, cfg);
-	if (!rc)
-		rc = get_sources(&c, cfg);
+	if (!rc && bh_cur_u8(&c))
+		rc = bh_config_get_logs(&c, cfg);
 	return rc ? rc : bh_cur_end(&c);
 }

@@ -74,10 +74,26 @@ struct bh_fingerprint_config {
 	uint32_t count, count_to_skip, max_bytes;
 };
 
+/* What auto multi-line detection looks at (spec/logs.md §8, §19). */
+struct bh_auto_multi_line {
+	bool enable_json_detection;
+	bool enable_datetime_detection;
+	bool enable_json_aggregation;
+	bool tag_aggregated_json;
+	double timestamp_detector_match_threshold; /* 0 to 1 */
+	int64_t tokenizer_max_input_bytes;
+};
+
 /* A value of a source that may be left to the global option of the same name. */
 enum bh_tristate { BH_UNSET, BH_FALSE, BH_TRUE };
 
-/* One source of conf.d, `logs:` (spec/logs.md §2.2). Texts that are absent are "". */
+/*
+ * One source of conf.d, `logs:` (spec/logs.md §2.2). Texts that are absent are "". Where a key has
+ * a global option of the same name, fingerprint and auto_multi_line_keys hold the outcome of both.
+ *
+ * A source with a fault is kept so that the status can show it; it must not run, and only its type,
+ * path, port, where and fault can be relied on.
+ */
 struct bh_log_source {
 	char *type; /* file, tcp, udp, journald … as written */
 	char *path; /* file: absolute path or pattern; journald: directory */
@@ -89,22 +105,23 @@ struct bh_log_source {
 	struct bh_strlist exclude_paths;
 	struct bh_log_rule *rules; /* owned */
 	size_t rules_n;
-	char *encoding; /* "" or utf-8, utf-16-le, utf-16-be, shift-jis */
-	char *format;   /* "" or docker, cri, syslog */
-	enum bh_tristate auto_multi_line;
-	struct bh_log_sample *samples; /* owned */
+	char *encoding;                   /* "" or utf-8, utf-16-le, utf-16-be, shift-jis */
+	char *format;                     /* "" or docker, cri, syslog */
+	enum bh_tristate auto_multi_line; /* auto_multi_line_detection */
+	struct bh_auto_multi_line auto_multi_line_keys;
+	struct bh_log_sample *samples; /* owned; the global ones come after these */
 	size_t samples_n;
 	struct bh_fingerprint_config fingerprint;
 	/* tcp, udp */
 	uint16_t port;
-	char *bind_host;         /* "" = all addresses */
-	int64_t idle_timeout_ns; /* 0 = none */
-	int64_t max_connections; /* 0 = no limit of its own */
-	struct bh_strlist allowed_ips, denied_ips;
+	char *bind_host;                           /* "" = all addresses */
+	int64_t idle_timeout_ns;                   /* 0 = none */
+	int64_t max_connections;                   /* 0 = no limit of its own */
+	struct bh_strlist allowed_ips, denied_ips; /* addresses and prefixes, checked */
 	/* journald */
 	struct bh_strlist include_units, exclude_units, include_user_units, exclude_user_units,
-	    include_matches, exclude_matches;
-	bool process_raw_message; /* true */
+	    include_matches, exclude_matches; /* FIELD=VALUE, checked */
+	bool process_raw_message;             /* true */
 	bool container_mode;
 	char *default_application_name;
 	char *config_id;
@@ -180,28 +197,57 @@ struct bh_config {
 	int64_t aggregator_stop_timeout_ms; /* 2 s */
 
 	/* logs */
-	bool logs_enabled;                        /* false */
-	char *logs_dd_url;                        /* logs_config.logs_dd_url */
-	bool logs_no_ssl;                         /* logs_config.logs_no_ssl */
-	int64_t logs_open_files_limit;            /* 500 */
-	int64_t logs_file_scan_period_ms;         /* logs_config.file_scan_period, seconds, 10.0 */
-	int64_t logs_close_timeout_ms;            /* logs_config.close_timeout, seconds, 60 */
-	int64_t logs_max_message_size_bytes;      /* 900000 */
-	int64_t logs_batch_wait_ms;               /* logs_config.batch_wait, seconds, 5 (1..10) */
-	int64_t logs_batch_max_size;              /* 1000 */
-	int64_t logs_batch_max_content_size;      /* 5000000 */
-	int64_t logs_batch_max_concurrent_send;   /* 0 = automatic */
-	bool logs_use_compression;                /* true */
-	char *logs_compression_kind;              /* zstd, gzip */
-	int64_t logs_zstd_compression_level;      /* 1 */
-	int64_t logs_compression_level;           /* 6, gzip */
-	bool logs_tag_truncated_logs;             /* false */
-	int64_t logs_http_timeout_ms;             /* 10 s */
-	int64_t logs_stop_grace_period_ms;        /* 30 s */
-	int64_t logs_sender_backoff_factor_milli; /* 2 → 2000 */
-	int64_t logs_sender_backoff_base_ms;      /* 1 s */
-	int64_t logs_sender_backoff_max_ms;       /* 120 s */
-	int64_t logs_sender_recovery_interval;    /* 2 */
+	bool logs_enabled;                       /* false */
+	char *logs_dd_url;                       /* logs_config.logs_dd_url */
+	bool logs_no_ssl;                        /* logs_config.logs_no_ssl */
+	int64_t logs_open_files_limit;           /* 500 */
+	int64_t logs_file_scan_period_ms;        /* logs_config.file_scan_period, seconds, 10.0 */
+	int64_t logs_close_timeout_ms;           /* logs_config.close_timeout, seconds, 60 */
+	int64_t logs_max_message_size_bytes;     /* 900000 */
+	int64_t logs_batch_wait_ms;              /* logs_config.batch_wait, seconds, 5 (1..10) */
+	int64_t logs_batch_max_size;             /* 1000 */
+	int64_t logs_batch_max_content_size;     /* 5000000 */
+	int64_t logs_batch_max_concurrent_send;  /* 0 = automatic */
+	bool logs_use_compression;               /* true */
+	char *logs_compression_kind;             /* zstd, gzip */
+	int64_t logs_zstd_compression_level;     /* 1 */
+	int64_t logs_compression_level;          /* 6, gzip */
+	bool logs_tag_truncated_logs;            /* false */
+	bool logs_tag_multi_line_logs;           /* false */
+	bool logs_use_sourcehost_tag;            /* true */
+	bool logs_add_logsource_tag;             /* false */
+	int64_t logs_expected_tags_duration_ms;  /* 0 = no host tags on logs */
+	char *logs_processing_rules;             /* JSON as written; parsed: log_rules */
+	char *logs_file_wildcard_selection_mode; /* by_name, by_modification_time */
+	bool logs_enable_recursive_glob;         /* false */
+	int64_t logs_frame_size;                 /* bytes, 9000 */
+	int64_t logs_aggregation_timeout_ms;     /* 1000 */
+	char *logs_fingerprint_strategy; /* line_checksum, byte_checksum, disabled; outcome in each
+					    source */
+	int64_t logs_fingerprint_count;  /* 0 = 1 line, 1024 bytes */
+	int64_t logs_fingerprint_count_to_skip;           /* 0 */
+	int64_t logs_fingerprint_max_bytes;               /* 10000 */
+	int64_t logs_auditor_ttl_hours;                   /* 23 */
+	char *logs_run_path;                              /* "" = run_path */
+	int64_t logs_pipelines;                           /* accepted; 0 = automatic */
+	bool logs_force_use_http, logs_use_http;          /* accepted: HTTP is the only way */
+	bool logs_auto_multi_line_detection;              /* false; true by its old alias too */
+	bool logs_experimental_auto_multi_line_detection; /* that alias */
+	bool logs_auto_multi_line_detection_tagging;      /* true */
+	char *logs_auto_multi_line_custom_samples;        /* JSON as written; parsed: log_samples */
+	struct bh_strlist logs_auto_multi_line_extra_patterns; /* in log_samples too */
+	bool logs_aml_enable_json_detection;                   /* true */
+	bool logs_aml_enable_datetime_detection;               /* true */
+	int64_t logs_aml_timestamp_threshold_milli;            /* 0.5 → 500 */
+	int64_t logs_aml_tokenizer_max_input_bytes;            /* 60 */
+	bool logs_aml_enable_json_aggregation;                 /* true */
+	bool logs_aml_tag_aggregated_json;                     /* false */
+	int64_t logs_http_timeout_ms;                          /* 10 s */
+	int64_t logs_stop_grace_period_ms;                     /* 30 s */
+	int64_t logs_sender_backoff_factor_milli;              /* 2 → 2000 */
+	int64_t logs_sender_backoff_base_ms;                   /* 1 s */
+	int64_t logs_sender_backoff_max_ms;                    /* 120 s */
+	int64_t logs_sender_recovery_interval;                 /* 2 */
 	bool logs_sender_recovery_reset;
 	int64_t logs_disk_retry_max_size_bytes; /* -1 = default; explicit 0 = spool off */
 
@@ -224,9 +270,20 @@ struct bh_config {
 	int64_t shutdown_budget_ms; /* bulkhead.shutdown_budget, 25 s */
 
 	/* not options of datadog.yaml */
-	struct bh_log_source *log_sources; /* from conf.d */
+	struct bh_log_source *log_sources; /* from conf.d, those with a fault included */
 	size_t log_sources_n;
+	/* Read from options of logs_config that hold structures; for the logs process. */
+	struct bh_log_rule *log_rules; /* processing_rules; without multi_line (spec/logs.md §7.1)
+					*/
+	size_t log_rules_n;
+	char *log_rules_fault; /* "" or why no source may run at all (spec/logs.md §2.3) */
+	struct bh_log_sample *log_samples; /* custom samples, then extra patterns */
+	size_t log_samples_n;
 };
+
+/* What a source is called where only one name has room: its path, "tcp:PORT", "udp:PORT", its
+ * identity "journald:…" (spec/logs.md §12), or its type. Cut to cap. */
+void bh_log_source_name(const struct bh_log_source *s, char *out, size_t cap);
 
 void bh_config_defaults(struct bh_config *cfg); /* aborts when out of memory: start-up only */
 void bh_config_release(struct bh_config *cfg);  /* wipes api_key before freeing it */
@@ -267,7 +324,8 @@ struct bh_option {
 extern const struct bh_option bh_options[];
 extern const size_t bh_options_n;
 
-/* The sealed copy for one role: options of that role, and log_sources for BH_ROLE_LOGS. */
+/* The sealed copy for one role: options of that role; for BH_ROLE_LOGS also log_sources and the
+ * global rules and samples. */
 int bh_config_encode(
     const struct bh_config *cfg, enum bh_role role, struct bh_buf *out) BH_MUST_CHECK;
 /* Fills cfg (defaults first). BH_E_FORMAT when the bytes are not what encode writes. */

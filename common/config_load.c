@@ -11,6 +11,7 @@
 
 #include "common/config_finding.h"
 #include "common/config_hostname.h"
+#include "common/config_rules.h"
 #include "common/config_sources.h"
 #include "common/config_value.h"
 #include "common/config_yaml.h"
@@ -25,9 +26,26 @@ struct load {
 	struct bh_config *cfg;
 	struct bh_findings *findings;
 	const char *file;
-	char hostname_at[WHERE_CAP]; /* where these two were set last */
+	struct bh_yaml *root;        /* of file; the trees below point into it */
+	char hostname_at[WHERE_CAP]; /* where these were set last */
 	bool confd_set;
+	struct bh_config_tree rules, samples;
+	char rules_at[WHERE_CAP], samples_at[WHERE_CAP];
 };
+
+/* Notes where one of the structures of logs_config was written: as a tree, or as a text. */
+static void note_tree(struct load *l, const struct bh_option *o, const struct bh_yaml *n,
+    const char *where, bool whole)
+{
+	bool rules = o->offset == offsetof(struct bh_config, logs_processing_rules);
+	struct bh_config_tree *t = rules ? &l->rules : &l->samples;
+	char *at = rules ? l->rules_at : l->samples_at;
+
+	if (!rules && o->offset != offsetof(struct bh_config, logs_auto_multi_line_custom_samples))
+		return;
+	(void)snprintf(at, WHERE_CAP, "%s", where);
+	*t = (struct bh_config_tree){.node = n, .where = at, .whole = whole};
+}
 
 static bool below(const char *key, const char *prefix)
 {
@@ -103,11 +121,17 @@ static void set_list(struct load *l, const struct bh_option *o, const struct bh_
 	}
 }
 
-/* Like the Agent, a wrong batch_wait costs the value, not the start (spec/logs.md §14). */
+/* Like in the Agent, these being wrong costs the value, not the start (spec/logs.md §3.2, §14). */
+static bool is_forgiven(const struct bh_option *o)
+{
+	return strcmp(o->key, "logs_config.batch_wait") == 0 ||
+	       strcmp(o->key, "logs_config.file_wildcard_selection_mode") == 0;
+}
+
 static void value_refused(
     struct load *l, const struct bh_option *o, const char *where, const struct bh_err *err)
 {
-	if (strcmp(o->key, "logs_config.batch_wait") != 0) {
+	if (!is_forgiven(o)) {
 		bh_finding_add(l->findings, BH_FINDING_ERROR, "%s: %s", where,
 		    err->text[0] ? err->text : bh_err_name(-ENOMEM));
 		return;
@@ -131,6 +155,7 @@ static void set_text_option(
 		(void)snprintf(l->hostname_at, sizeof(l->hostname_at), "%s", where);
 	if (o->offset == offsetof(struct bh_config, confd_path))
 		l->confd_set = true;
+	note_tree(l, o, NULL, where, strncmp(where, l->file, strlen(l->file)) == 0);
 }
 
 static void set_structure(struct load *l, const struct bh_option *o, const struct bh_yaml *n)
@@ -144,13 +169,7 @@ static void set_structure(struct load *l, const struct bh_option *o, const struc
 		bh_finding_add(l->findings, BH_FINDING_ERROR, "%s:%d:%d: %s: %s", l->file, n->line,
 		    n->col, o->key, bh_err_name(rc));
 	bh_buf_release(&json);
-}
-
-static bool is_null(const struct bh_yaml *n)
-{
-	return n->type == BH_YAML_SCALAR && n->plain &&
-	       (n->text[0] == '\0' || strcasecmp(n->text, "null") == 0 ||
-		   strcmp(n->text, "~") == 0);
+	note_tree(l, o, n, l->file, false);
 }
 
 static void set_option(
@@ -177,7 +196,7 @@ static void set_option(
 		    "%s:%d:%d: %s: a plain value is wanted", l->file, n->line, n->col, key);
 		return;
 	}
-	if (is_null(n)) /* `key:` with nothing behind it means unset */
+	if (bh_yaml_is_null(n)) /* `key:` with nothing behind it means unset */
 		return;
 	(void)snprintf(where, sizeof(where), "%s:%d:%d", l->file, n->line, n->col);
 	set_text_option(l, o, n->text, where);
@@ -210,7 +229,7 @@ static void read_map(struct load *l, const struct bh_yaml *map, const char *pref
 			read_map(l, n, key);
 		else if (!is_section(key))
 			unknown_key(l, n, key);
-		else if (!is_null(n))
+		else if (!bh_yaml_is_null(n))
 			bh_finding_add(l->findings, BH_FINDING_ERROR,
 			    "%s:%d:%d: %s: a map of keys is wanted", l->file, n->line, n->col, key);
 	}
@@ -300,18 +319,16 @@ static bool find_file(const char *path, char *out, size_t cap)
 static void read_main(struct load *l)
 {
 	struct bh_err err = BH_ERR_INIT;
-	struct bh_yaml *root = NULL;
 
-	if (bh_yaml_load(l->file, &root, &err)) {
+	if (bh_yaml_load(l->file, &l->root, &err)) {
 		bh_finding_add(l->findings, BH_FINDING_ERROR, "%s", err.text);
 		return;
 	}
-	if (root && root->type == BH_YAML_MAP)
-		read_map(l, root, "");
-	else if (root)
+	if (l->root && l->root->type == BH_YAML_MAP)
+		read_map(l, l->root, "");
+	else if (l->root)
 		bh_finding_add(l->findings, BH_FINDING_ERROR, "%s:%d:%d: a map of keys is wanted",
-		    l->file, root->line, root->col);
-	bh_yaml_free(root);
+		    l->file, l->root->line, l->root->col);
 }
 
 static void set_text(char **at, const char *text)
@@ -342,6 +359,16 @@ static void default_confd(struct load *l)
 	set_text(&l->cfg->confd_path, dir);
 }
 
+/* What builds on the options: the structures of logs_config, then the sources. */
+static int read_logs(struct load *l)
+{
+	struct bh_config *cfg = l->cfg;
+	int rc = bh_config_read_log_globals(cfg, &l->rules, &l->samples, l->findings);
+
+	cfg->logs_auto_multi_line_detection |= cfg->logs_experimental_auto_multi_line_detection;
+	return rc ? rc : bh_config_read_sources(cfg, l->findings);
+}
+
 int bh_config_load(
     struct bh_config *cfg, const char *path, char *const *environ_, struct bh_findings *findings)
 {
@@ -360,7 +387,8 @@ int bh_config_load(
 		own[0] = '\0';
 	bh_config_resolve_hostname(cfg, l.hostname_at, own, findings);
 	default_confd(&l);
-	if (bh_config_read_sources(cfg, findings))
+	if (read_logs(&l))
 		bh_finding_add(findings, BH_FINDING_ERROR, "%s: out of memory", cfg->confd_path);
+	bh_yaml_free(l.root);
 	return findings->errors ? BH_E_CONFIG : 0;
 }

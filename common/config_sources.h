@@ -1,5 +1,5 @@
-/* Log sources from conf.d (spec/logs.md §2): files in order of name, one bad source never harms
- * another. */
+/* Finds the files of conf.d that hold log sources (spec/logs.md §2.1) and reads them in order of
+ * name. One bad file or source never harms another. */
 #ifndef BH_COMMON_CONFIG_SOURCES_H
 #define BH_COMMON_CONFIG_SOURCES_H
 

@@ -26,6 +26,9 @@ static const struct {
     {"log_level", {"off", "critical", "error", "warn", "warning", "info", "debug", "trace"}},
     {"serializer_compressor_kind", {"zstd", "zlib", "none"}},
     {"logs_config.compression_kind", {"zstd", "gzip"}},
+    {"logs_config.file_wildcard_selection_mode", {"by_name", "by_modification_time"}},
+    {"logs_config.fingerprint_config.fingerprint_strategy",
+	{"line_checksum", "byte_checksum", "disabled"}},
 };
 
 /* The word to store for text; NULL when it is none of those accepted. */
@@ -70,18 +73,25 @@ static int set_string(
 	return 0;
 }
 
-static int set_bool(
-    struct bh_config *cfg, const struct bh_option *o, const char *text, struct bh_err *err)
+bool bh_config_bool(const char *text, bool *out)
 {
 	static const char *const yes[] = {"1", "t", "T", "TRUE", "true", "True"};
 	static const char *const no[] = {"0", "f", "F", "FALSE", "false", "False"};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(yes); i++) {
 		if (strcmp(text, yes[i]) == 0 || strcmp(text, no[i]) == 0) {
-			*(bool *)field(cfg, o) = strcmp(text, yes[i]) == 0;
-			return 0;
+			*out = strcmp(text, yes[i]) == 0;
+			return true;
 		}
 	}
+	return false;
+}
+
+static int set_bool(
+    struct bh_config *cfg, const struct bh_option *o, const char *text, struct bh_err *err)
+{
+	if (bh_config_bool(text, field(cfg, o)))
+		return 0;
 	return bh_err_set(
 	    err, BH_E_CONFIG, "%s: \"%.80s\" is not a boolean; write true or false", o->key, text);
 }
@@ -161,18 +171,14 @@ static double take_unit(const char **p)
 	return 0;
 }
 
-/* One number of seconds, or a Go duration such as 1m30s; NaN when it is neither. */
-static double read_duration(const char *text)
+double bh_config_go_duration(const char *text)
 {
 	char *end = NULL;
-	double total = 0, v = strtod(text, &end);
+	double total = 0;
 
-	if (end != text && *end == '\0')
-		return v * 1000;
 	for (const char *p = text; *p;) {
-		double unit;
+		double v = strtod(p, &end), unit;
 
-		v = strtod(p, &end);
 		if (end == p || (p != text && v < 0))
 			return NAN;
 		p = end;
@@ -182,6 +188,15 @@ static double read_duration(const char *text)
 		total += v * unit;
 	}
 	return *text ? total : NAN;
+}
+
+/* One number of seconds, or a Go duration such as 1m30s; NaN when it is neither. */
+static double read_duration(const char *text)
+{
+	char *end = NULL;
+	double v = strtod(text, &end);
+
+	return end != text && *end == '\0' ? v * 1000 : bh_config_go_duration(text);
 }
 
 static double read_factor(const char *text)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -73,6 +74,12 @@ int bh_yaml_json(const struct bh_yaml *n, struct bh_buf *out)
 	bh_jsonw_init(&w, out);
 	rc = put_json(&w, n, NULL, 0);
 	return rc ? rc : bh_buf_failed(out);
+}
+
+bool bh_yaml_is_null(const struct bh_yaml *n)
+{
+	return n->type == BH_YAML_SCALAR && n->plain &&
+	       (!*n->text || strcmp(n->text, "~") == 0 || strcasecmp(n->text, "null") == 0);
 }
 
 const struct bh_yaml *bh_yaml_get(const struct bh_yaml *map, const char *key)
@@ -365,6 +372,19 @@ static int open_file(const char *path, FILE **f, struct bh_err *err)
 	return bh_err_set(err, -ENOMEM, "%s", path);
 }
 
+static int read_all(struct reader *r, struct bh_yaml **root)
+{
+	int rc = read_document(r, root);
+
+	for (size_t i = 0; i < r->anchors_n; i++)
+		free(r->anchors[i].name);
+	if (rc) {
+		bh_yaml_free(*root);
+		*root = NULL;
+	}
+	return rc;
+}
+
 int bh_yaml_load(const char *path, struct bh_yaml **root, struct bh_err *err)
 {
 	struct reader r = {.path = path, .err = err};
@@ -380,14 +400,64 @@ int bh_yaml_load(const char *path, struct bh_yaml **root, struct bh_err *err)
 		return bh_err_set(err, -ENOMEM, "%s", path);
 	}
 	yaml_parser_set_input_file(&r.parser, f);
-	rc = read_document(&r, root);
+	rc = read_all(&r, root);
 	yaml_parser_delete(&r.parser);
 	(void)fclose(f);
-	for (size_t i = 0; i < r.anchors_n; i++)
-		free(r.anchors[i].name);
-	if (rc) {
-		bh_yaml_free(*root);
-		*root = NULL;
+	return rc;
+}
+
+/* The value of \uXXXX at p; 0 when it is none. */
+static unsigned unit_at(const char *p)
+{
+	unsigned v = 0;
+
+	return p[0] == '\\' && p[1] == 'u' && strspn(p + 2, "0123456789abcdefABCDEF") >= 4 &&
+		       sscanf(p + 2, "%4x", &v) == 1
+		   ? v
+		   : 0;
+}
+
+/* JSON writes a character beyond the first 65536 as two escapes, YAML as one of its own: rewritten
+ * in place, for it is shorter. */
+static void join_surrogates(char *text)
+{
+	char *to = text;
+
+	for (const char *p = text; *p;) {
+		unsigned high = unit_at(p), low = high ? unit_at(p + 6) : 0;
+
+		if (high >= 0xd800 && high < 0xdc00 && low >= 0xdc00 && low < 0xe000) {
+			char escape[11];
+
+			(void)snprintf(escape, sizeof(escape), "\\U%08x",
+			    0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00));
+			memcpy(to, escape, 10);
+			to += 10;
+			p += 12;
+			continue;
+		}
+		if (*p == '\\' && p[1])
+			*to++ = *p++; /* what is escaped here begins no escape */
+		*to++ = *p++;
 	}
+	*to = '\0';
+}
+
+int bh_yaml_parse(const char *text, const char *name, struct bh_yaml **root, struct bh_err *err)
+{
+	struct reader r = {.path = name, .err = err};
+	char *copy = strdup(text);
+	int rc;
+
+	*root = NULL;
+	if (!copy || !yaml_parser_initialize(&r.parser)) {
+		free(copy);
+		return bh_err_set(err, -ENOMEM, "%s", name);
+	}
+	join_surrogates(copy);
+	yaml_parser_set_input_string(&r.parser, (const unsigned char *)copy, strlen(copy));
+	rc = read_all(&r, root);
+	yaml_parser_delete(&r.parser);
+	free(copy);
 	return rc;
 }

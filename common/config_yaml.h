@@ -6,6 +6,7 @@
 #ifndef BH_COMMON_CONFIG_YAML_H
 #define BH_COMMON_CONFIG_YAML_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -35,9 +36,15 @@ struct bh_yaml {
 /* Reads one document. *root is NULL for an empty file. Errors carry "path:line:col: cause"; an
  * unreadable file is -errno with its path. Freed by bh_yaml_free. */
 int bh_yaml_load(const char *path, struct bh_yaml **root, struct bh_err *err) BH_MUST_CHECK;
+/* The same of a text, of which JSON is the usual case: its pairs of \u escapes for one character
+ * are read as such. name stands in errors for the path. */
+int bh_yaml_parse(
+    const char *text, const char *name, struct bh_yaml **root, struct bh_err *err) BH_MUST_CHECK;
 void bh_yaml_free(struct bh_yaml *n);
 /* Appends the tree as JSON, plain values as strings. -ENOMEM, or BH_E_LIMIT when it is too deep. */
 int bh_yaml_json(const struct bh_yaml *n, struct bh_buf *out) BH_MUST_CHECK;
+/* An empty plain value, ~ or null: as if the key were not there. */
+bool bh_yaml_is_null(const struct bh_yaml *n);
 /* Value of a key of a MAP; NULL when it is not there. */
 const struct bh_yaml *bh_yaml_get(const struct bh_yaml *map, const char *key);
 

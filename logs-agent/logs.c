@@ -202,8 +202,16 @@ static int make_sources(struct bh_logs *l)
 	l->batch.lines = calloc(l->sources_n + 1, sizeof(*l->batch.lines));
 	if (!l->sources || !l->batch.lines)
 		return -ENOMEM;
-	for (size_t i = 0; i < l->sources_n; i++)
-		l->sources[i].cfg = &cfg->log_sources[i];
+	for (size_t i = 0; i < l->sources_n; i++) {
+		struct bh_source *s = &l->sources[i];
+		const char *fault =
+		    cfg->log_rules_fault[0] ? cfg->log_rules_fault : cfg->log_sources[i].fault;
+
+		s->cfg = &cfg->log_sources[i];
+		s->runs = !fault[0];
+		if (fault[0])
+			(void)snprintf(s->note, sizeof(s->note), "Error: %s", fault);
+	}
 	return bh_buf_reserve(&l->chunk, BH_CHUNK);
 }
 
@@ -351,11 +359,21 @@ static void peer_state(void *ctx, enum bh_role role, bool running)
 		bh_producer_peer_running(l->producer, running);
 }
 
+/* "syslog.d/conf.yaml:3" of a whole path and line. */
+static const char *file_of(const char *where)
+{
+	const char *slash = strrchr(where, '/');
+
+	while (slash && slash > where && slash[-1] != '/')
+		slash--;
+	return slash ? slash : where;
+}
+
 static void stats(void *ctx, struct bh_child *c)
 {
 	struct bh_logs *l = ctx;
 	uint64_t live = 0, draining = 0;
-	char name[BH_LEDGER_NAME_MAX];
+	char name[BH_LEDGER_NAME_MAX], shown[PATH_MAX];
 	struct bh_producer_stats st;
 
 	for (const struct bh_generation *g = l->head; g; g = g->next) {
@@ -365,9 +383,14 @@ static void stats(void *ctx, struct bh_child *c)
 	for (size_t i = 0; i < l->sources_n; i++) {
 		struct bh_source *s = &l->sources[i];
 
-		bh_child_stat_ledger(
-		    c, BH_LEDGER_SOURCE, s->cfg->path, strlen(s->cfg->path), &s->l);
-		(void)snprintf(name, sizeof(name), "source.%.150s", s->cfg->path);
+		bh_log_source_name(s->cfg, shown, sizeof(shown));
+		if (s->runs)
+			bh_child_stat_ledger(c, BH_LEDGER_SOURCE, shown, strlen(shown), &s->l);
+		(void)snprintf(name, sizeof(name), "source.%.150s", shown);
+		if (!s->runs) /* two that want one input have one name: the place tells them apart
+			       */
+			(void)snprintf(name, sizeof(name), "source.%.90s (%.60s)", shown,
+			    file_of(s->cfg->where));
 		if (s->note[0])
 			bh_child_stat_note(c, name, "%s", s->note);
 	}

@@ -18,6 +18,7 @@
 struct bh_source {
 	const struct bh_log_source *cfg;
 	struct bh_ledger l;       /* lines */
+	bool runs;                /* false: note says why it does not */
 	bool scanned;             /* its first scan is over: new files start at 0 */
 	char note[BH_NOTE_MAX];   /* last error in words; "" = none */
 	unsigned matched, tailed; /* at the last scan */

@@ -488,8 +488,10 @@ static void scan_source(struct bh_logs *l, struct bh_source *s)
 
 void bh_tailing_scan(struct bh_logs *l)
 {
-	for (size_t i = 0; i < l->sources_n; i++)
-		scan_source(l, &l->sources[i]);
+	for (size_t i = 0; i < l->sources_n; i++) {
+		if (l->sources[i].runs && strcmp(l->sources[i].cfg->type, "file") == 0)
+			scan_source(l, &l->sources[i]);
+	}
 }
 
 static bool readable(const struct bh_generation *g)

@@ -147,6 +147,25 @@ static int open_sockets(struct bh_supervisor *s)
 	return s->cfg.dogstatsd_require_listener ? BH_EXIT_UNAVAILABLE : 0;
 }
 
+/* Ports of log sources. One that cannot be had is told; nothing else waits for it. */
+static void open_log_sockets(struct bh_supervisor *s)
+{
+	const struct bh_log_sockets *l = &s->log_sockets;
+
+	if (bh_log_sockets_open(&s->log_sockets, &s->cfg))
+		bh_error(&s->log, COMPONENT, "out of memory for the ports of log sources");
+	for (size_t i = 0; i < l->notes.n; i++) {
+		bh_error(&s->log, COMPONENT, "listener: %s", l->notes.v[i]);
+		keep(&s->notes, l->notes.v[i]);
+	}
+	for (size_t i = 0; i < l->warnings.n; i++) {
+		bh_warn(&s->log, COMPONENT, "listener: %s", l->warnings.v[i]);
+		keep(&s->notes, l->warnings.v[i]);
+	}
+	for (size_t i = 0; i < l->n; i++)
+		bh_info(&s->log, COMPONENT, "listening on %s", l->fds[i].name);
+}
+
 static void note_limits(struct bh_supervisor *s)
 {
 	static const char *const limits[] = {
@@ -253,6 +272,8 @@ static int bring_up(struct bh_supervisor *s, int log_fd)
 		return complain(&err, BH_EXIT_INTERNAL);
 	}
 	rc = open_sockets(s);
+	if (!rc)
+		open_log_sockets(s);
 	note_limits(s);
 	if (!rc)
 		rc = prepare_children(s);
@@ -280,6 +301,7 @@ static void take_down(struct bh_supervisor *s)
 	if (fd >= 0)
 		(void)close(fd);
 	bh_sockets_release(&s->sockets);
+	bh_log_sockets_release(&s->log_sockets);
 	bh_handover_fds_release(&s->handover);
 	bh_loop_release(&s->loop);
 	bh_buf_release(&s->report);

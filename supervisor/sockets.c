@@ -16,14 +16,7 @@
 #include "common/err.h"
 #include "supervisor/sockets_internal.h"
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-	struct sockaddr_storage room;
-};
-
-int bh_sockets_note(struct bh_sockets *s, const char *fmt, ...)
+int bh_sockets_note(struct bh_strlist *notes, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -31,15 +24,15 @@ int bh_sockets_note(struct bh_sockets *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	return bh_strlist_add(&s->notes, text, strlen(text));
+	return bh_strlist_add(notes, text, strlen(text));
 }
 
-static socklen_t address_len(const union address *a)
+socklen_t bh_address_len(const union bh_address *a)
 {
 	return a->any.sa_family == AF_INET6 ? sizeof(a->v6) : sizeof(a->v4);
 }
 
-static void set_port(union address *a, uint16_t port)
+void bh_address_set_port(union bh_address *a, uint16_t port)
 {
 	if (a->any.sa_family == AF_INET6)
 		a->v6.sin6_port = htons(port);
@@ -47,21 +40,21 @@ static void set_port(union address *a, uint16_t port)
 		a->v4.sin_port = htons(port);
 }
 
-static uint16_t get_port(const union address *a)
+uint16_t bh_address_port(const union bh_address *a)
 {
 	return ntohs(a->any.sa_family == AF_INET6 ? a->v6.sin6_port : a->v4.sin_port);
 }
 
-static void address_text(const union address *a, char *out, size_t cap)
+void bh_address_text(const union bh_address *a, char *out, size_t cap)
 {
 	char ip[INET6_ADDRSTRLEN] = "?";
 
 	if (a->any.sa_family == AF_INET6) {
 		(void)inet_ntop(AF_INET6, &a->v6.sin6_addr, ip, sizeof(ip));
-		(void)snprintf(out, cap, "[%s]:%u", ip, get_port(a));
+		(void)snprintf(out, cap, "[%s]:%u", ip, bh_address_port(a));
 	} else {
 		(void)inet_ntop(AF_INET, &a->v4.sin_addr, ip, sizeof(ip));
-		(void)snprintf(out, cap, "%s:%u", ip, get_port(a));
+		(void)snprintf(out, cap, "%s:%u", ip, bh_address_port(a));
 	}
 }
 
@@ -103,17 +96,17 @@ int bh_sockets_rcvbuf(struct bh_sockets *s, int fd, const char *what, int64_t wa
 
 	*refused = got < 0;
 	if (got < 0)
-		return bh_sockets_note(
-		    s, "%s: dogstatsd_so_rcvbuf %" PRId64 ": %s", what, want, strerror(-got));
+		return bh_sockets_note(&s->notes, "%s: dogstatsd_so_rcvbuf %" PRId64 ": %s", what,
+		    want, strerror(-got));
 	if (got > 0)
-		return bh_sockets_note(s,
+		return bh_sockets_note(&s->notes,
 		    "%s: the receive buffer is %d bytes instead of %" PRId64
 		    ": raise net.core.rmem_max or lower dogstatsd_so_rcvbuf",
 		    what, got, want);
 	return 0;
 }
 
-static int bind_udp(const union address *a, bool dual, int *fd)
+static int bind_udp(const union bh_address *a, bool dual, int *fd)
 {
 	int on = 1, off = 0;
 	int rc;
@@ -125,7 +118,7 @@ static int bind_udp(const union address *a, bool dual, int *fd)
 	if (a->any.sa_family == AF_INET6 &&
 	    setsockopt(*fd, IPPROTO_IPV6, IPV6_V6ONLY, dual ? &off : &on, sizeof(on)) < 0)
 		goto fail;
-	if (bind(*fd, &a->any, address_len(a)) == 0)
+	if (bind(*fd, &a->any, bh_address_len(a)) == 0)
 		return 0;
 fail:
 	rc = -errno;
@@ -137,34 +130,34 @@ fail:
 static int udp_failed(struct bh_sockets *s, const char *where, int rc)
 {
 	if (rc == -EADDRINUSE)
-		return bh_sockets_note(s,
+		return bh_sockets_note(&s->notes,
 		    "UDP %s is in use by another process (an agent?): stop it, or set "
 		    "dogstatsd_port to "
 		    "another port or 0",
 		    where);
 	if (rc == -EACCES)
-		return bh_sockets_note(s,
+		return bh_sockets_note(&s->notes,
 		    "UDP %s: no permission; ports below 1024 need root or CAP_NET_BIND_SERVICE: "
 		    "set "
 		    "dogstatsd_port to a higher one",
 		    where);
 	if (rc == -EADDRNOTAVAIL)
 		return bh_sockets_note(
-		    s, "UDP %s: this host has no such address: correct bind_host", where);
-	return bh_sockets_note(s, "UDP %s: %s", where, strerror(-rc));
+		    &s->notes, "UDP %s: this host has no such address: correct bind_host", where);
+	return bh_sockets_note(&s->notes, "UDP %s: %s", where, strerror(-rc));
 }
 
 static int finish_udp(struct bh_sockets *s, int fd, const struct bh_config *cfg, uint16_t *port)
 {
-	union address bound = {0};
+	union bh_address bound = {0};
 	socklen_t n = sizeof(bound);
 	char where[80], what[96];
 	bool refused;
 	int rc;
 
 	(void)getsockname(fd, &bound.any, &n);
-	*port = get_port(&bound);
-	address_text(&bound, where, sizeof(where));
+	*port = bh_address_port(&bound);
+	bh_address_text(&bound, where, sizeof(where));
 	(void)snprintf(what, sizeof(what), "UDP %s", where);
 	rc = bh_sockets_rcvbuf(s, fd, what, cfg->dogstatsd_so_rcvbuf, &refused);
 	if (rc || refused) {
@@ -174,7 +167,7 @@ static int finish_udp(struct bh_sockets *s, int fd, const struct bh_config *cfg,
 	return bh_sockets_keep(s, fd, BH_SOCKET_UDP, where);
 }
 
-static int resolve(struct bh_sockets *s, const char *host, union address *a)
+static int resolve(struct bh_sockets *s, const char *host, union bh_address *a)
 {
 	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
 	struct addrinfo *list = NULL;
@@ -183,7 +176,7 @@ static int resolve(struct bh_sockets *s, const char *host, union address *a)
 	if (rc || !list || list->ai_addrlen > sizeof(*a)) {
 		if (list)
 			freeaddrinfo(list);
-		rc = bh_sockets_note(s,
+		rc = bh_sockets_note(&s->notes,
 		    "bind_host \"%s\": %s: use an address of this host, or localhost", host,
 		    rc ? gai_strerror(rc) : "no address");
 		return rc ? rc : BH_E_CONFIG;
@@ -198,7 +191,7 @@ static int open_udp(struct bh_sockets *s, const struct bh_config *cfg)
 {
 	bool all = cfg->dogstatsd_non_local_traffic;
 	bool local = !all && strcmp(cfg->bind_host, "localhost") == 0;
-	union address a = {.v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT}};
+	union bh_address a = {.v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT}};
 	uint16_t port = cfg->dogstatsd_port > 0 ? (uint16_t)cfg->dogstatsd_port : 0;
 	char where[80];
 	int fd, rc = 0;
@@ -209,14 +202,14 @@ static int open_udp(struct bh_sockets *s, const struct bh_config *cfg)
 		rc = resolve(s, cfg->bind_host, &a);
 	if (rc)
 		return rc == BH_E_CONFIG ? 0 : rc;
-	set_port(&a, port);
+	bh_address_set_port(&a, port);
 	rc = bind_udp(&a, all, &fd);
 	if (all && (rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL)) {
 		a.v4 = (struct sockaddr_in){AF_INET, htons(port), {htonl(INADDR_ANY)}, {0}};
 		rc = bind_udp(&a, false, &fd);
 	}
 	if (rc) {
-		address_text(&a, where, sizeof(where));
+		bh_address_text(&a, where, sizeof(where));
 		return udp_failed(s, where, rc);
 	}
 	rc = finish_udp(s, fd, cfg, &port);
@@ -226,7 +219,7 @@ static int open_udp(struct bh_sockets *s, const struct bh_config *cfg)
 	    .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
 	rc = bind_udp(&a, false, &fd);
 	if (rc == -EADDRINUSE && cfg->dogstatsd_port > 0) {
-		address_text(&a, where, sizeof(where));
+		bh_address_text(&a, where, sizeof(where));
 		return udp_failed(s, where, rc);
 	}
 	return rc ? 0 : finish_udp(s, fd, cfg, &port); /* a host without IPv6 is no fault */
@@ -246,8 +239,9 @@ static int open_forward(struct bh_sockets *s, const struct bh_config *cfg)
 	(void)snprintf(where, sizeof(where), "%.255s:%s", host, port);
 	rc = getaddrinfo(host, port, &hints, &list);
 	if (rc || !list)
-		return bh_sockets_note(s, "statsd_forward_host %s: %s: packets are not forwarded",
-		    where, rc ? gai_strerror(rc) : "no address");
+		return bh_sockets_note(&s->notes,
+		    "statsd_forward_host %s: %s: packets are not forwarded", where,
+		    rc ? gai_strerror(rc) : "no address");
 	fd = socket(list->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	rc = fd < 0 || connect(fd, list->ai_addr, list->ai_addrlen) < 0 ? -errno : 0;
 	freeaddrinfo(list);
@@ -255,8 +249,8 @@ static int open_forward(struct bh_sockets *s, const struct bh_config *cfg)
 		return bh_sockets_keep(s, fd, BH_SOCKET_FORWARD, where);
 	if (fd >= 0)
 		(void)close(fd);
-	return bh_sockets_note(
-	    s, "statsd_forward_host %s: %s: packets are not forwarded", where, strerror(-rc));
+	return bh_sockets_note(&s->notes, "statsd_forward_host %s: %s: packets are not forwarded",
+	    where, strerror(-rc));
 }
 
 int bh_sockets_open(struct bh_sockets *s, const struct bh_config *cfg)

@@ -47,25 +47,25 @@ static bool clear_path(
 	if (lstat(path, &st) < 0) {
 		if (errno == ENOENT)
 			return true;
-		*rc = bh_sockets_note(s, "Unix socket %s: %s", path, strerror(errno));
+		*rc = bh_sockets_note(&s->notes, "Unix socket %s: %s", path, strerror(errno));
 		return false;
 	}
 	if (!S_ISSOCK(st.st_mode)) {
-		*rc = bh_sockets_note(s,
+		*rc = bh_sockets_note(&s->notes,
 		    "Unix socket %s: the path exists and is not a socket; it is left alone: move "
 		    "it away, or set %s",
 		    path, key_of(kind));
 		return false;
 	}
 	if (is_alive(sun, kind)) {
-		*rc = bh_sockets_note(s,
+		*rc = bh_sockets_note(&s->notes,
 		    "Unix socket %s is in use by another process (an agent?): stop it, or set %s",
 		    path, key_of(kind));
 		return false;
 	}
 	if (unlink(path) < 0 && errno != ENOENT) {
-		*rc = bh_sockets_note(s, "Unix socket %s: the stale file cannot be removed: %s",
-		    path, strerror(errno));
+		*rc = bh_sockets_note(&s->notes,
+		    "Unix socket %s: the stale file cannot be removed: %s", path, strerror(errno));
 		return false;
 	}
 	return true;
@@ -76,15 +76,15 @@ static int failed(struct bh_sockets *s, const char *path, enum bh_socket_kind ki
 	int dir = (int)BH_MAX(strrchr(path, '/') - path, (ptrdiff_t)1);
 
 	if (rc == -ENOENT)
-		return bh_sockets_note(s,
+		return bh_sockets_note(&s->notes,
 		    "Unix socket %s: the directory does not exist: create it (install -d %.*s), or "
 		    "set %s",
 		    path, dir, path, key_of(kind));
 	if (rc == -EACCES || rc == -EPERM || rc == -EROFS)
-		return bh_sockets_note(s,
+		return bh_sockets_note(&s->notes,
 		    "Unix socket %s: no permission to create it in %.*s: grant it, or set %s", path,
 		    dir, path, key_of(kind));
-	return bh_sockets_note(s, "Unix socket %s: %s", path, strerror(-rc));
+	return bh_sockets_note(&s->notes, "Unix socket %s: %s", path, strerror(-rc));
 }
 
 /* credentials: of the sender, with every datagram from the first on (spec/dogstatsd.md §2.2). */
@@ -119,10 +119,10 @@ int bh_sockets_open_unix(
 	int fd, rc;
 
 	if (path[0] != '/')
-		return bh_sockets_note(
-		    s, "Unix socket %s: the path is not absolute: correct %s", path, key_of(kind));
+		return bh_sockets_note(&s->notes,
+		    "Unix socket %s: the path is not absolute: correct %s", path, key_of(kind));
 	if (strlen(path) >= sizeof(sun.sun_path))
-		return bh_sockets_note(s,
+		return bh_sockets_note(&s->notes,
 		    "Unix socket %s: the path is longer than %zu bytes: shorten %s", path,
 		    sizeof(sun.sun_path) - 1, key_of(kind));
 	memcpy(sun.sun_path, path, strlen(path) + 1);

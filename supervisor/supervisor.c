@@ -117,15 +117,12 @@ static void tell_peers(struct bh_supervisor *s, const struct bh_kid *k)
 	}
 }
 
-/* dogstatsd inherits the sockets, and what its open buckets go through. */
-static void on_prepare(void *ctx, struct bh_kid *k)
+/* dogstatsd inherits its sockets, and what its open buckets go through. */
+static void prepare_dogstatsd(struct bh_supervisor *s, struct bh_kid *k)
 {
-	struct bh_supervisor *s = ctx;
 	struct bh_spawn_fd *fds = s->socket_fds;
 	size_t n = s->sockets.n;
 
-	if (k->role != BH_ROLE_DOGSTATSD)
-		return;
 	bh_handover_fds_prepare(&s->handover);
 	for (size_t i = 0; i < n; i++)
 		fds[i] = (struct bh_spawn_fd){s->sockets.v[i].name, s->sockets.v[i].fd};
@@ -135,6 +132,18 @@ static void on_prepare(void *ctx, struct bh_kid *k)
 		fds[n++] = (struct bh_spawn_fd){"handover-out", s->handover.out};
 	k->fds = fds;
 	k->fds_n = n;
+}
+
+static void on_prepare(void *ctx, struct bh_kid *k)
+{
+	struct bh_supervisor *s = ctx;
+
+	if (k->role == BH_ROLE_DOGSTATSD)
+		prepare_dogstatsd(s, k);
+	if (k->role == BH_ROLE_LOGS) {
+		k->fds = s->log_sockets.fds;
+		k->fds_n = s->log_sockets.n;
+	}
 }
 
 static void on_started(void *ctx, struct bh_kid *k)

@@ -23,6 +23,7 @@
 #include "supervisor/query.h"
 #include "supervisor/rundir.h"
 #include "supervisor/sockets.h"
+#include "supervisor/sockets_logs.h"
 
 struct bh_supervisor {
 	struct bh_config cfg;
@@ -32,6 +33,7 @@ struct bh_supervisor {
 	struct bh_rundir rundir;
 	struct bh_sockets sockets;
 	struct bh_spawn_fd socket_fds[BH_SOCKETS_MAX + 2]; /* dogstatsd's, hand-over included */
+	struct bh_log_sockets log_sockets; /* of log sources; they outlive every logs process */
 	struct bh_handover_fds handover;
 	struct bh_strlist notes;  /* of the start: configuration, listeners */
 	struct bh_strlist limits; /* protections that are missing */

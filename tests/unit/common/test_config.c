@@ -465,14 +465,15 @@ Test(config, only_yaml_files_of_conf_d_are_read)
 Test(config, a_bad_source_is_left_out_and_its_neighbours_stay)
 {
 	static const char *const says[] = {"a config must have a type",
-	    "file source must have a path", "journald is not supported by bulkhead in this version",
-	    "invalid tailing mode 'middle' for /m", "/good"};
+	    "file source must have a path",
+	    "type docker is not supported by bulkhead; source skipped",
+	    "invalid tailing mode 'middle' for /m", "/good is read already by the source at "};
 
 	put("conf.d/a.d/conf.yaml",
 	    "logs:\n"
 	    "  - path: /a\n"
 	    "  - type: file\n"
-	    "  - type: journald\n"
+	    "  - type: docker\n"
 	    "  - {type: file, path: /m, start_position: middle}\n"
 	    "  - {type: file, path: /good, tags: 'a:1,b:2', start_position: forceBeginning}\n"
 	    "  - {type: file, path: /good}\n"
@@ -488,10 +489,13 @@ Test(config, a_bad_source_is_left_out_and_its_neighbours_stay)
 		assert_finding(i, BH_FINDING_WARNING, where, says[i]);
 	}
 	assert_finding(5, BH_FINDING_WARNING, "conf.d/broken.d/conf.yaml:", "");
-	cr_assert_eq(cfg.log_sources_n, 2);
-	cr_assert_eq(cfg.log_sources[0].tags.n, 2);
-	cr_assert_str_eq(cfg.log_sources[0].tags.v[1], "b:2");
-	cr_assert_str_eq(cfg.log_sources[1].sourcecategory, "c");
+	cr_assert_eq(cfg.log_sources_n, 7, "the status shows those that do not run, too");
+	for (size_t i = 0; i < 7; i++)
+		cr_assert_eq(cfg.log_sources[i].fault[0] == '\0', i == 4 || i == 6, "%zu", i);
+	cr_assert_str_eq(cfg.log_sources[2].fault, "type docker is not supported by bulkhead");
+	cr_assert_eq(cfg.log_sources[4].tags.n, 2);
+	cr_assert_str_eq(cfg.log_sources[4].tags.v[1], "b:2");
+	cr_assert_str_eq(cfg.log_sources[6].sourcecategory, "c");
 }
 
 Test(config, the_edit_distance_counts_and_stops_at_its_limit)
@@ -518,9 +522,9 @@ Test(config, the_examples_load_without_findings)
 Test(config, keys_of_the_agent_that_do_nothing_here_are_not_unknown)
 {
 	static const char *const yaml[] = {"dogstatsd_pipeline_count: 2", "proxy: {http: x}",
-	    "forwarder_storage_path: /x", "logs_config: {processing_rules: []}",
-	    "logs_config: {auto_multi_line: {enable_json_detection: true}}",
-	    "logs_config: {fingerprint_config: {count: 1}}", "logs_config: {api_key: x}",
+	    "forwarder_storage_path: /x", "logs_config: {atomic_registry_write: true}",
+	    "logs_config: {auto_multi_line: {stack_trace_parsers: [go]}}",
+	    "logs_config: {file_read_buffer_size: 1}", "logs_config: {api_key: x}",
 	    "telemetry: {dogstatsd: {listeners_latency_buckets: [1]}}",
 	    "dogstatsd_mem_based_rate_limiter: {enabled: true}", "use_v3_api: {series: {}}",
 	    "observability_pipelines_worker: {logs: {url: x}}",
@@ -695,7 +699,7 @@ Test(config, sources_name_their_unknown_and_unused_keys_and_stay)
 				    "  - type: file\n"
 				    "    path: /a\n"
 				    "    servcie: web\n"
-				    "    log_processing_rules: []\n"
+				    "    identifier: x\n"
 				    "    zzzzzz: 1\n");
 	cr_assert_eq(load("hostname: h\n"), 0);
 	cr_assert_eq(findings.n, 3);
