@@ -22,6 +22,7 @@ enum bh_origin_state {
 	BH_ORIGIN_DRAINING = 1, /* rotated or gone, being read to its end */
 	BH_ORIGIN_WAITING = 2,  /* matched but beyond the open-files limit */
 	BH_ORIGIN_FINISHED = 3, /* read to its end; kept to recognise copies */
+	BH_ORIGIN_FORGOTTEN = 4, /* its row is to be deleted */
 };
 
 struct bh_origin {
