@@ -109,7 +109,7 @@ static void put_context(struct out *o, const struct bh_context *ctx)
 	put_packed(o, ctx->id.tags);
 }
 
-/* Each context gets the number by which aggregates name it. */
+/* Each context gets the number by which aggregates name it. Their table is settled. */
 static void put_contexts(struct out *o, const struct bh_sampler *s)
 {
 	const struct bh_ctxmap *map = &s->contexts.by_identity;
@@ -205,11 +205,13 @@ static void put_all(struct out *o, const struct bh_sampler *s)
 int bh_handover_write(struct bh_sampler *s, int fd, struct bh_err *err)
 {
 	struct out o = {.fd = fd, .buf = malloc(CHUNK)};
+	size_t all = SIZE_MAX;
 
 	if (!o.buf)
 		return bh_err_set(err, -ENOMEM, "hand over open buckets");
 	if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		o.rc = -errno;
+	(void)bh_ctxmap_settle(&s->contexts.by_identity, &all);
 	put_all(&o, s);
 	flush_out(&o);
 	put_u32(&o, o.crc);

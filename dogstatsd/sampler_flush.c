@@ -90,7 +90,7 @@ static void add_zero(struct bh_bucket *b, struct bh_context *ctx)
 static bool zeros_step(struct bh_sampler *s, size_t *budget)
 {
 	struct bh_sampler_flush *f = &s->flush;
-	const struct bh_ctxmap *map = &s->contexts.by_identity;
+	struct bh_ctxmap *map = &s->contexts.by_identity;
 	struct bh_bucket *b = f->bucket;
 
 	if (!f->marked) {
@@ -102,6 +102,8 @@ static bool zeros_step(struct bh_sampler *s, size_t *budget)
 		f->at = 0;
 		f->mask = map->mask;
 	}
+	if (!bh_ctxmap_settle(map, budget))
+		return false;
 	if (f->mask != map->mask) {
 		/* The table grew: contexts are elsewhere. Those that have their zero are marked. */
 		f->at = 0;

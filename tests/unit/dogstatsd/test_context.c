@@ -261,7 +261,7 @@ Test(ctxmap, agrees_with_a_plain_array)
 			if (nodes[k].mark)
 				present[k] = false;
 		}
-		sweep = (struct bh_ctxmap_sweep){0, 0};
+		sweep = (struct bh_ctxmap_sweep){.at = 0};
 		do {
 			budget = 1 + bh_rng_u64(&rng) % 300;
 		} while (!bh_ctxmap_sweep_step(&m, &sweep, &budget, is_marked, NULL));
