@@ -12,7 +12,10 @@
 /* What is given back at once, of whole pages of any size; it costs like looking at so many slots.
  */
 #define PIECE      ((size_t)64 << 10)
-#define PIECE_COST ((size_t)16)
+#define PIECE_COST ((size_t)256)
+
+/* What a removal costs in slots looked at, beside the look. */
+#define REMOVAL_COST ((size_t)4)
 
 /* --- memory: pages, because these can be given back in pieces -----------------------------------
  */
@@ -220,8 +223,10 @@ static bool sweep(struct bh_ctxmap *m, struct bh_ctxmap_sweep *s, size_t *budget
 	/* Closing a hole moves entries only from slots that are still to be looked at, or, around
 	 * the end, into them. */
 	for (; s->at <= m->mask && *budget; s->at++, --*budget) {
-		while (m->slots[s->at].ctx && gone(m->slots[s->at].ctx, arg))
+		while (m->slots[s->at].ctx && gone(m->slots[s->at].ctx, arg)) {
 			remove_at(m, s->at);
+			*budget -= BH_MIN(*budget - 1, REMOVAL_COST);
+		}
 	}
 	return s->at > m->mask;
 }

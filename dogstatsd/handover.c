@@ -197,7 +197,7 @@ static void put_all(struct out *o, const struct bh_sampler *s)
 			put_i64(o, b->start);
 			put_u64(o, b->n);
 			for (size_t j = 0; j < b->n; j++)
-				put_aggregate(o, &b->v[j]);
+				put_aggregate(o, bh_bucket_agg(b, j));
 		}
 	}
 }
@@ -493,7 +493,7 @@ static int read_aggregate(struct in *in, struct bh_bucket *b, enum bh_store stor
 		return BH_E_FORMAT;
 	rc = bh_bucket_append(b, contexts[number], (enum bh_metric_type)type, store);
 	if (!rc)
-		rc = read_value(in, &b->v[b->n - 1]);
+		rc = read_value(in, bh_bucket_agg(b, b->n - 1));
 	return rc ? rc : in->failed ? BH_E_FORMAT : 0;
 }
 
@@ -517,7 +517,7 @@ static int read_bucket(
 		if ((*at)->start >= start)
 			return BH_E_FORMAT;
 	}
-	b = bh_sampler_new_bucket(s, start, n);
+	b = bh_sampler_new_bucket(s, start);
 	if (!b)
 		return -ENOMEM;
 	*at = b;

@@ -170,7 +170,7 @@ void bh_output_set_series(struct bh_output *o, const struct bh_flush_set *set)
 {
 	for (const struct bh_bucket *b = set->metrics; b; b = b->next) {
 		for (size_t i = 0; i < b->n; i++) {
-			const struct bh_agg *head = &b->v[i];
+			const struct bh_agg *head = bh_bucket_agg(b, i);
 			bool histogram = false, plain = false;
 
 			if (head->follower)
@@ -218,8 +218,8 @@ void bh_output_set_sketches(struct bh_output *o, const struct bh_flush_set *set)
 	bh_payload_writer_begin(o->writer, BH_KIND_SKETCHES, BH_SKETCH_TAIL);
 	for (const struct bh_bucket *b = set->sketches; b; b = b->next) {
 		for (size_t i = 0; i < b->n; i++) {
-			if (!b->v[i].follower)
-				output_sketch(o, &b->v[i]);
+			if (!bh_bucket_agg(b, i)->follower)
+				output_sketch(o, bh_bucket_agg(b, i));
 		}
 	}
 	bh_payload_writer_finish(o->writer);

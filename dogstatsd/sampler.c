@@ -6,8 +6,6 @@
 
 #include "common/err.h"
 
-#define FIRST_AGGREGATES 64
-
 int64_t bh_bucket_floor(int64_t t)
 {
 	int64_t rest = t % BH_BUCKET_S;
@@ -42,8 +40,9 @@ static void free_buckets(struct bh_bucket *list)
 		struct bh_bucket *next = list->next;
 
 		for (size_t i = 0; i < list->n; i++)
-			free_aggregate(&list->v[i]);
-		free(list->v);
+			free_aggregate(bh_bucket_agg(list, i));
+		for (size_t i = 0; i < BH_BUCKET_PARTS && list->parts[i]; i++)
+			free(list->parts[i]);
 		free(list);
 		list = next;
 	}
@@ -82,19 +81,13 @@ void bh_sampler_release(struct bh_sampler *s)
 	*s = (struct bh_sampler){0};
 }
 
-struct bh_bucket *bh_sampler_new_bucket(struct bh_sampler *s, int64_t start, size_t cap)
+struct bh_bucket *bh_sampler_new_bucket(struct bh_sampler *s, int64_t start)
 {
 	struct bh_bucket *b = calloc(1, sizeof(*b));
 
 	if (!b)
 		return NULL;
 	b->start = start;
-	b->cap = BH_MAX(cap, (size_t)FIRST_AGGREGATES);
-	b->v = malloc(b->cap * sizeof(*b->v));
-	if (!b->v) {
-		free(b);
-		return NULL;
-	}
 	b->id = s->next_bucket_id++;
 	return b;
 }
@@ -103,7 +96,7 @@ struct bh_bucket *bh_sampler_new_bucket(struct bh_sampler *s, int64_t start, siz
 static void adopt(struct bh_bucket *b, enum bh_store which)
 {
 	for (size_t i = 0; i < b->n; i++)
-		b->v[i].ctx->places[which] = (struct bh_place){b->id, i};
+		bh_bucket_agg(b, i)->ctx->places[which] = (struct bh_place){b->id, i};
 }
 
 static struct bh_bucket *bucket_at(struct bh_sampler *s, enum bh_store which, int64_t start)
@@ -117,7 +110,7 @@ static struct bh_bucket *bucket_at(struct bh_sampler *s, enum bh_store which, in
 	if (b && b->start == start) {
 		adopt(b, which);
 	} else {
-		b = bh_sampler_new_bucket(s, start, store->usual);
+		b = bh_sampler_new_bucket(s, start);
 		if (!b)
 			return NULL;
 		b->next = *link;
@@ -148,22 +141,27 @@ static int init_aggregate(struct bh_agg *a)
 	return BH_E_STATE;
 }
 
+/* Room for one more; NULL without memory. */
+static struct bh_agg *room_in(struct bh_bucket *b)
+{
+	size_t at;
+	unsigned part = bh_bucket_part(b->n, &at);
+
+	if (part >= BH_BUCKET_PARTS)
+		return NULL;
+	if (!b->parts[part])
+		b->parts[part] = malloc((BH_BUCKET_FIRST << part) * sizeof(**b->parts));
+	return b->parts[part] ? &b->parts[part][at] : NULL;
+}
+
 int bh_bucket_append(
     struct bh_bucket *b, struct bh_context *ctx, enum bh_metric_type type, enum bh_store which)
 {
-	struct bh_agg *a;
+	struct bh_agg *a = room_in(b);
 	int rc;
 
-	if (b->n == b->cap) {
-		size_t cap = BH_MAX(2 * b->cap, (size_t)FIRST_AGGREGATES);
-		struct bh_agg *grown = realloc(b->v, cap * sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		b->v = grown;
-		b->cap = cap;
-	}
-	a = &b->v[b->n];
+	if (!a)
+		return -ENOMEM;
 	*a = (struct bh_agg){.ctx = ctx,
 	    .slot = (int32_t)(b->start / BH_BUCKET_S), /* the kernel's clock ends in 2262 */
 	    .type = (uint8_t)type};
@@ -215,7 +213,7 @@ static int add_value(struct bh_sampler *s, struct bh_bucket *b, enum bh_store wh
 		if (rc < 0)
 			return rc;
 	}
-	return update(s, &b->v[place->index], m, v);
+	return update(s, bh_bucket_agg(b, place->index), m, v);
 }
 
 static struct bh_add_result add(struct bh_sampler *s, const struct bh_metric *m,

@@ -45,13 +45,35 @@ static inline int64_t bh_agg_start(const struct bh_agg *a)
 	return (int64_t)a->slot * BH_BUCKET_S;
 }
 
+/* Aggregates stand in parts, each twice as large as the one before, so that none ever moves. */
+#define BH_BUCKET_FIRST ((size_t)64) /* aggregates in the first part */
+#define BH_BUCKET_PARTS 26           /* together more than any memory holds */
+
 struct bh_bucket {
 	struct bh_bucket *next;
 	int64_t start; /* covers [start, start + 10) */
 	uint64_t id;   /* never used again */
-	struct bh_agg *v;
-	size_t n, cap;
+	size_t n;
+	struct bh_agg *parts[BH_BUCKET_PARTS]; /* owned; NULL beyond what is in use */
 };
+
+/* In which part aggregate i stands, and where in it. */
+static inline unsigned bh_bucket_part(size_t i, size_t *at)
+{
+	unsigned part = 63 - (unsigned)__builtin_clzl(i / BH_BUCKET_FIRST + 1);
+
+	*at = i - (BH_BUCKET_FIRST << part) + BH_BUCKET_FIRST;
+	return part;
+}
+
+/* Aggregate i, i < n. */
+static inline struct bh_agg *bh_bucket_agg(const struct bh_bucket *b, size_t i)
+{
+	size_t at;
+	unsigned part = bh_bucket_part(i, &at);
+
+	return &b->parts[part][at];
+}
 
 /* What a flush took out; owns its buckets and the contexts that expired with it. Sets must be freed
  * in the order they were made: an earlier one may point at contexts a later one owns. */
@@ -69,9 +91,8 @@ enum bh_store { BH_STORE_METRICS, BH_STORE_SKETCHES, BH_STORE__N };
 
 struct bh_bucket_store {
 	struct bh_bucket *list; /* ascending start */
-	struct bh_bucket
-	    *current; /* bucket of the latest sample; the places of contexts refer to it */
-	size_t usual; /* aggregates of the bucket made before: first size of the next */
+	/* bucket of the latest sample; the places of contexts refer to it */
+	struct bh_bucket *current;
 };
 
 /* A flush in progress (sampler_flush.c). */

@@ -361,7 +361,7 @@ Test(sampler, many_contexts_keep_their_values)
 	cr_assert_eq(bh_sampler_flush(&f.sampler, 1010, false, &set), 0);
 	cr_assert_eq(set->metrics->n, 3000);
 	for (size_t i = 0; i < set->metrics->n; i++)
-		total -= set->metrics->v[i].u.value;
+		total -= bh_bucket_agg(set->metrics, i)->u.value;
 	cr_expect_eq(total, 0);
 	bh_flush_set_free(set);
 }

@@ -79,7 +79,7 @@ Test(steady_state, histograms_allocate_only_to_grow)
 	cr_expect_lt(during("lat:1:2:3:4|h|#a:b\n", 10000), 16);
 }
 
-Test(steady_state, a_bucket_costs_one_allocation_not_one_a_context)
+Test(steady_state, a_bucket_costs_few_allocations_not_one_a_context)
 {
 	char line[64];
 	unsigned long long before;
@@ -101,5 +101,5 @@ Test(steady_state, a_bucket_costs_one_allocation_not_one_a_context)
 		bh_ingest_datagram(
 		    &f.ingest, (struct bh_str){line, (size_t)n}, 0, 1020, &f.ledger, &f.bad);
 	}
-	cr_expect_leq(atomic_load(&allocations) - before, 4);
+	cr_expect_leq(atomic_load(&allocations) - before, 6);
 }
