@@ -161,3 +161,19 @@ Test(handover, damage_is_refused, .timeout = 60)
 	free(good);
 	free(bad);
 }
+
+Test(handover, takes_all_contexts_while_their_table_moves)
+{
+	char line[64];
+	unsigned n = 0;
+
+	fixture_close(&f);
+	f.cfg.dogstatsd_context_limit = 100000;
+	fixture_open(&f);
+	while (n < 2000 || !f.sampler.contexts.by_identity.old) {
+		(void)snprintf(line, sizeof(line), "m.%u:1|c", n++);
+		fixture_send(&f, 1000, line);
+	}
+	cr_assert_eq(pass_on(), 0, "%s", err.text);
+	cr_expect_eq(bh_contexts_count(&f.sampler.contexts), n);
+}

@@ -391,6 +391,45 @@ static size_t aggregates_of(const struct bh_bucket *b)
 	return n;
 }
 
+/* Counters until their table moves. Returns how many. */
+static unsigned fill_until_moving(int64_t now)
+{
+	char line[64];
+	unsigned n = 0;
+
+	while (n < 2000 || !f.sampler.contexts.by_identity.old) {
+		(void)snprintf(line, sizeof(line), "m.%u:1|c", n++);
+		fixture_send(&f, now, line);
+	}
+	return n;
+}
+
+Test(sampler, gives_zeros_to_all_counters_while_their_table_moves)
+{
+	struct bh_flush_set *set;
+	unsigned n;
+
+	fixture_close(&f);
+	fixture_defaults(&f);
+	f.cfg.dogstatsd_context_limit = 100000;
+	fixture_open(&f);
+	n = fill_until_moving(1000);
+	cr_assert_eq(bh_sampler_flush_begin(&f.sampler, 1020, false), 0);
+	while (!(set = bh_sampler_flush_step(&f.sampler, 100)))
+		;
+	bh_flush_set_free(set);
+	fixture_send(&f, 1020, "other:1|c");
+	n += 1;
+	/* the table moves again, and the bucket of 1020 has one of them only */
+	for (char line[64]; !f.sampler.contexts.by_identity.old; n++) {
+		(void)snprintf(line, sizeof(line), "more.%u:1|c", n);
+		fixture_send(&f, 1020, line);
+	}
+	cr_assert_eq(bh_sampler_flush(&f.sampler, 1030, false, &set), 0);
+	cr_expect_eq(aggregates_of(set->metrics), n);
+	bh_flush_set_free(set);
+}
+
 static const char *new_contexts(int step)
 {
 	static char line[64];
