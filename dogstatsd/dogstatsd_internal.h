@@ -46,7 +46,7 @@ struct bh_dogstatsd {
 	int handover_fd;             /* where open buckets go; -1 = nowhere */
 	struct bh_handover handover; /* those of the process before, until they are read */
 	struct bh_log_limit bad_line_limit, rejected_limit, truncated_limit, drops_limit,
-	    frame_limit, behind_limit;
+	    frame_limit, behind_limit, memory_limit;
 	uint64_t drops_logged;
 };
 
@@ -74,8 +74,9 @@ size_t bh_receive_streams(struct bh_dogstatsd *d);
 void bh_flush_late(struct bh_dogstatsd *d);
 /* The timer of the periodic flush. */
 void bh_flush_tick(struct bh_timer *t);
-/* All closed buckets, or all, at once: for the drain, when nobody waits for a socket. */
-void bh_flush_to_the_end(struct bh_dogstatsd *d, bool all);
+/* All closed buckets, or all, at once: for the drain, when nobody waits for a socket. 0; -ENOMEM:
+ * the buckets are still in the sampler. */
+int bh_flush_to_the_end(struct bh_dogstatsd *d, bool all) BH_MUST_CHECK;
 
 /* --- drain.c --- */
 void bh_dogstatsd_drain(void *ctx, int64_t deadline_ns, enum bh_drain_mode mode);

@@ -81,6 +81,17 @@ void bh_sampler_release(struct bh_sampler *s)
 	*s = (struct bh_sampler){0};
 }
 
+uint64_t bh_sampler_aggregates(const struct bh_sampler *s)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < BH_STORE__N; i++) {
+		for (const struct bh_bucket *b = s->stores[i].list; b; b = b->next)
+			n += b->n;
+	}
+	return n;
+}
+
 struct bh_bucket *bh_sampler_new_bucket(struct bh_sampler *s, int64_t start)
 {
 	struct bh_bucket *b = calloc(1, sizeof(*b));

@@ -155,6 +155,9 @@ int bh_sampler_flush_begin(struct bh_sampler *s, int64_t now, bool all) BH_MUST_
  * until then. */
 struct bh_flush_set *bh_sampler_flush_step(struct bh_sampler *s, size_t budget);
 
+/* In the buckets that no flush has taken out. */
+uint64_t bh_sampler_aggregates(const struct bh_sampler *s);
+
 static inline bool bh_sampler_flushing(const struct bh_sampler *s)
 {
 	return s->flush.stage != BH_FLUSH_IDLE;

@@ -281,6 +281,7 @@ static struct bh_ledger send_four_items(void)
 	cr_assert_eq(bh_outlet_connect(&o, &link, &err), 0, "%s", err.text);
 	fixture_send(&f, 1000, "a:1|c\nd:1|d");
 	cr_assert_eq(bh_sampler_flush(&f.sampler, 1010, false, &set), 0);
+	cr_assert(bh_outlet_ready(&o));
 	bh_outlet_flush(&o, set, &f.notices);
 	bh_outlet_fence(&o);
 	while (!done)
