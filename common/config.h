@@ -161,6 +161,7 @@ struct bh_config {
 	bool dogstatsd_flush_incomplete_buckets;     /* true here (DESIGN §11) */
 	bool dogstatsd_no_aggregation_pipeline;      /* true */
 	int64_t dogstatsd_no_aggregation_batch_size; /* 2048 samples a payload */
+	int64_t expected_tags_duration_ms;           /* 0 */
 	int64_t dogstatsd_flush_interval_ms; /* bulkhead.dogstatsd_flush_interval, 15 s; tests */
 	int64_t dogstatsd_context_limit;     /* bulkhead.dogstatsd_context_limit, 1000000 */
 

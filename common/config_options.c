@@ -54,6 +54,7 @@ const struct bh_option bh_options[] = {
 	{"dogstatsd_context_expiry_seconds", NULL, BH_OPT_INT, AT(dogstatsd_context_expiry_seconds), "20", 0, 86400, ALL, "life of idle contexts"},
 	{"dogstatsd_flush_incomplete_buckets", NULL, BH_OPT_BOOL, AT(dogstatsd_flush_incomplete_buckets), "true", 0, 0, ALL, "flush open buckets at a stop"},
 	{"dogstatsd_no_aggregation_pipeline", NULL, BH_OPT_BOOL, AT(dogstatsd_no_aggregation_pipeline), "true", 0, 0, ALL, "honour timestamps of samples"},
+	{"expected_tags_duration", NULL, BH_OPT_DURATION, AT(expected_tags_duration_ms), "0", 0, MS(86400) * 365, ALL, "how long after the start metrics carry the host tags"},
 	{"bulkhead.dogstatsd_flush_interval", NULL, BH_OPT_SECONDS, AT(dogstatsd_flush_interval_ms), "15", 100, MS(3600), ALL, "seconds between flushes"},
 	{"bulkhead.dogstatsd_context_limit", NULL, BH_OPT_INT, AT(dogstatsd_context_limit), "1000000", 1, 1LL << 32, ALL, "contexts at most"},
 
@@ -155,7 +156,6 @@ const struct bh_option bh_options[] = {
 	UNUSED("telemetry"),
 	UNUSED("dogstatsd_telemetry_enabled_listener_id"),
 	UNUSED("basic_telemetry_add_container_tags"),
-	UNUSED("expected_tags_duration"),
 	UNUSED("dogstatsd_mem_based_rate_limiter"),
 	UNUSED("dogstatsd_context_limiter"),
 	UNUSED("dogstatsd_max_metrics_tags"),

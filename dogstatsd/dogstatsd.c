@@ -272,6 +272,10 @@ static int open_pipeline(struct bh_dogstatsd *d, struct bh_err *err)
 		return bh_err_set(err, BH_E_CONFIG,
 		    "dogstatsd_buffer_size, bulkhead.dogstatsd_flush_interval and"
 		    " bulkhead.dogstatsd_context_limit must be positive");
+	rc = bh_host_tags_init(&d->host_tags, &cfg->tags,
+	    bh_mono_ns(d->clock) + cfg->expected_tags_duration_ms * BH_NS_PER_MS);
+	if (rc < 0)
+		return bh_err_set(err, rc, "host tags");
 	rc = bh_naming_init(&d->naming, cfg, seed, &mapper_err);
 	if (mapper_err.code)
 		bh_warn(&d->child->log, BH_DOGSTATSD,
@@ -282,6 +286,7 @@ static int open_pipeline(struct bh_dogstatsd *d, struct bh_err *err)
 		bh_late_init(&d->late, &d->sampler.contexts.resolver,
 		    bh_flusher_format(d->outlet.flusher),
 		    (uint32_t)cfg->dogstatsd_no_aggregation_batch_size);
+		d->late.extra = bh_host_tags_at(&d->host_tags, bh_mono_ns(d->clock));
 		bh_notices_init(&d->notices, &d->sampler.contexts.resolver);
 		rc = bh_ingest_init(&d->ingest, &d->sampler, &d->late, &d->notices,
 		    cfg->dogstatsd_no_aggregation_pipeline);
@@ -371,6 +376,7 @@ void bh_dogstatsd_free(struct bh_dogstatsd *d)
 		(void)close(d->handover_fd);
 	bh_handover_close(&d->handover);
 	bh_outlet_release(&d->outlet);
+	bh_host_tags_release(&d->host_tags);
 	bh_ingest_release(&d->ingest);
 	bh_late_release(&d->late);
 	bh_notices_release(&d->notices);

@@ -7,6 +7,7 @@
 #include "dogstatsd/census.h"
 #include "dogstatsd/dogstatsd.h"
 #include "dogstatsd/handover.h"
+#include "dogstatsd/hosttags.h"
 #include "dogstatsd/ingest.h"
 #include "dogstatsd/listener.h"
 #include "dogstatsd/outlet.h"
@@ -26,6 +27,7 @@ struct bh_dogstatsd {
 	const struct bh_clock *clock;
 	struct bh_rng rng;
 	struct bh_naming naming;
+	struct bh_host_tags host_tags;
 	struct bh_sampler sampler;
 	struct bh_late late;
 	struct bh_notices notices;

@@ -32,6 +32,8 @@ static void finish_flush(struct bh_dogstatsd *d, struct bh_flush_set *set)
 		bh_payload_log_set(&d->child->log, set);
 		bh_payload_log_notices(&d->child->log, &d->notices);
 	}
+	set->host_tags = bh_host_tags_at(&d->host_tags, bh_mono_ns(d->clock));
+	d->late.extra = set->host_tags;
 	bh_outlet_flush(&d->outlet, set, &d->notices);
 }
 

@@ -25,7 +25,8 @@ void bh_late_batch_release(struct bh_late_batch *b);
 struct bh_late {
 	struct bh_resolver *resolver; /* borrowed */
 	const struct bh_series_format *format;
-	uint32_t full; /* samples a payload is closed beyond */
+	uint32_t full;        /* samples a payload is closed beyond */
+	struct bh_tags extra; /* set by the owner: put behind the tags of all (hosttags.h) */
 	struct bh_late_batch batch;
 	struct bh_buf scratch;
 	uint64_t received; /* points put into entries since the start */

@@ -47,6 +47,7 @@ void bh_output_series(struct bh_output *o, const struct bh_series *s)
 	size_t left = s->n;
 
 	o->received += s->n;
+	part.extra = o->extra;
 	while (left > 0) {
 		part.n = limit ? BH_MIN(left, (size_t)limit) : left;
 		write_series(o, &part);
@@ -207,7 +208,7 @@ static void output_sketch(struct bh_output *o, const struct bh_agg *head)
 	}
 	if (n == 0)
 		return;
-	if (bh_sketch_encode(&head->ctx->id, o->sketches, n, &o->entry, &entry) < 0)
+	if (bh_sketch_encode(&head->ctx->id, o->extra, o->sketches, n, &o->entry, &entry) < 0)
 		o->lost += n;
 	else
 		bh_payload_writer_add(o->writer, BH_JOINT_NONE, entry, (uint32_t)n);

@@ -16,10 +16,11 @@ struct bh_output {
 	const struct bh_hist_outputs *hist;  /* borrowed */
 	const struct bh_filter *hist_filter; /* borrowed; drops single series of histograms */
 	const struct bh_series_format *format;
-	uint64_t received;  /* points given to it */
-	uint64_t nonfinite; /* of these, dropped as NaN or infinite */
-	uint64_t filtered;  /* of these, dropped by the filter (§8.4, second pass) */
-	uint64_t lost;      /* of these, dropped for lack of memory before the writer */
+	struct bh_tags extra; /* set by the owner: put behind the tags of all (hosttags.h) */
+	uint64_t received;    /* points given to it */
+	uint64_t nonfinite;   /* of these, dropped as NaN or infinite */
+	uint64_t filtered;    /* of these, dropped by the filter (§8.4, second pass) */
+	uint64_t lost;        /* of these, dropped for lack of memory before the writer */
 	/* scratch */
 	struct bh_buf entry, name;
 	struct bh_point *points;

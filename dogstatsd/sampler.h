@@ -83,6 +83,7 @@ struct bh_flush_set {
 	struct bh_bucket *sketches; /* ascending start */
 	struct bh_context *expired;
 	struct bh_tag_store *tags; /* of the sampler: of the expired contexts */
+	struct bh_tags host_tags;  /* for whoever encodes it (hosttags.h); set by who got the set */
 };
 
 void bh_flush_set_free(struct bh_flush_set *set);
