@@ -141,6 +141,8 @@ struct bh_config {
 	int64_t statsd_forward_port;         /* 0 = off */
 	char *dogstatsd_capture_path;        /* "" = run_path/dsd_capture */
 	bool dogstatsd_metrics_stats_enable; /* false */
+	bool dogstatsd_stats_enable;         /* false */
+	int64_t dogstatsd_stats_buffer;      /* seconds, 10 */
 	bool dogstatsd_disable_verbose_logs; /* false */
 	struct bh_strlist dogstatsd_tags;
 	char *dogstatsd_mapper_profiles;     /* JSON; "" = none */

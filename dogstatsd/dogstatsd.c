@@ -39,9 +39,32 @@ static void stats(void *ctx, struct bh_child *child)
 	    .outlet = &d->outlet,
 	    .late = &d->late,
 	    .notices = &d->notices,
+	    .rate = d->rate.v ? &d->rate : NULL,
 	};
 
 	bh_stats_report(&source, child);
+}
+
+static void rate_tick(struct bh_timer *t)
+{
+	struct bh_dogstatsd *d = BH_CONTAINER(t, struct bh_dogstatsd, rate_timer);
+
+	bh_rate_tick(&d->rate, d->ingest.lines, bh_mono_ns(d->clock));
+	bh_timer_in(&d->child->loop, t, BH_NS_PER_S, rate_tick);
+}
+
+static int open_rate(struct bh_dogstatsd *d, struct bh_err *err)
+{
+	const struct bh_config *cfg = &d->child->config;
+	int rc;
+
+	if (!cfg->dogstatsd_stats_enable)
+		return 0;
+	rc = bh_rate_init(&d->rate, (size_t)cfg->dogstatsd_stats_buffer, 0, bh_mono_ns(d->clock));
+	if (rc < 0)
+		return bh_err_set(err, rc, "dogstatsd_stats_buffer");
+	bh_timer_in(&d->child->loop, &d->rate_timer, BH_NS_PER_S, rate_tick);
+	return 0;
 }
 
 static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)
@@ -339,6 +362,8 @@ int bh_dogstatsd_new(struct bh_dogstatsd **out, struct bh_child *child, struct b
 	if (rc == 0)
 		rc = open_outlet(d, err);
 	if (rc == 0)
+		rc = open_rate(d, err);
+	if (rc == 0)
 		rc = open_listeners(d, err);
 	if (rc < 0) {
 		bh_dogstatsd_free(d);
@@ -360,6 +385,8 @@ void bh_dogstatsd_free(struct bh_dogstatsd *d)
 	bh_timer_cancel(&d->late_timer);
 	bh_timer_cancel(&d->census_timer);
 	bh_timer_cancel(&d->capture_timer);
+	bh_timer_cancel(&d->rate_timer);
+	bh_rate_release(&d->rate);
 	bh_capture_stop(&d->tap.capture);
 	bh_census_release(&d->census);
 	bh_timer_cancel(&d->drain_timer);

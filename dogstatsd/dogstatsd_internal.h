@@ -11,6 +11,7 @@
 #include "dogstatsd/ingest.h"
 #include "dogstatsd/listener.h"
 #include "dogstatsd/outlet.h"
+#include "dogstatsd/rate.h"
 #include "dogstatsd/streams.h"
 
 #define BH_DOGSTATSD "dogstatsd" /* component of its messages */
@@ -43,6 +44,8 @@ struct bh_dogstatsd {
 	struct bh_census census;
 	uint32_t census_id; /* of the question under way; 0 = none */
 	struct bh_timer census_timer, capture_timer;
+	struct bh_rate rate; /* zero without dogstatsd_stats_enable */
+	struct bh_timer rate_timer;
 	enum bh_dogstatsd_stage stage;
 	enum bh_drain_mode mode;     /* of the drain */
 	int handover_fd;             /* where open buckets go; -1 = nowhere */
