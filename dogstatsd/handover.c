@@ -489,7 +489,7 @@ static int read_aggregate(struct in *in, struct bh_bucket *b, enum bh_store stor
 	(void)take_u32(in);
 	if (in->failed || number >= contexts_n || type > BH_METRIC_DISTRIBUTION ||
 	    sketch != (store == BH_STORE_SKETCHES) ||
-	    contexts[number]->places[store].bucket == b->id)
+	    (!sketch && contexts[number]->places[store].bucket == b->id))
 		return BH_E_FORMAT;
 	rc = bh_bucket_append(b, contexts[number], (enum bh_metric_type)type, store);
 	if (!rc)

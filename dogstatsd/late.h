@@ -1,7 +1,8 @@
 /*
  * Samples that carry their own timestamp (spec/dogstatsd.md §10, "no aggregation"): each value
  * becomes a series of one point at once, kept as a finished payload entry until enough are there.
- * No context is made for them.
+ * No context is made for them. The copy of a histogram with a timestamp is not made here: that is
+ * an aggregate like others (bh_sampler_add_late_copy).
  */
 #ifndef BH_DOGSTATSD_LATE_H
 #define BH_DOGSTATSD_LATE_H

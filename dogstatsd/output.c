@@ -188,13 +188,25 @@ void bh_output_set_series(struct bh_output *o, const struct bh_flush_set *set)
 	}
 }
 
-static void output_sketch(struct bh_output *o, const struct bh_agg *head)
+/* The aggregates behind a in the chain that are of the same bucket go into it; returns what follows
+ * them. Without memory for that they stay points of their own. */
+static struct bh_agg *merge_parts(struct bh_agg *a)
+{
+	struct bh_agg *next = a->next;
+
+	while (next && next->slot == a->slot && !bh_sketch_merge(a->u.sketch, next->u.sketch))
+		next = next->next;
+	return next;
+}
+
+static void output_sketch(struct bh_output *o, struct bh_agg *head)
 {
 	struct bh_sketch_point *room;
 	struct bh_str entry;
 	size_t n = 0;
 
-	for (const struct bh_agg *a = head; a; a = a->next) {
+	for (struct bh_agg *a = head, *next; a; a = next) {
+		next = merge_parts(a);
 		if (a->u.sketch->cnt == 0)
 			continue;
 		o->received++;

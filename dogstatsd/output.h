@@ -44,7 +44,8 @@ void bh_output_series(struct bh_output *o, const struct bh_series *s);
 /* What follows, until the writer's finish, are series. */
 void bh_output_begin_series(struct bh_output *o);
 /* Everything of the set: series (§9.3, §9.5, grouped as §9.7 says), between begin_series and the
- * writer's finish; sketches, with their payloads. Histograms of the set get sorted. */
+ * writer's finish; sketches, with their payloads. Histograms of the set get sorted,
+ * parts of a sketch merged. */
 void bh_output_set_series(struct bh_output *o, const struct bh_flush_set *set);
 void bh_output_set_sketches(struct bh_output *o, const struct bh_flush_set *set);
 

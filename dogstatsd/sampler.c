@@ -119,7 +119,9 @@ static struct bh_bucket *bucket_at(struct bh_sampler *s, enum bh_store which, in
 		link = &(*link)->next;
 	b = *link;
 	if (b && b->start == start) {
-		adopt(b, which);
+		/* A sketch that is not found there is only another part of the same. */
+		if (which == BH_STORE_METRICS)
+			adopt(b, which);
 	} else {
 		b = bh_sampler_new_bucket(s, start);
 		if (!b)
@@ -227,17 +229,14 @@ static int add_value(struct bh_sampler *s, struct bh_bucket *b, enum bh_store wh
 	return update(s, bh_bucket_agg(b, place->index), m, v);
 }
 
-static struct bh_add_result add(struct bh_sampler *s, const struct bh_metric *m,
-    enum bh_purpose purpose, enum bh_store which, int64_t now)
+/* b NULL: there is no memory for a bucket. */
+static inline struct bh_add_result add_to(struct bh_sampler *s, struct bh_bucket *b,
+    const struct bh_metric *m, enum bh_purpose purpose, enum bh_store which, int64_t now)
 {
-	struct bh_bucket *b = s->stores[which].current;
 	struct bh_add_result r = {0};
 	struct bh_context *ctx;
 	int rc;
 
-	/* One comparison in the common case: the sample falls in the bucket of the one before. */
-	if (!b || now < b->start || now - b->start >= BH_BUCKET_S)
-		b = bucket_at(s, which, bh_bucket_floor(now));
 	rc = b ? bh_contexts_get(&s->contexts, m->name, m->tags, purpose, m->type, &ctx) : -ENOMEM;
 	if (rc) {
 		*(rc == BH_FILTERED ? &r.filtered : &r.rejected) = (uint32_t)m->values_n;
@@ -259,6 +258,17 @@ static struct bh_add_result add(struct bh_sampler *s, const struct bh_metric *m,
 	return r;
 }
 
+static struct bh_add_result add(struct bh_sampler *s, const struct bh_metric *m,
+    enum bh_purpose purpose, enum bh_store which, int64_t now)
+{
+	struct bh_bucket *b = s->stores[which].current;
+
+	/* One comparison in the common case: the sample falls in the bucket of the one before. */
+	if (!b || now < b->start || now - b->start >= BH_BUCKET_S)
+		b = bucket_at(s, which, bh_bucket_floor(now));
+	return add_to(s, b, m, purpose, which, now);
+}
+
 /* A histogram's samples once more, as a distribution (§9.8). */
 static uint32_t add_copy(struct bh_sampler *s, const struct bh_metric *m, int64_t now)
 {
@@ -277,4 +287,46 @@ struct bh_add_result bh_sampler_add(struct bh_sampler *s, const struct bh_metric
 	if (s->copy_histograms && m->type == BH_METRIC_HISTOGRAM && !r.filtered)
 		r.copies_lost = add_copy(s, m, now);
 	return r;
+}
+
+/* The bucket of sketches that begins at start, made when there is none. The current one stays. NULL
+ * without memory and at the limits. */
+static struct bh_bucket *late_bucket(struct bh_sampler *s, int64_t start)
+{
+	struct bh_bucket **link = &s->stores[BH_STORE_SKETCHES].list, *b;
+	size_t buckets = 0, aggregates = 0;
+
+	for (b = *link; b; b = b->next) {
+		buckets++;
+		aggregates += b->n;
+		if (b->start < start)
+			link = &b->next;
+	}
+	if (aggregates / BH_LATE_AGGREGATES >= s->contexts.limit)
+		return NULL;
+	if (*link && (*link)->start == start)
+		return *link;
+	b = buckets < BH_LATE_BUCKETS ? bh_sampler_new_bucket(s, start) : NULL;
+	if (b) {
+		b->next = *link;
+		*link = b;
+	}
+	return b;
+}
+
+uint32_t bh_sampler_add_late_copy(struct bh_sampler *s, const struct bh_metric *m, int64_t now)
+{
+	struct bh_metric copy = *m;
+	struct bh_bucket *b = NULL;
+	struct bh_identity id;
+	struct bh_key key;
+
+	if (!s->copy_histograms || m->type != BH_METRIC_HISTOGRAM ||
+	    bh_resolve(&s->contexts.resolver, m->name, m->tags, BH_FOR_SAMPLE, &id, &key) ==
+		BH_FILTERED)
+		return 0;
+	if (m->timestamp / BH_BUCKET_S < INT32_MAX)
+		b = late_bucket(s, bh_bucket_floor(m->timestamp));
+	copy.type = BH_METRIC_DISTRIBUTION;
+	return add_to(s, b, &copy, BH_FOR_COPY, BH_STORE_SKETCHES, now).rejected;
 }

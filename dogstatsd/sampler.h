@@ -6,6 +6,9 @@
  * Plain data in, plain data out: the time is an argument (wall clock, whole seconds; it may jump
  * either way), nothing is encoded here. A flush set is detached: no later sample changes it.
  *
+ * In a bucket of sketches a context may have several aggregates: they count as one, and whoever
+ * encodes the set merges them.
+ *
  * Within one bucket the first sample of a context decides what the aggregate is; a later sample of
  * another type feeds it as it is (§9.3). Adding a sample allocates only for a context's first
  * sample in a bucket and for the growth of histograms, sets and sketches.
@@ -144,6 +147,20 @@ struct bh_add_result {
 
 /* Adds all values of a metric (its timestamp is not looked at) at time now, and their copies. */
 struct bh_add_result bh_sampler_add(struct bh_sampler *s, const struct bh_metric *m, int64_t now);
+
+/* Buckets of sketches that copies with a timestamp may open, and aggregates they may add to those
+ * there are, in limits of the contexts. */
+#define BH_LATE_BUCKETS    64
+#define BH_LATE_AGGREGATES 4
+
+/*
+ * The copy of a histogram that carries a timestamp (§10): it goes into the bucket of that time,
+ * whether that has been flushed before or is still to come. The histogram itself is not added.
+ * Nothing happens without copy_histograms, for other types, and for names that the filter drops.
+ * Returns the values lost: the context limit, the limits above, no memory, or a time beyond any
+ * bucket.
+ */
+uint32_t bh_sampler_add_late_copy(struct bh_sampler *s, const struct bh_metric *m, int64_t now);
 
 /*
  * Flush at time now: every bucket with start + 10 <= now - now % 10, all of them when `all` (a

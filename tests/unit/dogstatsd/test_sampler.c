@@ -366,6 +366,94 @@ Test(sampler, many_contexts_keep_their_values)
 	bh_flush_set_free(set);
 }
 
+/* --- copies of histograms that carry a timestamp (§10) ------------------------------------------
+ */
+
+TestSuite(late_copies, .init = setup, .fini = teardown);
+
+static void open_with_copies(void)
+{
+	static char prefix[] = "d.", gone[] = "gone";
+	static char *names[] = {gone};
+
+	fixture_close(&f);
+	fixture_defaults(&f);
+	f.cfg.histogram_copy_to_distribution = true;
+	f.cfg.histogram_copy_to_distribution_prefix = prefix;
+	f.cfg.metric_filterlist = fixture_list(names, 1);
+	fixture_open(&f);
+}
+
+Test(late_copies, go_into_the_bucket_of_their_own_time)
+{
+	open_with_copies();
+	fixture_send(
+	    &f, 1000, "lat:1|h|#a:b|T777\nlat:3|ms|@0.5|#a:b|T778\ng:1|c|T777\nx:1|d|T777");
+	cr_expect_eq(f.ledger.dropped[BH_DROP_UNSUPPORTED], 3);
+	expect_flush(1010,
+	    "d.lat sketch host=h tags=a:b 770:cnt=3,min=1,max=3,avg=2.333333333,sum=7,"
+	    "bins=1338*1/1409*2\n");
+	expect_flush(1020, "");
+}
+
+Test(late_copies, wait_for_their_bucket_to_close)
+{
+	open_with_copies();
+	fixture_send(&f, 1000, "lat:1|h|T1015");
+	expect_flush(1010, "");
+	/* one more that comes in its time, and one for the bucket before */
+	fixture_send(&f, 1012, "lat:1|h|T1012\nlat:1|h|T1009\nlat:1|h|T1013");
+	expect_flush(1020,
+	    "d.lat sketch host=h tags= 1000:cnt=1,min=1,max=1,avg=1,sum=1,bins=1338*1"
+	    " 1010:cnt=3,min=1,max=1,avg=1,sum=3,bins=1338*3\n");
+}
+
+Test(late_copies, join_those_without_a_timestamp)
+{
+	open_with_copies();
+	fixture_send(&f, 1001, "lat:1|h|T1012");
+	fixture_send(&f, 1002, "d.lat:1|d");
+	fixture_send(&f, 1003, "lat:1|h|T1003");
+	fixture_send(&f, 1011, "d.lat:1|d");
+	fixture_send(&f, 1012, "d.lat:1|d");
+	expect_flush(1020,
+	    "d.lat sketch host=h tags= 1000:cnt=2,min=1,max=1,avg=1,sum=2,bins=1338*2"
+	    " 1010:cnt=3,min=1,max=1,avg=1,sum=3,bins=1338*3\n");
+}
+
+Test(late_copies, are_of_histograms_only_that_the_filter_keeps)
+{
+	open_with_copies();
+	fixture_send(&f, 1000, "gone:1|h|T777\ns:1|s|T777");
+	expect_flush(1010, "");
+	fixture_close(&f);
+	fixture_defaults(&f);
+	fixture_open(&f);
+	fixture_send(&f, 1000, "lat:1|h|T777");
+	expect_flush(1010, "");
+}
+
+Test(late_copies, beyond_the_limits_are_lost_and_counted)
+{
+	char line[64];
+
+	open_with_copies();
+	fixture_send(&f, 1000, "lat:1:2|h|T99999999999999");
+	cr_expect_eq(f.ingest.copies_lost, 2);
+	for (int i = 0; i < BH_LATE_BUCKETS + 5; i++) {
+		(void)snprintf(line, sizeof(line), "lat:1|h|T%d", 100 + 10 * i);
+		fixture_send(&f, 1000, line);
+	}
+	cr_expect_eq(f.ingest.copies_lost, 2 + 5);
+	fixture_send(&f, 1000, "lat:1|h|T100");
+	cr_expect_eq(f.ingest.copies_lost, 2 + 5);
+	(void)fixture_flush(&f, 2000, false);
+	f.sampler.contexts.limit = 1;
+	for (int i = 0; i < 3; i++)
+		fixture_send(&f, 2000, "lat:1|h|T100\nlat:1|h|T200");
+	cr_expect_eq(f.ingest.copies_lost, 2 + 5 + 2);
+}
+
 /* --- between the steps of a flush --------------------------------------------------------------
  */
 
