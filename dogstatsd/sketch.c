@@ -135,13 +135,15 @@ int bh_sketch_add(struct bh_sketch *s, double v, double rate)
 int bh_sketch_merge(struct bh_sketch *s, const struct bh_sketch *other)
 {
 	size_t need = BH_MIN((size_t)s->len + other->len, (size_t)BH_SKETCH_BINS_MAX + 1);
-	int64_t before = s->cnt, added;
+	int64_t before = s->cnt;
 
 	while (s->cap < need) {
 		if (grow(s) < 0)
 			return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < other->len; i++) {
+		int64_t added = 0;
+
 		/* There is room: this allocates nothing. */
 		(void)add_to_bin(s, bh_bin_key(other->bins[i]), bh_bin_n(other->bins[i]), &added);
 		s->cnt += added;
