@@ -304,8 +304,9 @@ static struct bh_bucket *late_bucket(struct bh_sampler *s, int64_t start)
 	}
 	if (aggregates / BH_LATE_AGGREGATES >= s->contexts.limit)
 		return NULL;
-	if (*link && (*link)->start == start)
-		return *link;
+	b = *link;
+	if (b && b->start == start)
+		return b;
 	b = buckets < BH_LATE_BUCKETS ? bh_sampler_new_bucket(s, start) : NULL;
 	if (b) {
 		b->next = *link;
