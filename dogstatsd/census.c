@@ -14,7 +14,8 @@ void bh_census_begin(struct bh_census *s, enum bh_query_what what, size_t limit)
 
 static void release_row(struct bh_census_row *r)
 {
-	/* The analyzer does not follow rows through the heap: each is released when it leaves it. */
+	/* The analyzer does not follow rows through the heap: each is released when it leaves it.
+	 */
 	free(r->name); /* NOLINT(clang-analyzer-unix.Malloc) */
 	free(r->tags);
 }
@@ -204,10 +205,25 @@ static int count_context(struct bh_census *s, const struct bh_context *ctx)
 	return rc ? rc : count_tags(s, ctx->id.tags);
 }
 
-bool bh_census_step(struct bh_census *s, const struct bh_contexts *contexts, size_t budget)
+/* False while contexts are on the move. */
+static bool settled(struct bh_census *s, struct bh_ctxmap *map, size_t *budget)
 {
-	const struct bh_ctxmap *map = &contexts->by_identity;
+	if (!bh_ctxmap_settle(map, budget))
+		return false;
+	if (s->mask != map->mask) {
+		bh_census_release(s);
+		bh_census_begin(s, s->what, s->limit);
+		s->mask = map->mask;
+	}
+	return true;
+}
 
+bool bh_census_step(struct bh_census *s, struct bh_contexts *contexts, size_t budget)
+{
+	struct bh_ctxmap *map = &contexts->by_identity;
+
+	if (!settled(s, map, &budget))
+		return false;
 	for (; s->at <= map->mask && budget && !s->failed; s->at++, budget--) {
 		if (map->slots[s->at].ctx)
 			s->failed = count_context(s, map->slots[s->at].ctx);

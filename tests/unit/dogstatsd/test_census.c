@@ -88,3 +88,24 @@ Test(census, of_nothing)
 	take(BH_QUERY_CONTEXTS, 0);
 	cr_expect_eq(census.names.n, 0);
 }
+
+/* In every phase of a move, and when the table grows between two steps. */
+Test(census, counts_each_context_once_while_their_table_moves)
+{
+	char line[64];
+	unsigned n = 0;
+
+	bh_census_begin(&census, BH_QUERY_CONTEXTS, 5);
+	while (n < 3000 || !f.sampler.contexts.by_identity.old) {
+		(void)snprintf(line, sizeof(line), "same:1|c|#n:%u", n++);
+		fixture_send(&f, 1000, line);
+		if (n % 3 == 0 && n < 2900)
+			cr_assert_not(bh_census_step(&census, &f.sampler.contexts, 1));
+	}
+	while (!bh_census_step(&census, &f.sampler.contexts, 100))
+		;
+	cr_expect_eq(census.seen, n);
+	cr_expect_eq(census.names.v[0].count, n);
+	take(BH_QUERY_CONTEXTS, 5);
+	cr_expect_eq(census.seen, n);
+}
