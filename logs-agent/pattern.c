@@ -17,6 +17,7 @@
 #define JIT_STACK_MIN ((size_t)32 << 10)
 #define JIT_STACK_MAX ((size_t)512 << 10)
 #define HEAP_LIMIT_KB (16u << 10)
+#define FIND          4   /* match limits for one subject */
 #define CALL          4   /* steps that a call costs beside those it makes */
 #define RUN           8   /* bytes run over that count as one step */
 #define QUICK_MAX     512 /* bytes of a subject that is tried without the meter first */
@@ -45,7 +46,7 @@ struct bh_pattern_scratch {
 	pcre2_jit_stack *stack; /* NULL where there is no JIT */
 	uint32_t options;       /* of every match */
 	uint64_t effort;        /* steps left */
-	size_t seen;            /* where the meter was last */
+	size_t start, seen;     /* where the meter's last match began, and where it was */
 };
 
 /* --- compiling ---------------------------------------------------------------------------------
@@ -174,8 +175,12 @@ static int meter(pcre2_callout_block *block, void *ctx)
 {
 	struct bh_pattern_scratch *s = ctx;
 	size_t at = block->current_position;
-	uint64_t cost = 1 + (at > s->seen ? (at - s->seen) / RUN : 0);
+	uint64_t cost = 1;
 
+	/* On the way to where a match may start nothing is tried. */
+	if (block->start_match == s->start && at > s->seen)
+		cost += (at - s->seen) / RUN;
+	s->start = block->start_match;
 	s->seen = at;
 	if (cost > s->effort) {
 		s->effort = 0;
@@ -234,7 +239,7 @@ static int run(const struct bh_pattern_walk *w, const pcre2_code *code, uint32_t
 
 	(void)pcre2_set_match_limit(s->context, limit);
 	(void)pcre2_set_depth_limit(s->context, limit);
-	s->seen = w->from;
+	s->start = s->seen = w->from;
 	rc = pcre2_match(code, text, w->subject.n, w->from, options, s->match, s->context);
 	/* The interpreter has more room than the JIT's stack. */
 	if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
@@ -317,6 +322,6 @@ enum bh_match bh_pattern_find(
 {
 	struct bh_pattern_walk w;
 
-	bh_pattern_walk_init(&w, p, s, subject, p->match_limit);
+	bh_pattern_walk_init(&w, p, s, subject, (uint64_t)p->match_limit * FIND);
 	return bh_pattern_walk_next(&w);
 }

@@ -27,7 +27,8 @@ struct bh_pattern;
 struct bh_pattern_scratch;
 
 /* 0; BH_E_CONFIG with the reason and the byte position in err; -ENOMEM. A "^" that must be glued on
- * (§7.3) is part of the text. match_limit: steps before a match is given up, > 0. */
+ * (§7.3) is part of the text. match_limit: steps before a match is given up
+ * at one place, > 0; bh_pattern_find() takes four times as many over the subject. */
 int bh_pattern_new(struct bh_pattern **out, struct bh_str re2, uint32_t match_limit,
     struct bh_err *err) BH_MUST_CHECK;
 void bh_pattern_free(struct bh_pattern *p); /* harmless on NULL */
