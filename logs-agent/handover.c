@@ -72,6 +72,30 @@ static bool add_record(struct bh_logs *l, const struct bh_record *r)
 	return true;
 }
 
+/* false: a rule drops it. Rules that cannot be asked for lack of memory must not let text through
+ * that they would mask: the process leaves, and what is not acknowledged is read again. */
+static bool apply_rules(
+    struct bh_logs *l, struct bh_source *s, const struct bh_message *m, struct bh_str *content)
+{
+	struct bh_rules_result r;
+
+	if (bh_ruleset_apply(s->rules, &l->rules_work, m, &r)) {
+		bh_error(&l->child->log, COMPONENT, "rules: out of memory; leaving");
+		bh_child_fail(l->child, BH_EXIT_INTERNAL);
+		return false;
+	}
+	*content = r.content;
+	return r.verdict == BH_RULES_KEEP;
+}
+
+/* For a while after the start: until the backend knows the host's tags (§10.2). */
+static struct bh_str host_tags(struct bh_logs *l)
+{
+	if (bh_mono_ns(&bh_clock_system) > l->host_tags_until_ns)
+		bh_buf_release(&l->host_tags);
+	return bh_buf_view(&l->host_tags);
+}
+
 bool bh_handover_message(struct bh_logs *l, struct bh_source *s, const struct bh_record_ends *ends,
     const struct bh_message *m)
 {
@@ -88,6 +112,12 @@ bool bh_handover_message(struct bh_logs *l, struct bh_source *s, const struct bh
 		bh_ledger_drop(&s->l, BH_DROP_EMPTY, 1);
 		return false;
 	}
+	if (s->rules && !apply_rules(l, s, m, &r.content)) {
+		bh_ledger_drop(&s->l, BH_DROP_FILTERED, 1);
+		return false;
+	}
+	if (l->host_tags.len)
+		r.host_tags = host_tags(l);
 	if (!add_record(l, &r)) {
 		bh_ledger_drop(&s->l, BH_DROP_TOO_LARGE, 1);
 		return false;

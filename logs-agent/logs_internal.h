@@ -44,8 +44,8 @@ struct bh_batch {
 };
 
 struct bh_logs_counts {
-	uint64_t rotations, truncations, generations_lost, bytes_lost, nul_bytes_skipped,
-	    resumed_renamed, copies_recognised, files_waiting, read_errors;
+	uint64_t bytes_read, rotations, truncations, generations_lost, bytes_lost,
+	    nul_bytes_skipped, resumed_renamed, copies_recognised, files_waiting, read_errors;
 };
 
 struct bh_logs {
@@ -65,7 +65,10 @@ struct bh_logs {
 	struct bh_assembler_work work;
 	struct bh_batch batch;
 	struct bh_body body;
-	struct bh_buf chunk, rewritten;
+	struct bh_buf chunk;
+	struct bh_rules_work rules_work;
+	struct bh_buf host_tags;    /* joined; empty once expected_tags_duration is over */
+	int64_t host_tags_until_ns; /* mono */
 	struct bh_packet *queue, **queue_end;
 	unsigned queue_n;
 	struct bh_packet *flying, **flying_end;

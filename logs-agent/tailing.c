@@ -329,6 +329,7 @@ static bool read_some(struct bh_logs *l, struct bh_generation *g, size_t *left)
 		bh_generation_skip(g, g->read_off + skip);
 		bh_handover_touch(l, g, false);
 	}
+	l->counts.bytes_read += n;
 	g->last_byte_ns = mono();
 	g->ingestion_ns = bh_wall_ns(&bh_clock_system);
 	if (bh_generation_feed(g, l->chunk.data + skip, n - skip))
