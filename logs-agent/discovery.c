@@ -423,6 +423,32 @@ static void report_lost(struct bh_logs *l, struct bh_target *t, struct bh_row *r
 	    t->path, (unsigned long long)row->offset, (unsigned long long)unread);
 }
 
+/* A row of the Agent's registry, which knows paths only (§4.4, last line). One that does not fit is
+ * over: its path begins anew. */
+static bool find_imported(
+    struct bh_logs *l, struct bh_target *t, struct bh_row *row, struct found *f)
+{
+	struct bh_fingerprint_config cfg;
+	uint64_t now = 0;
+	int fd;
+
+	if (bh_file_identify(t->path, &f->id) || is_open(l, &f->id))
+		return false;
+	fd = open_quietly(t->path);
+	if (fd < 0)
+		return false;
+	if (row->fp_value && bh_fingerprint_config_parse(bh_str_from(row->fp_config), &cfg))
+		now = bh_fingerprint(fd, &cfg);
+	(void)close(fd);
+	if ((uint64_t)f->id.size >= row->offset && (now == 0 || now == row->fp_value)) {
+		(void)snprintf(f->path, sizeof(f->path), "%s", t->path);
+		return true;
+	}
+	row->state = BH_ORIGIN_FINISHED;
+	bh_handover_touch_row(l, row);
+	return false;
+}
+
 /* Rows of the path that are not open: where their content is now. Returns how many were found. */
 static size_t find_rows(
     struct bh_logs *l, struct bh_target *t, const char *identifier, struct found *v, bool *known)
@@ -440,7 +466,9 @@ static size_t find_rows(
 		if (row->open || row->state == BH_ORIGIN_FINISHED)
 			continue;
 		f->row = row;
-		if (find_by_inode(l, d, row, f)) {
+		if (row->ino == 0) {
+			n += find_imported(l, t, row, f);
+		} else if (find_by_inode(l, d, row, f)) {
 			n++;
 		} else if (present && here.ino != row->ino && !is_open(l, &here) &&
 			   !bh_rows_know_inode(&l->rows, here.ino) && is_surely(t->path, row)) {

@@ -133,13 +133,18 @@ void bh_handover_after(struct bh_logs *l)
 		bh_handover_close(l);
 }
 
-void bh_handover_touch_row(struct bh_logs *l, struct bh_row *row)
+void bh_handover_add_row(struct bh_logs *l, struct bh_row *row)
 {
 	if (!row->dirty) {
 		row->dirty = true;
 		row->next_dirty = l->dirty_rows;
 		l->dirty_rows = row;
 	}
+}
+
+void bh_handover_touch_row(struct bh_logs *l, struct bh_row *row)
+{
+	bh_handover_add_row(l, row);
 	if (!bh_timer_armed(&l->dirty_timer))
 		bh_timer_in(&l->child->loop, &l->dirty_timer, DIRTY_NS, on_dirty_timer);
 }

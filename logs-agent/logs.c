@@ -92,6 +92,7 @@ static void link_ready(void *ctx)
 	struct bh_logs *l = ctx;
 
 	l->link_ready = true;
+	bh_ages_recall(l);
 	bh_scan_run(l);
 	bh_handover_close(l); /* start positions are registered before the first line */
 	on_poll(&l->poll);
@@ -366,6 +367,7 @@ static void drain(void *ctx, int64_t deadline_ns, enum bh_drain_mode mode)
 		return;
 	}
 	bh_tailing_flush(l);
+	bh_ages_note_scan(l, true);
 	bh_handover_close(l);
 	drain_step(l);
 }

@@ -326,6 +326,8 @@ static void scan_all(struct bh_logs *l)
 	for (size_t i = 0; i < l->sources_n; i++)
 		l->sources[i].scanned = true;
 	describe(l);
+	bh_ages_note_scan(l, false);
+	bh_ages_expire(l);
 }
 
 static void on_scan(struct bh_timer *t)
