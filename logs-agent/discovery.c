@@ -168,11 +168,14 @@ static bool starts_at_end(const struct bh_source *s)
 	return !mode_is(s, "beginning") && !mode_is(s, "forceBeginning");
 }
 
-/* The size, or what follows the last newline before it: the first message is whole then. */
-static uint64_t after_last_line(const char *path, uint64_t size)
+/* The size, or what follows the last newline before it: the first message is whole then. In UTF-16
+ * the newline is the one byte of its unit that is not zero. */
+static uint64_t after_last_line(const struct bh_target *t, uint64_t size)
 {
+	enum bh_unit unit = bh_charset_unit(t->source->decoder.charset);
+	uint64_t behind = unit == BH_UNIT_UTF16_LE ? 2 : 1;
 	uint64_t from = size > STEP_BACK ? size - STEP_BACK : 0, at = size;
-	int fd = open_quietly(path);
+	int fd = open_quietly(t->path);
 	char *bytes = malloc(STEP_BACK);
 	ssize_t n = 0;
 
@@ -182,12 +185,12 @@ static uint64_t after_last_line(const char *path, uint64_t size)
 		const char *nl = memrchr(bytes, '\n', (size_t)n);
 
 		if (nl)
-			at = from + (uint64_t)(nl - bytes) + 1;
+			at = from + (uint64_t)(nl - bytes) + behind;
 	}
 	if (fd >= 0)
 		(void)close(fd);
 	free(bytes);
-	return at;
+	return BH_MIN(at, size) - (unit == BH_UNIT_BYTE ? 0 : at % 2);
 }
 
 /* Of a file without a row, at a path of which nothing is known (§4.3, 4). */
@@ -197,7 +200,7 @@ static uint64_t first_offset(
 	const struct bh_source *s = t->source;
 
 	if (is_forced(l, s, "forceEnd"))
-		return after_last_line(t->path, (uint64_t)id->size);
+		return after_last_line(t, (uint64_t)id->size);
 	if (t->seen && starts_at_end(s))
 		return t->first_size;
 	if (s->scanned || !starts_at_end(s))
@@ -207,7 +210,7 @@ static uint64_t first_offset(
 		return 0;
 	if (s->last_scan_ns && id->birth_ns > s->last_scan_ns)
 		return 0;
-	return after_last_line(t->path, (uint64_t)id->size);
+	return after_last_line(t, (uint64_t)id->size);
 }
 
 /* A file whose row says where to go on, unless the configuration says otherwise. */
@@ -231,7 +234,7 @@ static void start_known(
 		resume(l, t, t->path, id, row, BH_ORIGIN_LIVE);
 		return;
 	}
-	end = after_last_line(t->path, (uint64_t)id->size);
+	end = after_last_line(t, (uint64_t)id->size);
 	(void)start(l, &(struct bh_generation_start){
 			   .target = t,
 			   .open_path = t->path,

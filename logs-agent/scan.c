@@ -204,7 +204,7 @@ static void deselect(struct bh_logs *l)
 
 	for (struct bh_target *t = l->targets.all; t; t = next) {
 		next = t->next;
-		if (t->scan == l->scans || t->live || t->last)
+		if (t->scan == l->scans || t->open)
 			continue;
 		bh_targets_remove(&l->targets, t);
 	}
