@@ -452,37 +452,40 @@ static bool find_imported(
 	return false;
 }
 
-/* Rows of the path that are not open: where their content is now. Returns how many were found. */
+/* Where the content of a row is now: under its inode, at its path under another one, in a copy. */
+static bool find_row(struct bh_logs *l, struct bh_target *t, const struct bh_dirlist *d,
+    struct bh_row *row, struct found *f)
+{
+	if (row->ino == 0)
+		return find_imported(l, t, row, f);
+	if (find_by_inode(l, d, row, f))
+		return true;
+	if (bh_file_identify(t->path, &f->id) == 0 && f->id.ino != row->ino &&
+	    !is_open(l, &f->id) && !bh_rows_know_inode(&l->rows, f->id.ino) &&
+	    is_surely(t->path, row)) {
+		(void)snprintf(f->path, sizeof(f->path), "%s", t->path);
+		return true;
+	}
+	if (find_copy(l, t->path, row, f))
+		return true;
+	if (d)
+		report_lost(l, t, row);
+	return false;
+}
+
+/* Rows of the path that are not open. Returns how many were found. */
 static size_t find_rows(
     struct bh_logs *l, struct bh_target *t, const char *identifier, struct found *v, bool *known)
 {
 	const struct bh_dirlist *d = bh_dirlists_get(&l->dirs, dir_of(t->path));
 	struct bh_row *row = NULL;
-	struct bh_file_id here;
 	size_t n = 0;
-	bool present = bh_file_identify(t->path, &here) == 0;
 
 	while ((row = bh_rows_next(&l->rows, identifier, row)) && n < FOUND_MAX) {
-		struct found *f = &v[n];
-
 		*known = true;
-		if (row->open || row->state == BH_ORIGIN_FINISHED)
-			continue;
-		f->row = row;
-		if (row->ino == 0) {
-			n += find_imported(l, t, row, f);
-		} else if (find_by_inode(l, d, row, f)) {
+		v[n].row = row;
+		if (!row->open && row->state != BH_ORIGIN_FINISHED && find_row(l, t, d, row, &v[n]))
 			n++;
-		} else if (present && here.ino != row->ino && !is_open(l, &here) &&
-			   !bh_rows_know_inode(&l->rows, here.ino) && is_surely(t->path, row)) {
-			(void)snprintf(f->path, sizeof(f->path), "%s", t->path);
-			f->id = here;
-			n++;
-		} else if (find_copy(l, t->path, row, f)) {
-			n++;
-		} else if (d) {
-			report_lost(l, t, row);
-		}
 	}
 	return n;
 }
