@@ -122,6 +122,7 @@ bool bh_handover_message(struct bh_logs *l, struct bh_source *s, const struct bh
 		bh_ledger_drop(&s->l, BH_DROP_TOO_LARGE, 1);
 		return false;
 	}
+	bh_stream_message(&l->streams, s->cfg, &r);
 	l->batch.lines[source_index(l, s)]++;
 	s->l.in_flight++;
 	return true;

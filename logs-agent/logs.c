@@ -269,6 +269,7 @@ int bh_logs_new(struct bh_logs **out, struct bh_child *child, struct bh_err *err
 	l->run_started_ns = parent_started_ns();
 	bh_rng_init(&l->rng);
 	bh_body_init(&l->body, &child->config);
+	bh_streams_init(&l->streams, &child->loop);
 	raise_file_limit();
 	watch(l);
 	rc = make_sources(l);
@@ -333,6 +334,7 @@ void bh_logs_free(struct bh_logs *l)
 	bh_assembler_work_release(&l->work);
 	bh_rules_work_release(&l->rules_work);
 	bh_buf_release(&l->host_tags);
+	bh_streams_release(&l->streams);
 	bh_body_release(&l->body);
 	bh_buf_release(&l->chunk);
 	bh_buf_release(&l->batch.json);
@@ -474,9 +476,17 @@ static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)
 	hb->link_up = st.ready;
 }
 
+static void stream(void *ctx, int fd, const struct bh_stream_filter *filter)
+{
+	struct bh_logs *l = ctx;
+
+	bh_stream_add(&l->streams, fd, filter);
+}
+
 const struct bh_child_ops bh_logs_child_ops = {
     .drain = drain,
     .peer_state = peer_state,
     .stats = stats,
     .heartbeat = heartbeat,
+    .stream = stream,
 };

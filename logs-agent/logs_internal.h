@@ -20,6 +20,7 @@
 #include "logs-agent/logs.h"
 #include "logs-agent/rows.h"
 #include "logs-agent/source.h"
+#include "logs-agent/stream.h"
 #include "logs-agent/target.h"
 #include "logs-agent/watches.h"
 
@@ -66,6 +67,7 @@ struct bh_logs {
 	struct bh_assembler_work work;
 	struct bh_batch batch;
 	struct bh_body body;
+	struct bh_streams streams; /* of those who look live */
 	struct bh_buf chunk;
 	struct bh_rules_work rules_work;
 	struct bh_buf host_tags;    /* joined; empty once expected_tags_duration is over */
