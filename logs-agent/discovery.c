@@ -98,6 +98,8 @@ static struct bh_generation *start(struct bh_logs *l, const struct bh_generation
 	}
 	g->before = t->last;
 	t->last = g;
+	if (g->before)
+		bh_tailing_read_again(l, g->before);
 	if (how->state == BH_ORIGIN_LIVE) {
 		t->live = g;
 		t->state = BH_TARGET_TAILED;

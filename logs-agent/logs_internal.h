@@ -143,6 +143,8 @@ void bh_tailing_look(struct bh_logs *l, struct bh_generation *g);
 void bh_tailing_read(struct bh_logs *l); /* reads what may be read; arms work when more is there */
 void bh_tailing_ready(struct bh_logs *l, struct bh_generation *g); /* something to read */
 void bh_tailing_add(struct bh_logs *l, struct bh_generation *g);
+/* To its end once more, before its successor begins: a writer may have gone on in it. */
+void bh_tailing_read_again(struct bh_logs *l, struct bh_generation *g);
 /* At rest, and everything acknowledged: its descriptor goes, its row waits. */
 void bh_tailing_set_aside(struct bh_logs *l, struct bh_generation *g);
 /* Away from its path: read to its end, then kept open for close_timeout. */

@@ -117,14 +117,19 @@ void bh_tailing_set_aside(struct bh_logs *l, struct bh_generation *g)
 	bh_handover_touch_row(l, row);
 }
 
+void bh_tailing_read_again(struct bh_logs *l, struct bh_generation *g)
+{
+	if (g->state == BH_ORIGIN_FINISHED)
+		return;
+	g->at_end = g->read_once = false;
+	bh_tailing_ready(l, g);
+}
+
 void bh_tailing_rotate(struct bh_logs *l, struct bh_generation *g)
 {
 	set_state(l, g, BH_ORIGIN_DRAINING);
-	/* A writer may still have it open: it is read to its end once more before its successor
-	 * begins. */
-	g->at_end = g->read_once = false;
 	g->last_byte_ns = mono();
-	bh_tailing_ready(l, g);
+	bh_tailing_read_again(l, g);
 	bh_handover_touch(l, g, false);
 }
 
