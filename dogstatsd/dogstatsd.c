@@ -8,7 +8,7 @@
 
 #include "dogstatsd/stats.h"
 
-#define CENSUS_STEP 2048 /* contexts looked at before the sockets get their turn */
+#define CENSUS_STEP 512 /* contexts looked at before the sockets get their turn */
 
 static void on_stale(void *ctx)
 {

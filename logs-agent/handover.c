@@ -72,6 +72,30 @@ static bool add_record(struct bh_logs *l, const struct bh_record *r)
 	return true;
 }
 
+/* false: a rule drops it. Rules that cannot be asked for lack of memory must not let text through
+ * that they would mask: the process leaves, and what is not acknowledged is read again. */
+static bool apply_rules(
+    struct bh_logs *l, struct bh_source *s, const struct bh_message *m, struct bh_str *content)
+{
+	struct bh_rules_result r;
+
+	if (bh_ruleset_apply(s->rules, &l->rules_work, m, &r)) {
+		bh_error(&l->child->log, COMPONENT, "rules: out of memory; leaving");
+		bh_child_fail(l->child, BH_EXIT_INTERNAL);
+		return false;
+	}
+	*content = r.content;
+	return r.verdict == BH_RULES_KEEP;
+}
+
+/* For a while after the start: until the backend knows the host's tags (§10.2). */
+static struct bh_str host_tags(struct bh_logs *l)
+{
+	if (bh_mono_ns(&bh_clock_system) > l->host_tags_until_ns)
+		bh_buf_release(&l->host_tags);
+	return bh_buf_view(&l->host_tags);
+}
+
 bool bh_handover_message(struct bh_logs *l, struct bh_source *s, const struct bh_record_ends *ends,
     const struct bh_message *m)
 {
@@ -88,10 +112,17 @@ bool bh_handover_message(struct bh_logs *l, struct bh_source *s, const struct bh
 		bh_ledger_drop(&s->l, BH_DROP_EMPTY, 1);
 		return false;
 	}
+	if (s->rules && !apply_rules(l, s, m, &r.content)) {
+		bh_ledger_drop(&s->l, BH_DROP_FILTERED, 1);
+		return false;
+	}
+	if (l->host_tags.len)
+		r.host_tags = host_tags(l);
 	if (!add_record(l, &r)) {
 		bh_ledger_drop(&s->l, BH_DROP_TOO_LARGE, 1);
 		return false;
 	}
+	bh_stream_message(&l->streams, s->cfg, &r);
 	l->batch.lines[source_index(l, s)]++;
 	s->l.in_flight++;
 	return true;
@@ -103,13 +134,18 @@ void bh_handover_after(struct bh_logs *l)
 		bh_handover_close(l);
 }
 
-void bh_handover_touch_row(struct bh_logs *l, struct bh_row *row)
+void bh_handover_add_row(struct bh_logs *l, struct bh_row *row)
 {
 	if (!row->dirty) {
 		row->dirty = true;
 		row->next_dirty = l->dirty_rows;
 		l->dirty_rows = row;
 	}
+}
+
+void bh_handover_touch_row(struct bh_logs *l, struct bh_row *row)
+{
+	bh_handover_add_row(l, row);
 	if (!bh_timer_armed(&l->dirty_timer))
 		bh_timer_in(&l->child->loop, &l->dirty_timer, DIRTY_NS, on_dirty_timer);
 }

@@ -92,6 +92,7 @@ static void link_ready(void *ctx)
 	struct bh_logs *l = ctx;
 
 	l->link_ready = true;
+	bh_ages_recall(l);
 	bh_scan_run(l);
 	bh_handover_close(l); /* start positions are registered before the first line */
 	on_poll(&l->poll);
@@ -207,6 +208,19 @@ static int make_sources(struct bh_logs *l)
 	return rc ? rc : bh_buf_reserve(&l->chunk, BH_CHUNK);
 }
 
+static int make_host_tags(struct bh_logs *l)
+{
+	const struct bh_config *cfg = &l->child->config;
+
+	if (cfg->logs_expected_tags_duration_ms == 0)
+		return 0;
+	l->host_tags_until_ns =
+	    bh_mono_ns(&bh_clock_system) + cfg->logs_expected_tags_duration_ms * BH_NS_PER_MS;
+	for (size_t i = 0; i < cfg->tags.n; i++)
+		(void)bh_buf_printf(&l->host_tags, "%s%s", i ? "," : "", cfg->tags.v[i]);
+	return bh_buf_failed(&l->host_tags);
+}
+
 static void watch(struct bh_logs *l)
 {
 	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -255,9 +269,12 @@ int bh_logs_new(struct bh_logs **out, struct bh_child *child, struct bh_err *err
 	l->run_started_ns = parent_started_ns();
 	bh_rng_init(&l->rng);
 	bh_body_init(&l->body, &child->config);
+	bh_streams_init(&l->streams, &child->loop);
 	raise_file_limit();
 	watch(l);
 	rc = make_sources(l);
+	if (!rc)
+		rc = make_host_tags(l);
 	if (rc) {
 		bh_logs_free(l);
 		return bh_err_set(err, rc, "sources");
@@ -315,6 +332,9 @@ void bh_logs_free(struct bh_logs *l)
 	for (size_t i = 0; i < l->sources_n; i++)
 		bh_source_release(&l->sources[i]);
 	bh_assembler_work_release(&l->work);
+	bh_rules_work_release(&l->rules_work);
+	bh_buf_release(&l->host_tags);
+	bh_streams_release(&l->streams);
 	bh_body_release(&l->body);
 	bh_buf_release(&l->chunk);
 	bh_buf_release(&l->batch.json);
@@ -349,6 +369,7 @@ static void drain(void *ctx, int64_t deadline_ns, enum bh_drain_mode mode)
 		return;
 	}
 	bh_tailing_flush(l);
+	bh_ages_note_scan(l, true);
 	bh_handover_close(l);
 	drain_step(l);
 }
@@ -371,12 +392,32 @@ static const char *file_of(const char *where)
 	return slash ? slash : where;
 }
 
+static void stat_rules(const struct bh_source *s, const char *shown, struct bh_child *c)
+{
+	for (size_t i = 0; s->rules && i < bh_ruleset_count(s->rules); i++) {
+		const struct bh_rule_state *r = bh_ruleset_state(s->rules, i);
+		char name[BH_LEDGER_NAME_MAX];
+
+		if (r->dropped) {
+			(void)snprintf(
+			    name, sizeof(name), "rule_dropped.%.60s.%.100s", r->name, shown);
+			bh_child_stat_number(c, name, r->dropped);
+		}
+		if (r->limit_hits) {
+			(void)snprintf(
+			    name, sizeof(name), "rule_limit_hits.%.60s.%.100s", r->name, shown);
+			bh_child_stat_number(c, name, r->limit_hits);
+		}
+	}
+}
+
 static void stat_counts(const struct bh_logs *l, struct bh_child *c)
 {
 	const struct {
 		const char *name;
 		uint64_t n;
 	} all[] = {
+	    {"files.bytes_read", l->counts.bytes_read},
 	    {"files.waiting", l->counts.files_waiting},
 	    {"files.rotations", l->counts.rotations},
 	    {"files.truncations", l->counts.truncations},
@@ -404,6 +445,7 @@ static void stats(void *ctx, struct bh_child *c)
 		bh_log_source_name(s->cfg, shown, sizeof(shown));
 		if (s->runs)
 			bh_child_stat_ledger(c, BH_LEDGER_SOURCE, shown, strlen(shown), &s->l);
+		stat_rules(s, shown, c);
 		(void)snprintf(name, sizeof(name), "source.%.150s", shown);
 		if (!s->runs) /* two that want one input have one name: the place tells them apart
 			       */
@@ -434,9 +476,17 @@ static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)
 	hb->link_up = st.ready;
 }
 
+static void stream(void *ctx, int fd, const struct bh_stream_filter *filter)
+{
+	struct bh_logs *l = ctx;
+
+	bh_stream_add(&l->streams, fd, filter);
+}
+
 const struct bh_child_ops bh_logs_child_ops = {
     .drain = drain,
     .peer_state = peer_state,
     .stats = stats,
     .heartbeat = heartbeat,
+    .stream = stream,
 };

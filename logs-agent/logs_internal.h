@@ -2,6 +2,7 @@
  * The state of the process, shared by
  *   logs.c       life, link, figures
  *   scan.c       which paths are selected
+ *   ages.c       what the registry keeps of scans, and for how long of files
  *   discovery.c  which file is which generation
  *   tailing.c    looking at open generations and reading them
  *   handover.c   messages into batches, batches to the forwarder
@@ -19,6 +20,7 @@
 #include "logs-agent/logs.h"
 #include "logs-agent/rows.h"
 #include "logs-agent/source.h"
+#include "logs-agent/stream.h"
 #include "logs-agent/target.h"
 #include "logs-agent/watches.h"
 
@@ -44,8 +46,8 @@ struct bh_batch {
 };
 
 struct bh_logs_counts {
-	uint64_t rotations, truncations, generations_lost, bytes_lost, nul_bytes_skipped,
-	    resumed_renamed, copies_recognised, files_waiting, read_errors;
+	uint64_t bytes_read, rotations, truncations, generations_lost, bytes_lost,
+	    nul_bytes_skipped, resumed_renamed, copies_recognised, files_waiting, read_errors;
 };
 
 struct bh_logs {
@@ -65,7 +67,11 @@ struct bh_logs {
 	struct bh_assembler_work work;
 	struct bh_batch batch;
 	struct bh_body body;
-	struct bh_buf chunk, rewritten;
+	struct bh_streams streams; /* of those who look live */
+	struct bh_buf chunk;
+	struct bh_rules_work rules_work;
+	struct bh_buf host_tags;    /* joined; empty once expected_tags_duration is over */
+	int64_t host_tags_until_ns; /* mono */
 	struct bh_packet *queue, **queue_end;
 	unsigned queue_n;
 	struct bh_packet *flying, **flying_end;
@@ -77,6 +83,7 @@ struct bh_logs {
 	struct bh_log_limit limit;
 	struct bh_logs_counts counts;
 	uint64_t scans;
+	int64_t expired_ns;        /* mono: when rows were looked through last */
 	unsigned live, draining_n; /* open generations at their path, and away from it */
 	int64_t run_started_ns;    /* wall: start of the supervisor; files born later are new */
 	bool link_ready, told_ready, draining, fencing, drained;
@@ -91,7 +98,10 @@ void bh_handover_after(struct bh_logs *l);
 /* g has something to tell: with the batch when that carries a message of it, else within a second.
  */
 void bh_handover_touch(struct bh_logs *l, struct bh_generation *g, bool carried);
+/* The same of a row without an open generation. */
 void bh_handover_touch_row(struct bh_logs *l, struct bh_row *row);
+/* It goes with what goes next, whenever that is. */
+void bh_handover_add_row(struct bh_logs *l, struct bh_row *row);
 void bh_handover_close(struct bh_logs *l); /* closes the batch, dirty generations included */
 void bh_handover_pump(struct bh_logs *l);  /* sends what waits */
 void bh_handover_durable(struct bh_logs *l, uint64_t seq, bool refused);
@@ -104,6 +114,14 @@ void bh_scan_run(struct bh_logs *l);
 void bh_scan_hurry(struct bh_logs *l);
 /* Says of a source what is wrong with a path, in the log when that is new. */
 void bh_scan_note(struct bh_logs *l, struct bh_source *s, const char *path, int rc);
+
+/* --- ages.c --- */
+/* Before the first scan: when the sources were scanned last in an earlier run. */
+void bh_ages_recall(struct bh_logs *l);
+/* After a scan, and at the end: the registry is to know of it. */
+void bh_ages_note_scan(struct bh_logs *l, bool end);
+/* Rows whose time is over (§16.4). */
+void bh_ages_expire(struct bh_logs *l);
 
 /* --- discovery.c --- */
 /* Everything of one path that is not open yet, oldest first: generations found again, generations

@@ -25,12 +25,13 @@
 
 struct name {
 	uint32_t number;
-	struct bh_str text; /* in the pattern's names */
+	struct bh_str text; /* in the pattern's re2 */
 };
 
 /* The same expression three times. The meter is a callout before each item, which costs a multiple
- * of a plain match: short subjects, which most are, are tried without. And an expression that can
- * cope with broken UTF-8 has the interpreter check the subject anew for each match. */
+ * of a plain match: short subjects, which most are, are tried without. An expression that can cope
+ * with broken UTF-8 checks the subject anew for each match. That one is left to the interpreter:
+ * the JIT finds other empty matches between broken bytes. */
 struct bh_pattern {
 	pcre2_code *quick, *metered, *broken;
 	uint32_t match_limit;
@@ -72,7 +73,8 @@ static int compile(pcre2_code **out, struct bh_str text, uint32_t options, struc
 		return bh_err_set(err, BH_E_CONFIG, "%s", (const char *)reason);
 	}
 	/* A process that may not make memory executable has no JIT; the interpreter will do. */
-	(void)pcre2_jit_compile(*out, PCRE2_JIT_COMPLETE);
+	if (!(options & PCRE2_MATCH_INVALID_UTF))
+		(void)pcre2_jit_compile(*out, PCRE2_JIT_COMPLETE);
 	return 0;
 }
 
@@ -93,9 +95,10 @@ static int build(struct bh_pattern *p, struct bh_str re2, struct bh_err *err)
 		rc = compile(&p->quick, bh_buf_view(&text), 0, err);
 	if (!rc)
 		rc = compile(&p->metered, bh_buf_view(&text), PCRE2_AUTO_CALLOUT, err);
+	/* A ".*" in front must begin behind a broken byte, too, not only behind a newline. */
 	if (!rc)
 		rc = compile(&p->broken, bh_buf_view(&text),
-		    PCRE2_AUTO_CALLOUT | PCRE2_MATCH_INVALID_UTF, err);
+		    PCRE2_AUTO_CALLOUT | PCRE2_MATCH_INVALID_UTF | PCRE2_NO_DOTSTAR_ANCHOR, err);
 	if (!rc) {
 		(void)pcre2_pattern_info(p->quick, PCRE2_INFO_CAPTURECOUNT, &p->groups);
 		bh_required_find(bh_buf_view(&text), &p->literal);

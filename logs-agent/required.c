@@ -42,9 +42,9 @@ static void skip_to(struct reader *r, char c)
 	r->at += more(r);
 }
 
-static int hex(char c)
+static unsigned hex(char c)
 {
-	return isdigit((unsigned char)c) ? c - '0' : c - 'a' + 10;
+	return (unsigned)(isdigit((unsigned char)c) ? c - '0' : c - 'a' + 10) & 15u;
 }
 
 /* The reader is at a backslash. */

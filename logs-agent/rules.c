@@ -94,8 +94,8 @@ int bh_ruleset_new(struct bh_ruleset **out, const struct bh_log_rule *global, si
 	int rc = set ? 0 : -ENOMEM;
 
 	*out = NULL;
-	if (set && n) {
-		set->rules = calloc(n, sizeof(*set->rules));
+	if (set) {
+		set->rules = calloc(n + 1, sizeof(*set->rules));
 		rc = set->rules ? bh_template_reader_init(&reader) : -ENOMEM;
 	}
 	if (!rc)

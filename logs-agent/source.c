@@ -117,6 +117,14 @@ static int compile(struct bh_source *s, const struct bh_config *cfg, struct bh_l
 	}
 	if (!rc)
 		rc = make_aggregation(s, cfg, log, &err);
+	if (!rc && (cfg->log_rules_n || s->cfg->rules_n))
+		rc = bh_ruleset_new(&s->rules, cfg->log_rules, cfg->log_rules_n, s->cfg->rules,
+		    s->cfg->rules_n, &err);
+	/* Most sources have no rule but one of multi_line: no call per message then. */
+	if (!rc && s->rules && bh_ruleset_count(s->rules) == 0) {
+		bh_ruleset_free(s->rules);
+		s->rules = NULL;
+	}
 	if (rc && rc != -ENOMEM) {
 		refuse(s, log, err.text);
 		return 0;
@@ -149,4 +157,5 @@ void bh_source_release(struct bh_source *s)
 {
 	bh_decoder_release(&s->decoder);
 	bh_aggregation_release(&s->aggregation);
+	bh_ruleset_free(s->rules);
 }

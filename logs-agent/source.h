@@ -15,6 +15,7 @@
 #include "logs-agent/aggregator.h"
 #include "logs-agent/encoding.h"
 #include "logs-agent/fingerprint.h"
+#include "logs-agent/rules.h"
 
 #define BH_NOTE_MAX 220
 
@@ -34,13 +35,16 @@ struct bh_source {
 	size_t limit; /* L of §6.1, bytes */
 	struct bh_decoder decoder;
 	struct bh_aggregation aggregation;
-	struct bh_ledger l;     /* messages */
-	bool runs;              /* false: note says why it does not */
-	char note[BH_NOTE_MAX]; /* last error in words; "" = none */
+	struct bh_ruleset *rules; /* owned; NULL = none */
+	struct bh_ledger l;       /* messages */
+	bool runs;                /* false: note says why it does not */
+	char note[BH_NOTE_MAX];   /* last error in words; "" = none */
+	char said[BH_NOTE_MAX];   /* what of it the log has heard */
 	/* files */
 	char fp_config[BH_FINGERPRINT_TEXT_MAX]; /* its fingerprints are made with this */
 	bool scanned;                            /* its first scan is over: new files start at 0 */
 	unsigned matched, tailed;                /* at the last scan */
+	char row_name[32];                       /* "source:…": its row in the registry */
 	int64_t last_scan_ns; /* wall: its last complete scan in an earlier run; 0 = unknown */
 };
 

@@ -234,6 +234,8 @@ void bh_tailing_poll(struct bh_logs *l)
 		next = g->next;
 		if (g->state == BH_ORIGIN_FINISHED && !g->dirty)
 			forget(l, g);
+		else if (g->broken && !g->dirty && g->row)
+			bh_tailing_set_aside(l, g); /* opened anew by the next scan */
 		g = next;
 	}
 }
@@ -303,6 +305,7 @@ static size_t read_chunk(struct bh_logs *l, struct bh_generation *g)
 	} while (n < 0 && errno == EINTR);
 	if (n < 0) {
 		l->counts.read_errors++;
+		g->broken = true;
 		bh_scan_note(l, g->source, g->path, -errno);
 	}
 	return n > 0 ? (size_t)n : 0;
@@ -329,6 +332,7 @@ static bool read_some(struct bh_logs *l, struct bh_generation *g, size_t *left)
 		bh_generation_skip(g, g->read_off + skip);
 		bh_handover_touch(l, g, false);
 	}
+	l->counts.bytes_read += n;
 	g->last_byte_ns = mono();
 	g->ingestion_ns = bh_wall_ns(&bh_clock_system);
 	if (bh_generation_feed(g, l->chunk.data + skip, n - skip))
