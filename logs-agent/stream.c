@@ -10,7 +10,7 @@
 /* Control characters grow sixfold: this much of a message always fits a line. */
 #define CONTENT_SURE ((size_t)16 << 10)
 
-static void end(struct bh_stream *t)
+static void end(struct bh_stream_reader *t)
 {
 	struct bh_streams *s = t->all;
 	int fd = t->watch.fd;
@@ -58,7 +58,7 @@ static int send_line(int fd, struct bh_str line)
 }
 
 /* {"dropped":n} */
-static int tell_dropped(const struct bh_stream *t)
+static int tell_dropped(const struct bh_stream_reader *t)
 {
 	struct bh_buf line = BH_BUF_INIT;
 	int rc = bh_buf_printf(&line, "{\"dropped\":%llu}", (unsigned long long)t->dropped);
@@ -71,7 +71,7 @@ static int tell_dropped(const struct bh_stream *t)
 	return rc;
 }
 
-static void drop(struct bh_stream *t)
+static void drop(struct bh_stream_reader *t)
 {
 	if (t->dropped++ == 0)
 		(void)bh_loop_mod_fd(&t->watch, BH_LOOP_WRITE);
@@ -79,7 +79,7 @@ static void drop(struct bh_stream *t)
 
 static void on_stream(struct bh_watch *w, unsigned events)
 {
-	struct bh_stream *t = BH_CONTAINER(w, struct bh_stream, watch);
+	struct bh_stream_reader *t = BH_CONTAINER(w, struct bh_stream_reader, watch);
 	int rc;
 
 	if (events & BH_LOOP_HANGUP) {
@@ -109,7 +109,7 @@ static void refuse(int fd, struct bh_str line)
 
 void bh_stream_add(struct bh_streams *s, int fd, const struct bh_stream_filter *filter)
 {
-	struct bh_stream *t = NULL;
+	struct bh_stream_reader *t = NULL;
 
 	for (size_t i = 0; i < BH_STREAMS_MAX && !t; i++) {
 		if (s->v[i].watch.fd < 0)
@@ -120,7 +120,7 @@ void bh_stream_add(struct bh_streams *s, int fd, const struct bh_stream_filter *
 		    fd, BH_STR_LIT("{\"error\":\"too many streams are open already: at most 4\"}"));
 		return;
 	}
-	*t = (struct bh_stream){.all = s, .filter = *filter, .watch = {.fd = -1}};
+	*t = (struct bh_stream_reader){.all = s, .filter = *filter, .watch = {.fd = -1}};
 	/* A reader that leaves is noticed although nothing is sent to it. */
 	if (bh_loop_add_fd(s->loop, &t->watch, fd, 0, on_stream)) {
 		t->watch.fd = -1;
@@ -135,7 +135,7 @@ static bool is(struct bh_str name, const char *wanted)
 	return !*wanted || bh_str_eq(name, bh_str_from(wanted));
 }
 
-static bool passes(const struct bh_stream *t, const struct bh_stream_names *names)
+static bool passes(const struct bh_stream_reader *t, const struct bh_stream_names *names)
 {
 	return t->watch.fd >= 0 && is(names->source, t->filter.source) &&
 	       is(names->service, t->filter.service);
@@ -190,7 +190,7 @@ void bh_stream_put(
 	enum { UNMADE, MADE, IMPOSSIBLE } line = UNMADE;
 
 	for (size_t i = 0; i < BH_STREAMS_MAX; i++) {
-		struct bh_stream *t = &s->v[i];
+		struct bh_stream_reader *t = &s->v[i];
 		int rc;
 
 		if (!passes(t, names))

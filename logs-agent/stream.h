@@ -30,7 +30,7 @@
 
 struct bh_streams;
 
-struct bh_stream {
+struct bh_stream_reader {
 	struct bh_streams *all;
 	struct bh_watch watch; /* fd -1: free */
 	struct bh_stream_filter filter;
@@ -40,7 +40,7 @@ struct bh_stream {
 struct bh_streams {
 	struct bh_loop *loop;
 	unsigned n; /* open */
-	struct bh_stream v[BH_STREAMS_MAX];
+	struct bh_stream_reader v[BH_STREAMS_MAX];
 	struct bh_buf line;
 };
 
