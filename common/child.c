@@ -233,6 +233,12 @@ static void handle(struct bh_child *c, const struct bh_ctl_msg *m, int *fd)
 			*fd = -1;
 		}
 		break;
+	case BH_CTL_STREAM:
+		if (c->ops->stream && *fd >= 0) {
+			c->ops->stream(c->ctx, *fd, &m->u.stream);
+			*fd = -1;
+		}
+		break;
 	case BH_CTL_HELLO:
 	case BH_CTL_READY:
 	case BH_CTL_HEARTBEAT:

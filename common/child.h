@@ -68,6 +68,8 @@ struct bh_child_ops {
 	void (*query)(void *ctx, uint32_t id, enum bh_query_what what, uint32_t limit);
 	/* CAPTURE: takes fd. NULL: this process captures nothing. */
 	void (*capture)(void *ctx, int fd, uint32_t seconds);
+	/* STREAM: takes fd. NULL: this process shows nothing. */
+	void (*stream)(void *ctx, int fd, const struct bh_stream_filter *filter);
 };
 
 struct bh_child {

@@ -159,6 +159,8 @@ struct bh_config {
 	char *dogstatsd_capture_path;        /* "" = run_path/dsd_capture */
 	bool dogstatsd_metrics_stats_enable; /* false */
 	bool dogstatsd_origin_detection;     /* false: count packets of Unix sockets by sender */
+	bool dogstatsd_stats_enable;         /* false */
+	int64_t dogstatsd_stats_buffer;      /* seconds, 10 */
 	bool dogstatsd_disable_verbose_logs; /* false */
 	struct bh_strlist dogstatsd_tags;
 	char *dogstatsd_mapper_profiles;     /* JSON; "" = none */
@@ -179,6 +181,7 @@ struct bh_config {
 	bool dogstatsd_flush_incomplete_buckets;     /* true here (DESIGN §11) */
 	bool dogstatsd_no_aggregation_pipeline;      /* true */
 	int64_t dogstatsd_no_aggregation_batch_size; /* 2048 samples a payload */
+	int64_t expected_tags_duration_ms;           /* 0 */
 	int64_t dogstatsd_flush_interval_ms; /* bulkhead.dogstatsd_flush_interval, 15 s; tests */
 	int64_t dogstatsd_context_limit;     /* bulkhead.dogstatsd_context_limit, 1000000 */
 

@@ -407,14 +407,14 @@ int bh_yaml_load(const char *path, struct bh_yaml **root, struct bh_err *err)
 }
 
 /* The value of \uXXXX at p; 0 when it is none. */
-static unsigned unit_at(const char *p)
+static unsigned long unit_at(const char *p)
 {
-	unsigned v = 0;
+	char digits[5] = "";
 
-	return p[0] == '\\' && p[1] == 'u' && strspn(p + 2, "0123456789abcdefABCDEF") >= 4 &&
-		       sscanf(p + 2, "%4x", &v) == 1
-		   ? v
-		   : 0;
+	if (p[0] != '\\' || p[1] != 'u' || strspn(p + 2, "0123456789abcdefABCDEF") < 4)
+		return 0;
+	memcpy(digits, p + 2, 4);
+	return strtoul(digits, NULL, 16);
 }
 
 /* JSON writes a character beyond the first 65536 as two escapes, YAML as one of its own: rewritten
@@ -424,12 +424,12 @@ static void join_surrogates(char *text)
 	char *to = text;
 
 	for (const char *p = text; *p;) {
-		unsigned high = unit_at(p), low = high ? unit_at(p + 6) : 0;
+		unsigned long high = unit_at(p), low = high ? unit_at(p + 6) : 0;
 
 		if (high >= 0xd800 && high < 0xdc00 && low >= 0xdc00 && low < 0xe000) {
 			char escape[11];
 
-			(void)snprintf(escape, sizeof(escape), "\\U%08x",
+			(void)snprintf(escape, sizeof(escape), "\\U%08lx",
 			    0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00));
 			memcpy(to, escape, 10);
 			to += 10;

@@ -29,6 +29,7 @@ const char *bh_drop_name(enum bh_drop reason)
 	    [BH_DROP_REFUSED_LINK] = "refused_by_link",
 	    [BH_DROP_SHUTDOWN] = "shutdown",
 	    [BH_DROP_GENERATION_LOST] = "generation_lost",
+	    [BH_DROP_NO_MEMORY] = "no_memory",
 	};
 
 	return names[reason];

@@ -44,6 +44,7 @@ enum bh_drop {
 	BH_DROP_REFUSED_LINK,    /* refused by the forwarder: too big, bad checksum, unknown kind */
 	BH_DROP_SHUTDOWN,        /* given up at a stop */
 	BH_DROP_GENERATION_LOST, /* file content that vanished unread */
+	BH_DROP_NO_MEMORY,       /* nowhere to put it */
 	BH_DROP__N,
 };
 

@@ -14,7 +14,8 @@ void bh_census_begin(struct bh_census *s, enum bh_query_what what, size_t limit)
 
 static void release_row(struct bh_census_row *r)
 {
-	/* The analyzer does not follow rows through the heap: each is released when it leaves it. */
+	/* The analyzer does not follow rows through the heap: each is released when it leaves it.
+	 */
 	free(r->name); /* NOLINT(clang-analyzer-unix.Malloc) */
 	free(r->tags);
 }
@@ -32,8 +33,12 @@ void bh_census_release(struct bh_census *s)
 	release_table(&s->metrics);
 	release_table(&s->names);
 	release_table(&s->tag_keys);
+	release_table(&s->picked);
 	bh_valueset_release(&s->tags);
 }
+
+#define FIRST_ROWS 256
+#define GIVEN_BACK 16384 /* rows of a table at a time */
 
 /* --- counting by text --------------------------------------------------------------------------
  */
@@ -47,10 +52,9 @@ static struct bh_census_row *slot_of(const struct bh_census_table *t, struct bh_
 	return &t->v[i];
 }
 
-static int grow(struct bh_census_table *t)
+static int resize(struct bh_census_table *t, size_t cap)
 {
 	struct bh_census_table old = *t;
-	size_t cap = old.cap ? 2 * old.cap : 256;
 	struct bh_census_row *v = calloc(cap, sizeof(*v));
 
 	if (!v)
@@ -65,12 +69,23 @@ static int grow(struct bh_census_table *t)
 	return 0;
 }
 
+/* Room for as many rows as there can be, before the first: growing later would move all at once.
+ * Pages that nobody writes to cost nothing; without memory it grows after all. */
+static void make_room(struct bh_census_table *t, size_t n)
+{
+	size_t cap = FIRST_ROWS;
+
+	while (n > cap / 3 * 2)
+		cap *= 2;
+	(void)!resize(t, cap);
+}
+
 static int count_text(struct bh_census_table *t, struct bh_str text)
 {
 	struct bh_key key = bh_key_of(text, SEED);
 	struct bh_census_row *row;
 
-	if ((t->n + 1) * 3 > t->cap * 2 && grow(t))
+	if ((t->n + 1) * 3 > t->cap * 2 && resize(t, t->cap ? 2 * t->cap : FIRST_ROWS))
 		return -ENOMEM;
 	row = slot_of(t, key);
 	if (!row->name) {
@@ -102,8 +117,20 @@ static int count_tags(struct bh_census *s, struct bh_tags tags)
 	return rc;
 }
 
-/* --- the most frequent metrics: a heap with the smallest on top ---------------------------------
+/* --- the largest rows: a heap with the smallest on top ------------------------------------------
  */
+
+/* The order of the answer: most first, then by name. */
+static int by_count(const void *va, const void *vb)
+{
+	const struct bh_census_row *a = va, *b = vb;
+
+	if (a->count != b->count)
+		return a->count < b->count ? 1 : -1;
+	if (!a->name || !b->name) /* not in practice: the analyzer does not follow rows */
+		return (b->name != NULL) - (a->name != NULL);
+	return strcmp(a->name, b->name);
+}
 
 static void sink(struct bh_census_table *t, size_t i)
 {
@@ -111,7 +138,7 @@ static void sink(struct bh_census_table *t, size_t i)
 		size_t small = i;
 
 		for (size_t c = 2 * i + 1; c <= 2 * i + 2 && c < t->n; c++) {
-			if (t->v[c].count < t->v[small].count)
+			if (by_count(&t->v[c], &t->v[small]) > 0)
 				small = c;
 		}
 		if (small == i)
@@ -122,6 +149,35 @@ static void sink(struct bh_census_table *t, size_t i)
 		t->v[small] = row;
 		i = small;
 	}
+}
+
+/* Takes the row; the smallest one leaves when there are `limit`. 0 or -ENOMEM. */
+static int offer(struct bh_census_table *t, size_t limit, struct bh_census_row row)
+{
+	struct bh_census_row least = row;
+
+	if (!t->v) {
+		t->v = calloc(limit, sizeof(*t->v));
+		if (!t->v) {
+			release_row(&row);
+			return -ENOMEM;
+		}
+		t->cap = limit;
+	}
+	if (t->n < limit) {
+		t->v[t->n++] = row;
+		/* Only a full list needs its smallest on top. */
+		for (size_t i = t->n == limit ? t->n / 2 + 1 : 0; i-- > 0;)
+			sink(t, i);
+		return 0;
+	}
+	if (by_count(&row, &t->v[0]) < 0) {
+		least = t->v[0];
+		t->v[0] = row;
+		sink(t, 0);
+	}
+	release_row(&least);
+	return 0;
 }
 
 static char *joined(struct bh_tags tags)
@@ -141,56 +197,50 @@ static char *joined(struct bh_tags tags)
 static int keep_metric(struct bh_census *s, const struct bh_context *ctx)
 {
 	struct bh_census_table *t = &s->metrics;
-	struct bh_census_row row = {.count = ctx->samples, .last_seen = ctx->last_seen}, least;
+	struct bh_census_row row = {.count = ctx->samples, .last_seen = ctx->last_seen};
 
 	if (t->n == s->limit && row.count <= t->v[0].count)
 		return 0;
-	if (!t->v) {
-		t->v = calloc(s->limit, sizeof(*t->v));
-		if (!t->v)
-			return -ENOMEM;
-		t->cap = s->limit;
-	}
 	row.name = strndup(ctx->id.name.p, ctx->id.name.n);
 	row.tags = joined(ctx->id.tags);
 	if (!row.name || !row.tags) {
 		release_row(&row);
 		return -ENOMEM;
 	}
-	if (t->n < s->limit) {
-		t->v[t->n++] = row;
-		/* Only a full list needs its smallest on top. */
-		for (size_t i = t->n == s->limit ? t->n / 2 + 1 : 0; i-- > 0;)
-			sink(t, i);
-		return 0;
-	}
-	least = t->v[0];
-	t->v[0] = row;
-	sink(t, 0);
-	release_row(&least);
-	return 0;
+	return offer(t, s->limit, row);
 }
 
 /* --- the end -----------------------------------------------------------------------------------
  */
 
-static int by_count(const void *va, const void *vb)
+static void sort(struct bh_census_table *t)
 {
-	const struct bh_census_row *a = va, *b = vb;
-
-	if (!a->name || !b->name)
-		return (b->name != NULL) - (a->name != NULL);
-	if (a->count != b->count)
-		return a->count < b->count ? 1 : -1;
-	return strcmp(a->name, b->name);
+	if (t->n)
+		qsort(t->v, t->n, sizeof(*t->v), by_count);
 }
 
-static void finish(struct bh_census_table *t, size_t limit)
+/* Takes the rows out of a table, from its end, of which the largest are kept; memory goes back
+ * meanwhile. True when they stand in the table in order. */
+static bool pick(struct bh_census *s, struct bh_census_table *t, size_t *budget)
 {
-	if (!t->v)
-		return;
-	qsort(t->v, t->cap, sizeof(*t->v), by_count);
-	t->n = BH_MIN(t->n, limit);
+	for (; t->cap && *budget; --*budget) {
+		struct bh_census_row row = t->v[--t->cap];
+
+		if (row.name && offer(&s->picked, s->limit, row))
+			s->failed = -ENOMEM;
+		if (t->cap && t->cap % GIVEN_BACK == 0) {
+			struct bh_census_row *less = realloc(t->v, t->cap * sizeof(*t->v));
+
+			t->v = less ? less : t->v;
+		}
+	}
+	if (t->cap)
+		return false;
+	free(t->v);
+	*t = s->picked;
+	s->picked = (struct bh_census_table){.n = 0};
+	sort(t);
+	return true;
 }
 
 static int count_context(struct bh_census *s, const struct bh_context *ctx)
@@ -204,18 +254,51 @@ static int count_context(struct bh_census *s, const struct bh_context *ctx)
 	return rc ? rc : count_tags(s, ctx->id.tags);
 }
 
-bool bh_census_step(struct bh_census *s, const struct bh_contexts *contexts, size_t budget)
+/* False while contexts are on the move. */
+static bool settled(struct bh_census *s, struct bh_contexts *contexts, size_t *budget)
+{
+	struct bh_ctxmap *map = &contexts->by_identity;
+	size_t tags;
+
+	if (!bh_ctxmap_settle(map, budget))
+		return false;
+	if (s->mask == map->mask)
+		return true;
+	bh_census_release(s);
+	bh_census_begin(s, s->what, s->limit);
+	s->mask = map->mask;
+	if (s->what == BH_QUERY_METRICS)
+		return true;
+	tags = bh_tag_store_count(&contexts->tags);
+	make_room(&s->names, bh_contexts_count(contexts));
+	make_room(&s->tag_keys, tags);
+	(void)!bh_valueset_reserve(&s->tags, tags);
+	return true;
+}
+
+/* True when all contexts have been looked at. */
+static bool count(struct bh_census *s, struct bh_contexts *contexts, size_t *budget)
 {
 	const struct bh_ctxmap *map = &contexts->by_identity;
 
-	for (; s->at <= map->mask && budget && !s->failed; s->at++, budget--) {
+	if (!settled(s, contexts, budget))
+		return false;
+	for (; s->at <= map->mask && *budget && !s->failed; s->at++, --*budget) {
 		if (map->slots[s->at].ctx)
 			s->failed = count_context(s, map->slots[s->at].ctx);
 	}
-	if (s->at <= map->mask && !s->failed)
-		return false;
-	finish(&s->metrics, s->limit);
-	finish(&s->names, s->limit);
-	finish(&s->tag_keys, s->limit);
-	return true;
+	return s->at > map->mask || s->failed;
+}
+
+bool bh_census_step(struct bh_census *s, struct bh_contexts *contexts, size_t budget)
+{
+	if (s->stage == BH_CENSUS_COUNT && count(s, contexts, &budget)) {
+		sort(&s->metrics);
+		s->stage = BH_CENSUS_NAMES;
+	}
+	if (s->stage == BH_CENSUS_NAMES && pick(s, &s->names, &budget))
+		s->stage = BH_CENSUS_TAG_KEYS;
+	if (s->stage == BH_CENSUS_TAG_KEYS && pick(s, &s->tag_keys, &budget))
+		s->stage = BH_CENSUS_DONE;
+	return s->stage == BH_CENSUS_DONE;
 }

@@ -76,6 +76,9 @@ int bh_contexts_init(struct bh_contexts *c, uint64_t seed, struct bh_str host,
 
 void bh_contexts_release(struct bh_contexts *c)
 {
+	size_t all = SIZE_MAX;
+
+	(void)bh_ctxmap_settle(&c->by_identity, &all);
 	for (size_t i = 0; c->by_identity.slots && i <= c->by_identity.mask; i++) {
 		if (c->by_identity.slots[i].ctx)
 			free_context(c->by_identity.slots[i].ctx, &c->tags);
@@ -195,7 +198,7 @@ bool bh_expiry_step(struct bh_expiry *e, struct bh_contexts *c, size_t *budget)
 	    bh_ctxmap_sweep_step(&c->by_identity, &e->sweep, budget, die, e)) {
 		/* Nobody expired: no text can lead astray. */
 		e->stage = e->list ? BH_EXPIRY_TEXTS : BH_EXPIRY_DONE;
-		e->sweep = (struct bh_ctxmap_sweep){0, 0};
+		e->sweep = (struct bh_ctxmap_sweep){.at = 0};
 	}
 	if (e->stage == BH_EXPIRY_TEXTS &&
 	    bh_ctxmap_sweep_step(&c->by_text, &e->sweep, budget, is_dead, NULL))

@@ -8,7 +8,7 @@
 
 #include "dogstatsd/stats.h"
 
-#define CENSUS_STEP 2048 /* contexts looked at before the sockets get their turn */
+#define CENSUS_STEP 512 /* contexts looked at before the sockets get their turn */
 
 static void on_stale(void *ctx)
 {
@@ -40,9 +40,32 @@ static void stats(void *ctx, struct bh_child *child)
 	    .outlet = &d->outlet,
 	    .late = &d->late,
 	    .notices = &d->notices,
+	    .rate = d->rate.v ? &d->rate : NULL,
 	};
 
 	bh_stats_report(&source, child);
+}
+
+static void rate_tick(struct bh_timer *t)
+{
+	struct bh_dogstatsd *d = BH_CONTAINER(t, struct bh_dogstatsd, rate_timer);
+
+	bh_rate_tick(&d->rate, d->ingest.lines, bh_mono_ns(d->clock));
+	bh_timer_in(&d->child->loop, t, BH_NS_PER_S, rate_tick);
+}
+
+static int open_rate(struct bh_dogstatsd *d, struct bh_err *err)
+{
+	const struct bh_config *cfg = &d->child->config;
+	int rc;
+
+	if (!cfg->dogstatsd_stats_enable)
+		return 0;
+	rc = bh_rate_init(&d->rate, (size_t)cfg->dogstatsd_stats_buffer, 0, bh_mono_ns(d->clock));
+	if (rc < 0)
+		return bh_err_set(err, rc, "dogstatsd_stats_buffer");
+	bh_timer_in(&d->child->loop, &d->rate_timer, BH_NS_PER_S, rate_tick);
+	return 0;
 }
 
 static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)
@@ -299,6 +322,10 @@ static int open_pipeline(struct bh_dogstatsd *d, struct bh_err *err)
 		return bh_err_set(err, BH_E_CONFIG,
 		    "dogstatsd_buffer_size, bulkhead.dogstatsd_flush_interval and"
 		    " bulkhead.dogstatsd_context_limit must be positive");
+	rc = bh_host_tags_init(&d->host_tags, &cfg->tags,
+	    bh_mono_ns(d->clock) + cfg->expected_tags_duration_ms * BH_NS_PER_MS);
+	if (rc < 0)
+		return bh_err_set(err, rc, "host tags");
 	rc = bh_naming_init(&d->naming, cfg, seed, &mapper_err);
 	if (mapper_err.code)
 		bh_warn(&d->child->log, BH_DOGSTATSD,
@@ -309,6 +336,7 @@ static int open_pipeline(struct bh_dogstatsd *d, struct bh_err *err)
 		bh_late_init(&d->late, &d->sampler.contexts.resolver,
 		    bh_flusher_format(d->outlet.flusher),
 		    (uint32_t)cfg->dogstatsd_no_aggregation_batch_size);
+		d->late.extra = bh_host_tags_at(&d->host_tags, bh_mono_ns(d->clock));
 		bh_notices_init(&d->notices, &d->sampler.contexts.resolver);
 		rc = bh_ingest_init(&d->ingest, &d->sampler, &d->late, &d->notices,
 		    cfg->dogstatsd_no_aggregation_pipeline);
@@ -363,6 +391,8 @@ int bh_dogstatsd_new(struct bh_dogstatsd **out, struct bh_child *child, struct b
 	if (rc == 0 && child->config.dogstatsd_origin_detection)
 		rc = bh_senders_init(&d->tap.senders);
 	if (rc == 0)
+		rc = open_rate(d, err);
+	if (rc == 0)
 		rc = open_listeners(d, err);
 	if (rc < 0) {
 		bh_dogstatsd_free(d);
@@ -384,6 +414,8 @@ void bh_dogstatsd_free(struct bh_dogstatsd *d)
 	bh_timer_cancel(&d->late_timer);
 	bh_timer_cancel(&d->census_timer);
 	bh_timer_cancel(&d->capture_timer);
+	bh_timer_cancel(&d->rate_timer);
+	bh_rate_release(&d->rate);
 	bh_capture_stop(&d->tap.capture);
 	bh_senders_release(&d->tap.senders);
 	bh_census_release(&d->census);
@@ -401,6 +433,7 @@ void bh_dogstatsd_free(struct bh_dogstatsd *d)
 		(void)close(d->handover_fd);
 	bh_handover_close(&d->handover);
 	bh_outlet_release(&d->outlet);
+	bh_host_tags_release(&d->host_tags);
 	bh_ingest_release(&d->ingest);
 	bh_late_release(&d->late);
 	bh_notices_release(&d->notices);

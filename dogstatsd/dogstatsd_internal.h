@@ -7,9 +7,11 @@
 #include "dogstatsd/census.h"
 #include "dogstatsd/dogstatsd.h"
 #include "dogstatsd/handover.h"
+#include "dogstatsd/hosttags.h"
 #include "dogstatsd/ingest.h"
 #include "dogstatsd/listener.h"
 #include "dogstatsd/outlet.h"
+#include "dogstatsd/rate.h"
 #include "dogstatsd/streams.h"
 
 #define BH_DOGSTATSD "dogstatsd" /* component of its messages */
@@ -26,6 +28,7 @@ struct bh_dogstatsd {
 	const struct bh_clock *clock;
 	struct bh_rng rng;
 	struct bh_naming naming;
+	struct bh_host_tags host_tags;
 	struct bh_sampler sampler;
 	struct bh_late late;
 	struct bh_notices notices;
@@ -41,12 +44,14 @@ struct bh_dogstatsd {
 	struct bh_census census;
 	uint32_t census_id; /* of the question under way; 0 = none */
 	struct bh_timer census_timer, capture_timer;
+	struct bh_rate rate; /* zero without dogstatsd_stats_enable */
+	struct bh_timer rate_timer;
 	enum bh_dogstatsd_stage stage;
 	enum bh_drain_mode mode;     /* of the drain */
 	int handover_fd;             /* where open buckets go; -1 = nowhere */
 	struct bh_handover handover; /* those of the process before, until they are read */
 	struct bh_log_limit bad_line_limit, rejected_limit, truncated_limit, drops_limit,
-	    frame_limit, behind_limit;
+	    frame_limit, behind_limit, memory_limit;
 	uint64_t drops_logged;
 };
 
@@ -74,8 +79,9 @@ size_t bh_receive_streams(struct bh_dogstatsd *d);
 void bh_flush_late(struct bh_dogstatsd *d);
 /* The timer of the periodic flush. */
 void bh_flush_tick(struct bh_timer *t);
-/* All closed buckets, or all, at once: for the drain, when nobody waits for a socket. */
-void bh_flush_to_the_end(struct bh_dogstatsd *d, bool all);
+/* All closed buckets, or all, at once: for the drain, when nobody waits for a socket. 0; -ENOMEM:
+ * the buckets are still in the sampler. */
+int bh_flush_to_the_end(struct bh_dogstatsd *d, bool all) BH_MUST_CHECK;
 
 /* --- drain.c --- */
 void bh_dogstatsd_drain(void *ctx, int64_t deadline_ns, enum bh_drain_mode mode);

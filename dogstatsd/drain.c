@@ -49,18 +49,32 @@ static bool pass_on(struct bh_dogstatsd *d)
 
 	if (d->mode != BH_DRAIN_HANDOVER || d->handover_fd < 0)
 		return false;
-	bh_flush_to_the_end(d, false);
+	/* What is not flushed for lack of memory goes along. */
+	(void)!bh_flush_to_the_end(d, false);
 	if (bh_handover_write(&d->sampler, d->handover_fd, &err) == 0)
 		return true;
 	bh_warn(&d->child->log, BH_DOGSTATSD, "%s; they are flushed instead", err.text);
 	return false;
 }
 
+/* The last flush of this process. */
+static void flush_all(struct bh_dogstatsd *d)
+{
+	uint64_t lost;
+
+	if (!bh_flush_to_the_end(d, d->child->config.dogstatsd_flush_incomplete_buckets))
+		return;
+	lost = bh_sampler_aggregates(&d->sampler);
+	bh_outlet_unflushed(&d->outlet, lost);
+	bh_error(&d->child->log, BH_DOGSTATSD,
+	    "no memory for the last flush; what was open is lost aggregates=%" PRIu64, lost);
+}
+
 static void hand_over(struct bh_dogstatsd *d)
 {
 	d->stage = BH_STAGE_HANDING_OVER;
 	if (!pass_on(d))
-		bh_flush_to_the_end(d, d->child->config.dogstatsd_flush_incomplete_buckets);
+		flush_all(d);
 	bh_outlet_fence(&d->outlet);
 }
 

@@ -65,6 +65,7 @@ static void encode_late(struct bh_encoder *e, const struct bh_late_batch *late)
 
 static void encode_set(struct bh_encoder *e, const struct bh_flush_set *set)
 {
+	e->output.extra = set->host_tags;
 	if (e->series) {
 		bh_output_begin_series(&e->output);
 		bh_output_set_series(&e->output, set);

@@ -1,5 +1,6 @@
 #include "dogstatsd/dogstatsd_internal.h"
 
+#include <errno.h>
 #include <inttypes.h>
 
 #include "dogstatsd/payload_log.h"
@@ -31,6 +32,8 @@ static void finish_flush(struct bh_dogstatsd *d, struct bh_flush_set *set)
 		bh_payload_log_set(&d->child->log, set);
 		bh_payload_log_notices(&d->child->log, &d->notices);
 	}
+	set->host_tags = bh_host_tags_at(&d->host_tags, bh_mono_ns(d->clock));
+	d->late.extra = set->host_tags;
 	bh_outlet_flush(&d->outlet, set, &d->notices);
 }
 
@@ -57,14 +60,16 @@ static void begin_flush(struct bh_dogstatsd *d, bool all)
 {
 	log_kernel_drops(d);
 	bh_flush_late(d);
-	if (bh_sampler_flush_begin(&d->sampler, bh_dogstatsd_wall_s(d), all) < 0)
-		bh_error(&d->child->log, BH_DOGSTATSD, "no memory for a flush; trying again later");
+	if (!bh_outlet_ready(&d->outlet) ||
+	    bh_sampler_flush_begin(&d->sampler, bh_dogstatsd_wall_s(d), all) < 0)
+		bh_log_limited(&d->child->log, &d->memory_limit, BH_LOG_ERROR, BH_DOGSTATSD,
+		    "no memory for a flush; what it would take waits for the next tick");
 	else
 		flush_step(&d->step_timer);
 }
 
 /* The last flush: nobody waits for its steps. */
-void bh_flush_to_the_end(struct bh_dogstatsd *d, bool all)
+int bh_flush_to_the_end(struct bh_dogstatsd *d, bool all)
 {
 	struct bh_flush_set *set;
 
@@ -76,10 +81,11 @@ void bh_flush_to_the_end(struct bh_dogstatsd *d, bool all)
 	}
 	log_kernel_drops(d);
 	bh_flush_late(d);
-	if (bh_sampler_flush(&d->sampler, bh_dogstatsd_wall_s(d), all, &set) < 0)
-		bh_error(&d->child->log, BH_DOGSTATSD, "no memory for the last flush");
-	else
-		finish_flush(d, set);
+	if (!bh_outlet_ready(&d->outlet) ||
+	    bh_sampler_flush(&d->sampler, bh_dogstatsd_wall_s(d), all, &set) < 0)
+		return -ENOMEM;
+	finish_flush(d, set);
+	return 0;
 }
 
 void bh_flush_tick(struct bh_timer *t)

@@ -109,7 +109,7 @@ static void put_context(struct out *o, const struct bh_context *ctx)
 	put_packed(o, ctx->id.tags);
 }
 
-/* Each context gets the number by which aggregates name it. */
+/* Each context gets the number by which aggregates name it. Their table is settled. */
 static void put_contexts(struct out *o, const struct bh_sampler *s)
 {
 	const struct bh_ctxmap *map = &s->contexts.by_identity;
@@ -197,7 +197,7 @@ static void put_all(struct out *o, const struct bh_sampler *s)
 			put_i64(o, b->start);
 			put_u64(o, b->n);
 			for (size_t j = 0; j < b->n; j++)
-				put_aggregate(o, &b->v[j]);
+				put_aggregate(o, bh_bucket_agg(b, j));
 		}
 	}
 }
@@ -205,11 +205,13 @@ static void put_all(struct out *o, const struct bh_sampler *s)
 int bh_handover_write(struct bh_sampler *s, int fd, struct bh_err *err)
 {
 	struct out o = {.fd = fd, .buf = malloc(CHUNK)};
+	size_t all = SIZE_MAX;
 
 	if (!o.buf)
 		return bh_err_set(err, -ENOMEM, "hand over open buckets");
 	if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		o.rc = -errno;
+	(void)bh_ctxmap_settle(&s->contexts.by_identity, &all);
 	put_all(&o, s);
 	flush_out(&o);
 	put_u32(&o, o.crc);
@@ -487,11 +489,11 @@ static int read_aggregate(struct in *in, struct bh_bucket *b, enum bh_store stor
 	(void)take_u32(in);
 	if (in->failed || number >= contexts_n || type > BH_METRIC_DISTRIBUTION ||
 	    sketch != (store == BH_STORE_SKETCHES) ||
-	    contexts[number]->places[store].bucket == b->id)
+	    (!sketch && contexts[number]->places[store].bucket == b->id))
 		return BH_E_FORMAT;
 	rc = bh_bucket_append(b, contexts[number], (enum bh_metric_type)type, store);
 	if (!rc)
-		rc = read_value(in, &b->v[b->n - 1]);
+		rc = read_value(in, bh_bucket_agg(b, b->n - 1));
 	return rc ? rc : in->failed ? BH_E_FORMAT : 0;
 }
 
@@ -515,7 +517,7 @@ static int read_bucket(
 		if ((*at)->start >= start)
 			return BH_E_FORMAT;
 	}
-	b = bh_sampler_new_bucket(s, start, n);
+	b = bh_sampler_new_bucket(s, start);
 	if (!b)
 		return -ENOMEM;
 	*at = b;

@@ -95,6 +95,7 @@ static void take_metric(struct bh_ingest *in, struct bh_str line, int64_t now,
 	ledger->received += m.values_n;
 	if (m.timestamp) {
 		add_late(in, &m, ledger);
+		in->copies_lost += bh_sampler_add_late_copy(in->sampler, &m, now);
 		return;
 	}
 	r = bh_sampler_add(in->sampler, &m, now);

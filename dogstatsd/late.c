@@ -30,6 +30,7 @@ static int add_point(
 	struct bh_point point = {m->timestamp, rate ? v / BH_BUCKET_S : v};
 	struct bh_series s = {
 	    .id = id,
+	    .extra = l->extra,
 	    .type = rate ? BH_SERIES_RATE : BH_SERIES_GAUGE,
 	    .interval = BH_BUCKET_S,
 	    .category = BH_ORIGIN_CATEGORY_DOGSTATSD,

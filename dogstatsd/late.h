@@ -1,7 +1,8 @@
 /*
  * Samples that carry their own timestamp (spec/dogstatsd.md §10, "no aggregation"): each value
  * becomes a series of one point at once, kept as a finished payload entry until enough are there.
- * No context is made for them.
+ * No context is made for them. The copy of a histogram with a timestamp is not made here: that is
+ * an aggregate like others (bh_sampler_add_late_copy).
  */
 #ifndef BH_DOGSTATSD_LATE_H
 #define BH_DOGSTATSD_LATE_H
@@ -25,7 +26,8 @@ void bh_late_batch_release(struct bh_late_batch *b);
 struct bh_late {
 	struct bh_resolver *resolver; /* borrowed */
 	const struct bh_series_format *format;
-	uint32_t full; /* samples a payload is closed beyond */
+	uint32_t full;        /* samples a payload is closed beyond */
+	struct bh_tags extra; /* set by the owner: put behind the tags of all (hosttags.h) */
 	struct bh_late_batch batch;
 	struct bh_buf scratch;
 	uint64_t received; /* points put into entries since the start */

@@ -46,6 +46,7 @@ int bh_outlet_init(struct bh_outlet *o, struct bh_loop *loop, const struct bh_co
 void bh_outlet_release(struct bh_outlet *o)
 {
 	bh_flusher_free(o->flusher);
+	bh_flush_job_free(o->spare);
 	bh_producer_free(o->producer);
 	bh_payload_queue_release(&o->queue);
 }
@@ -145,16 +146,23 @@ bool bh_outlet_behind(const struct bh_outlet *o)
 	return bh_flusher_backlog(o->flusher) >= BH_OUTLET_FLUSHES;
 }
 
+bool bh_outlet_ready(struct bh_outlet *o)
+{
+	if (!o->spare)
+		o->spare = bh_flush_job_new();
+	return o->spare != NULL;
+}
+
+void bh_outlet_unflushed(struct bh_outlet *o, uint64_t aggregates)
+{
+	o->unflushed += aggregates;
+}
+
 void bh_outlet_flush(struct bh_outlet *o, struct bh_flush_set *set, struct bh_notices *notices)
 {
-	struct bh_flush_job *job = bh_flush_job_new();
+	struct bh_flush_job *job = o->spare;
 
-	if (!job) {
-		/* What is in the set is lost; it was never counted as received here. */
-		bh_error(o->log, COMPONENT, "no memory for a flush: its buckets are lost");
-		bh_flush_set_free(set);
-		return;
-	}
+	o->spare = NULL;
 	bh_selfmetrics_note(notices, o->hostname, set->now);
 	o->handed += bh_notices_waiting(notices);
 	job->set = set;
@@ -165,16 +173,16 @@ void bh_outlet_flush(struct bh_outlet *o, struct bh_flush_set *set, struct bh_no
 
 void bh_outlet_late(struct bh_outlet *o, struct bh_late *late)
 {
-	struct bh_flush_job *job = NULL;
+	bool room = bh_flusher_backlog(o->flusher) < BH_OUTLET_JOBS;
+	struct bh_flush_job *job;
 	struct bh_late_batch batch;
 
 	if (late->batch.points == 0)
 		return;
-	if (bh_flusher_backlog(o->flusher) < BH_OUTLET_JOBS)
-		job = bh_flush_job_new();
+	job = room ? bh_flush_job_new() : NULL;
 	batch = bh_late_take(late);
 	if (!job) {
-		o->overflowed += batch.points;
+		*(room ? &o->late_lost : &o->overflowed) += batch.points;
 		bh_late_batch_release(&batch);
 		return;
 	}
@@ -223,13 +231,14 @@ void bh_outlet_ledger(const struct bh_outlet *o, const struct bh_late *late,
 	const struct bh_encoder_counts *e = &o->encoded;
 
 	*l = (struct bh_ledger){
-	    .received = e->received + late->received + notices->received,
+	    .received = e->received + late->received + notices->received + o->unflushed,
 	    .delivered = o->delivered,
 	    .in_flight = bh_outlet_pending(o) + late->batch.points + bh_notices_waiting(notices),
 	};
 	l->dropped[BH_DROP_FILTERED] = e->filtered;
 	l->dropped[BH_DROP_NONFINITE] = e->nonfinite;
 	l->dropped[BH_DROP_TOO_LARGE] = e->too_big + o->unsendable;
-	l->dropped[BH_DROP_QUEUE_FULL] = o->overflowed + e->lost;
+	l->dropped[BH_DROP_QUEUE_FULL] = o->overflowed;
+	l->dropped[BH_DROP_NO_MEMORY] = e->lost + o->late_lost + o->unflushed;
 	l->dropped[BH_DROP_REFUSED_LINK] = o->refused;
 }

@@ -29,8 +29,11 @@ struct bh_outlet {
 	struct bh_payload_queue queue;
 	struct bh_producer *producer; /* owned; NULL in tests without a link: all payloads queue */
 	struct bh_producer_ops ops;
+	struct bh_flush_job *spare; /* owned; of the next flush; NULL = none found yet */
 	/* points since the start */
 	uint64_t delivered, refused, unsendable, overflowed;
+	uint64_t unflushed; /* aggregates that found no memory at the last flush of all */
+	uint64_t late_lost; /* samples with a timestamp that found none */
 	bool fence_wanted, fenced;
 	void (*drained)(void *ctx); /* after bh_outlet_fence(): everything handed over is durable */
 	void (*stale)(void *ctx);   /* a newer incarnation exists */
@@ -52,11 +55,18 @@ int bh_outlet_connect(
 /* True while so many flushes wait to be encoded that another one had better wait in its buckets. */
 bool bh_outlet_behind(const struct bh_outlet *o);
 
+/* To be asked before buckets are taken out for a flush: sees to it that bh_outlet_flush() needs no
+ * memory. False without; then the buckets stay where they are, for a later flush. */
+bool bh_outlet_ready(struct bh_outlet *o) BH_MUST_CHECK;
 /* Gives the set, the notices, and our own series and check of this flush to the flusher; what it
- * makes is sent as credit allows. Takes the set and empties the notices. */
+ * makes is sent as credit allows. Takes the set and empties the notices. Once for each time that
+ * bh_outlet_ready() said true. */
 void bh_outlet_flush(struct bh_outlet *o, struct bh_flush_set *set, struct bh_notices *notices);
 /* The same for the samples with a timestamp. */
 void bh_outlet_late(struct bh_outlet *o, struct bh_late *late);
+
+/* Counts aggregates as dropped that no later flush will take. */
+void bh_outlet_unflushed(struct bh_outlet *o, uint64_t aggregates);
 
 /* No more payloads will come: once all are durable, drained() is called. */
 void bh_outlet_fence(struct bh_outlet *o);

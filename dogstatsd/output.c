@@ -47,6 +47,7 @@ void bh_output_series(struct bh_output *o, const struct bh_series *s)
 	size_t left = s->n;
 
 	o->received += s->n;
+	part.extra = o->extra;
 	while (left > 0) {
 		part.n = limit ? BH_MIN(left, (size_t)limit) : left;
 		write_series(o, &part);
@@ -170,7 +171,7 @@ void bh_output_set_series(struct bh_output *o, const struct bh_flush_set *set)
 {
 	for (const struct bh_bucket *b = set->metrics; b; b = b->next) {
 		for (size_t i = 0; i < b->n; i++) {
-			const struct bh_agg *head = &b->v[i];
+			const struct bh_agg *head = bh_bucket_agg(b, i);
 			bool histogram = false, plain = false;
 
 			if (head->follower)
@@ -187,13 +188,25 @@ void bh_output_set_series(struct bh_output *o, const struct bh_flush_set *set)
 	}
 }
 
-static void output_sketch(struct bh_output *o, const struct bh_agg *head)
+/* The aggregates behind a in the chain that are of the same bucket go into it; returns what follows
+ * them. Without memory for that they stay points of their own. */
+static struct bh_agg *merge_parts(struct bh_agg *a)
+{
+	struct bh_agg *next = a->next;
+
+	while (next && next->slot == a->slot && !bh_sketch_merge(a->u.sketch, next->u.sketch))
+		next = next->next;
+	return next;
+}
+
+static void output_sketch(struct bh_output *o, struct bh_agg *head)
 {
 	struct bh_sketch_point *room;
 	struct bh_str entry;
 	size_t n = 0;
 
-	for (const struct bh_agg *a = head; a; a = a->next) {
+	for (struct bh_agg *a = head, *next; a; a = next) {
+		next = merge_parts(a);
 		if (a->u.sketch->cnt == 0)
 			continue;
 		o->received++;
@@ -207,7 +220,7 @@ static void output_sketch(struct bh_output *o, const struct bh_agg *head)
 	}
 	if (n == 0)
 		return;
-	if (bh_sketch_encode(&head->ctx->id, o->sketches, n, &o->entry, &entry) < 0)
+	if (bh_sketch_encode(&head->ctx->id, o->extra, o->sketches, n, &o->entry, &entry) < 0)
 		o->lost += n;
 	else
 		bh_payload_writer_add(o->writer, BH_JOINT_NONE, entry, (uint32_t)n);
@@ -218,8 +231,8 @@ void bh_output_set_sketches(struct bh_output *o, const struct bh_flush_set *set)
 	bh_payload_writer_begin(o->writer, BH_KIND_SKETCHES, BH_SKETCH_TAIL);
 	for (const struct bh_bucket *b = set->sketches; b; b = b->next) {
 		for (size_t i = 0; i < b->n; i++) {
-			if (!b->v[i].follower)
-				output_sketch(o, &b->v[i]);
+			if (!bh_bucket_agg(b, i)->follower)
+				output_sketch(o, bh_bucket_agg(b, i));
 		}
 	}
 	bh_payload_writer_finish(o->writer);

@@ -16,10 +16,11 @@ struct bh_output {
 	const struct bh_hist_outputs *hist;  /* borrowed */
 	const struct bh_filter *hist_filter; /* borrowed; drops single series of histograms */
 	const struct bh_series_format *format;
-	uint64_t received;  /* points given to it */
-	uint64_t nonfinite; /* of these, dropped as NaN or infinite */
-	uint64_t filtered;  /* of these, dropped by the filter (§8.4, second pass) */
-	uint64_t lost;      /* of these, dropped for lack of memory before the writer */
+	struct bh_tags extra; /* set by the owner: put behind the tags of all (hosttags.h) */
+	uint64_t received;    /* points given to it */
+	uint64_t nonfinite;   /* of these, dropped as NaN or infinite */
+	uint64_t filtered;    /* of these, dropped by the filter (§8.4, second pass) */
+	uint64_t lost;        /* of these, dropped for lack of memory before the writer */
 	/* scratch */
 	struct bh_buf entry, name;
 	struct bh_point *points;
@@ -43,7 +44,8 @@ void bh_output_series(struct bh_output *o, const struct bh_series *s);
 /* What follows, until the writer's finish, are series. */
 void bh_output_begin_series(struct bh_output *o);
 /* Everything of the set: series (§9.3, §9.5, grouped as §9.7 says), between begin_series and the
- * writer's finish; sketches, with their payloads. Histograms of the set get sorted. */
+ * writer's finish; sketches, with their payloads. Histograms of the set get sorted,
+ * parts of a sketch merged. */
 void bh_output_set_series(struct bh_output *o, const struct bh_flush_set *set);
 void bh_output_set_sketches(struct bh_output *o, const struct bh_flush_set *set);
 

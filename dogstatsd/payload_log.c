@@ -51,7 +51,7 @@ void bh_payload_log_set(struct bh_log *log, const struct bh_flush_set *set)
 	for (size_t i = 0; i < BH_ARRAY_LEN(lists); i++) {
 		for (const struct bh_bucket *b = lists[i]; b; b = b->next) {
 			for (size_t j = 0; j < b->n; j++)
-				log_aggregate(log, &b->v[j], &line);
+				log_aggregate(log, bh_bucket_agg(b, j), &line);
 		}
 	}
 	bh_buf_release(&line);

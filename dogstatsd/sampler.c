@@ -6,8 +6,6 @@
 
 #include "common/err.h"
 
-#define FIRST_AGGREGATES 64
-
 int64_t bh_bucket_floor(int64_t t)
 {
 	int64_t rest = t % BH_BUCKET_S;
@@ -42,8 +40,9 @@ static void free_buckets(struct bh_bucket *list)
 		struct bh_bucket *next = list->next;
 
 		for (size_t i = 0; i < list->n; i++)
-			free_aggregate(&list->v[i]);
-		free(list->v);
+			free_aggregate(bh_bucket_agg(list, i));
+		for (size_t i = 0; i < BH_BUCKET_PARTS && list->parts[i]; i++)
+			free(list->parts[i]);
 		free(list);
 		list = next;
 	}
@@ -82,19 +81,24 @@ void bh_sampler_release(struct bh_sampler *s)
 	*s = (struct bh_sampler){0};
 }
 
-struct bh_bucket *bh_sampler_new_bucket(struct bh_sampler *s, int64_t start, size_t cap)
+uint64_t bh_sampler_aggregates(const struct bh_sampler *s)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < BH_STORE__N; i++) {
+		for (const struct bh_bucket *b = s->stores[i].list; b; b = b->next)
+			n += b->n;
+	}
+	return n;
+}
+
+struct bh_bucket *bh_sampler_new_bucket(struct bh_sampler *s, int64_t start)
 {
 	struct bh_bucket *b = calloc(1, sizeof(*b));
 
 	if (!b)
 		return NULL;
 	b->start = start;
-	b->cap = BH_MAX(cap, (size_t)FIRST_AGGREGATES);
-	b->v = malloc(b->cap * sizeof(*b->v));
-	if (!b->v) {
-		free(b);
-		return NULL;
-	}
 	b->id = s->next_bucket_id++;
 	return b;
 }
@@ -103,7 +107,7 @@ struct bh_bucket *bh_sampler_new_bucket(struct bh_sampler *s, int64_t start, siz
 static void adopt(struct bh_bucket *b, enum bh_store which)
 {
 	for (size_t i = 0; i < b->n; i++)
-		b->v[i].ctx->places[which] = (struct bh_place){b->id, i};
+		bh_bucket_agg(b, i)->ctx->places[which] = (struct bh_place){b->id, i};
 }
 
 static struct bh_bucket *bucket_at(struct bh_sampler *s, enum bh_store which, int64_t start)
@@ -115,9 +119,11 @@ static struct bh_bucket *bucket_at(struct bh_sampler *s, enum bh_store which, in
 		link = &(*link)->next;
 	b = *link;
 	if (b && b->start == start) {
-		adopt(b, which);
+		/* A sketch that is not found there is only another part of the same. */
+		if (which == BH_STORE_METRICS)
+			adopt(b, which);
 	} else {
-		b = bh_sampler_new_bucket(s, start, store->usual);
+		b = bh_sampler_new_bucket(s, start);
 		if (!b)
 			return NULL;
 		b->next = *link;
@@ -148,22 +154,27 @@ static int init_aggregate(struct bh_agg *a)
 	return BH_E_STATE;
 }
 
+/* Room for one more; NULL without memory. */
+static struct bh_agg *room_in(struct bh_bucket *b)
+{
+	size_t at;
+	unsigned part = bh_bucket_part(b->n, &at);
+
+	if (part >= BH_BUCKET_PARTS)
+		return NULL;
+	if (!b->parts[part])
+		b->parts[part] = malloc((BH_BUCKET_FIRST << part) * sizeof(**b->parts));
+	return b->parts[part] ? &b->parts[part][at] : NULL;
+}
+
 int bh_bucket_append(
     struct bh_bucket *b, struct bh_context *ctx, enum bh_metric_type type, enum bh_store which)
 {
-	struct bh_agg *a;
+	struct bh_agg *a = room_in(b);
 	int rc;
 
-	if (b->n == b->cap) {
-		size_t cap = BH_MAX(2 * b->cap, (size_t)FIRST_AGGREGATES);
-		struct bh_agg *grown = realloc(b->v, cap * sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		b->v = grown;
-		b->cap = cap;
-	}
-	a = &b->v[b->n];
+	if (!a)
+		return -ENOMEM;
 	*a = (struct bh_agg){.ctx = ctx,
 	    .slot = (int32_t)(b->start / BH_BUCKET_S), /* the kernel's clock ends in 2262 */
 	    .type = (uint8_t)type};
@@ -215,20 +226,17 @@ static int add_value(struct bh_sampler *s, struct bh_bucket *b, enum bh_store wh
 		if (rc < 0)
 			return rc;
 	}
-	return update(s, &b->v[place->index], m, v);
+	return update(s, bh_bucket_agg(b, place->index), m, v);
 }
 
-static struct bh_add_result add(struct bh_sampler *s, const struct bh_metric *m,
-    enum bh_purpose purpose, enum bh_store which, int64_t now)
+/* b NULL: there is no memory for a bucket. */
+static inline struct bh_add_result add_to(struct bh_sampler *s, struct bh_bucket *b,
+    const struct bh_metric *m, enum bh_purpose purpose, enum bh_store which, int64_t now)
 {
-	struct bh_bucket *b = s->stores[which].current;
 	struct bh_add_result r = {0};
 	struct bh_context *ctx;
 	int rc;
 
-	/* One comparison in the common case: the sample falls in the bucket of the one before. */
-	if (!b || now < b->start || now - b->start >= BH_BUCKET_S)
-		b = bucket_at(s, which, bh_bucket_floor(now));
 	rc = b ? bh_contexts_get(&s->contexts, m->name, m->tags, purpose, m->type, &ctx) : -ENOMEM;
 	if (rc) {
 		*(rc == BH_FILTERED ? &r.filtered : &r.rejected) = (uint32_t)m->values_n;
@@ -250,6 +258,17 @@ static struct bh_add_result add(struct bh_sampler *s, const struct bh_metric *m,
 	return r;
 }
 
+static struct bh_add_result add(struct bh_sampler *s, const struct bh_metric *m,
+    enum bh_purpose purpose, enum bh_store which, int64_t now)
+{
+	struct bh_bucket *b = s->stores[which].current;
+
+	/* One comparison in the common case: the sample falls in the bucket of the one before. */
+	if (!b || now < b->start || now - b->start >= BH_BUCKET_S)
+		b = bucket_at(s, which, bh_bucket_floor(now));
+	return add_to(s, b, m, purpose, which, now);
+}
+
 /* A histogram's samples once more, as a distribution (§9.8). */
 static uint32_t add_copy(struct bh_sampler *s, const struct bh_metric *m, int64_t now)
 {
@@ -268,4 +287,47 @@ struct bh_add_result bh_sampler_add(struct bh_sampler *s, const struct bh_metric
 	if (s->copy_histograms && m->type == BH_METRIC_HISTOGRAM && !r.filtered)
 		r.copies_lost = add_copy(s, m, now);
 	return r;
+}
+
+/* The bucket of sketches that begins at start, made when there is none. The current one stays. NULL
+ * without memory and at the limits. */
+static struct bh_bucket *late_bucket(struct bh_sampler *s, int64_t start)
+{
+	struct bh_bucket **link = &s->stores[BH_STORE_SKETCHES].list, *b;
+	size_t buckets = 0, aggregates = 0;
+
+	for (b = *link; b; b = b->next) {
+		buckets++;
+		aggregates += b->n;
+		if (b->start < start)
+			link = &b->next;
+	}
+	if (aggregates / BH_LATE_AGGREGATES >= s->contexts.limit)
+		return NULL;
+	b = *link;
+	if (b && b->start == start)
+		return b;
+	b = buckets < BH_LATE_BUCKETS ? bh_sampler_new_bucket(s, start) : NULL;
+	if (b) {
+		b->next = *link;
+		*link = b;
+	}
+	return b;
+}
+
+uint32_t bh_sampler_add_late_copy(struct bh_sampler *s, const struct bh_metric *m, int64_t now)
+{
+	struct bh_metric copy = *m;
+	struct bh_bucket *b = NULL;
+	struct bh_identity id;
+	struct bh_key key;
+
+	if (!s->copy_histograms || m->type != BH_METRIC_HISTOGRAM ||
+	    bh_resolve(&s->contexts.resolver, m->name, m->tags, BH_FOR_SAMPLE, &id, &key) ==
+		BH_FILTERED)
+		return 0;
+	if (m->timestamp / BH_BUCKET_S < INT32_MAX)
+		b = late_bucket(s, bh_bucket_floor(m->timestamp));
+	copy.type = BH_METRIC_DISTRIBUTION;
+	return add_to(s, b, &copy, BH_FOR_COPY, BH_STORE_SKETCHES, now).rejected;
 }

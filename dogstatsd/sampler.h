@@ -6,6 +6,9 @@
  * Plain data in, plain data out: the time is an argument (wall clock, whole seconds; it may jump
  * either way), nothing is encoded here. A flush set is detached: no later sample changes it.
  *
+ * In a bucket of sketches a context may have several aggregates: they count as one, and whoever
+ * encodes the set merges them.
+ *
  * Within one bucket the first sample of a context decides what the aggregate is; a later sample of
  * another type feeds it as it is (§9.3). Adding a sample allocates only for a context's first
  * sample in a bucket and for the growth of histograms, sets and sketches.
@@ -45,13 +48,35 @@ static inline int64_t bh_agg_start(const struct bh_agg *a)
 	return (int64_t)a->slot * BH_BUCKET_S;
 }
 
+/* Aggregates stand in parts, each twice as large as the one before, so that none ever moves. */
+#define BH_BUCKET_FIRST ((size_t)64) /* aggregates in the first part */
+#define BH_BUCKET_PARTS 26           /* together more than any memory holds */
+
 struct bh_bucket {
 	struct bh_bucket *next;
 	int64_t start; /* covers [start, start + 10) */
 	uint64_t id;   /* never used again */
-	struct bh_agg *v;
-	size_t n, cap;
+	size_t n;
+	struct bh_agg *parts[BH_BUCKET_PARTS]; /* owned; NULL beyond what is in use */
 };
+
+/* In which part aggregate i stands, and where in it. */
+static inline unsigned bh_bucket_part(size_t i, size_t *at)
+{
+	unsigned part = 63 - (unsigned)__builtin_clzl(i / BH_BUCKET_FIRST + 1);
+
+	*at = i - (BH_BUCKET_FIRST << part) + BH_BUCKET_FIRST;
+	return part;
+}
+
+/* Aggregate i, i < n. */
+static inline struct bh_agg *bh_bucket_agg(const struct bh_bucket *b, size_t i)
+{
+	size_t at;
+	unsigned part = bh_bucket_part(i, &at);
+
+	return &b->parts[part][at];
+}
 
 /* What a flush took out; owns its buckets and the contexts that expired with it. Sets must be freed
  * in the order they were made: an earlier one may point at contexts a later one owns. */
@@ -61,6 +86,7 @@ struct bh_flush_set {
 	struct bh_bucket *sketches; /* ascending start */
 	struct bh_context *expired;
 	struct bh_tag_store *tags; /* of the sampler: of the expired contexts */
+	struct bh_tags host_tags;  /* for whoever encodes it (hosttags.h); set by who got the set */
 };
 
 void bh_flush_set_free(struct bh_flush_set *set);
@@ -69,9 +95,8 @@ enum bh_store { BH_STORE_METRICS, BH_STORE_SKETCHES, BH_STORE__N };
 
 struct bh_bucket_store {
 	struct bh_bucket *list; /* ascending start */
-	struct bh_bucket
-	    *current; /* bucket of the latest sample; the places of contexts refer to it */
-	size_t usual; /* aggregates of the bucket made before: first size of the next */
+	/* bucket of the latest sample; the places of contexts refer to it */
+	struct bh_bucket *current;
 };
 
 /* A flush in progress (sampler_flush.c). */
@@ -123,6 +148,20 @@ struct bh_add_result {
 /* Adds all values of a metric (its timestamp is not looked at) at time now, and their copies. */
 struct bh_add_result bh_sampler_add(struct bh_sampler *s, const struct bh_metric *m, int64_t now);
 
+/* Buckets of sketches that copies with a timestamp may open, and aggregates they may add to those
+ * there are, in limits of the contexts. */
+#define BH_LATE_BUCKETS    64
+#define BH_LATE_AGGREGATES 4
+
+/*
+ * The copy of a histogram that carries a timestamp (§10): it goes into the bucket of that time,
+ * whether that has been flushed before or is still to come. The histogram itself is not added.
+ * Nothing happens without copy_histograms, for other types, and for names that the filter drops.
+ * Returns the values lost: the context limit, the limits above, no memory, or a time beyond any
+ * bucket.
+ */
+uint32_t bh_sampler_add_late_copy(struct bh_sampler *s, const struct bh_metric *m, int64_t now);
+
 /*
  * Flush at time now: every bucket with start + 10 <= now - now % 10, all of them when `all` (a
  * stop), with zeros for idle counters (§9.4); then contexts expire. `begin` takes the buckets out;
@@ -133,6 +172,9 @@ int bh_sampler_flush_begin(struct bh_sampler *s, int64_t now, bool all) BH_MUST_
 /* Looks at about `budget` aggregates or contexts. The set once all is done (it may be empty), NULL
  * until then. */
 struct bh_flush_set *bh_sampler_flush_step(struct bh_sampler *s, size_t budget);
+
+/* In the buckets that no flush has taken out. */
+uint64_t bh_sampler_aggregates(const struct bh_sampler *s);
 
 static inline bool bh_sampler_flushing(const struct bh_sampler *s)
 {

@@ -17,10 +17,8 @@ static struct bh_bucket *detach(struct bh_bucket_store *store, int64_t cutoff, b
 	struct bh_bucket *first = store->list, **link = &store->list;
 
 	while (*link && (all || (*link)->start + BH_BUCKET_S <= cutoff)) {
-		if (*link == store->current) {
-			store->usual = (*link)->n;
+		if (*link == store->current)
 			store->current = NULL;
-		}
 		link = &(*link)->next;
 	}
 	if (link == &store->list)
@@ -37,7 +35,7 @@ static struct bh_bucket *zero_buckets(
 	if (s->expiry_s <= 0)
 		return NULL;
 	if (!had_bucket && s->last_cutoff + BH_BUCKET_S <= cutoff)
-		set->metrics = bh_sampler_new_bucket(s, cutoff - BH_BUCKET_S, 0);
+		set->metrics = bh_sampler_new_bucket(s, cutoff - BH_BUCKET_S);
 	return set->metrics;
 }
 
@@ -90,18 +88,20 @@ static void add_zero(struct bh_bucket *b, struct bh_context *ctx)
 static bool zeros_step(struct bh_sampler *s, size_t *budget)
 {
 	struct bh_sampler_flush *f = &s->flush;
-	const struct bh_ctxmap *map = &s->contexts.by_identity;
+	struct bh_ctxmap *map = &s->contexts.by_identity;
 	struct bh_bucket *b = f->bucket;
 
 	if (!f->marked) {
 		for (; f->at < b->n && *budget; f->at++, --*budget)
-			b->v[f->at].ctx->mark = b->id;
+			bh_bucket_agg(b, f->at)->ctx->mark = b->id;
 		if (f->at < b->n)
 			return false;
 		f->marked = true;
 		f->at = 0;
 		f->mask = map->mask;
 	}
+	if (!bh_ctxmap_settle(map, budget))
+		return false;
 	if (f->mask != map->mask) {
 		/* The table grew: contexts are elsewhere. Those that have their zero are marked. */
 		f->at = 0;
@@ -156,7 +156,7 @@ static void chains(struct bh_sampler *s, size_t *budget)
 		struct bh_bucket *b = f->bucket;
 
 		for (; b && f->at < b->n && *budget; f->at++, --*budget)
-			link_one(&b->v[f->at], f->chain_id);
+			link_one(bh_bucket_agg(b, f->at), f->chain_id);
 		if (b && f->at < b->n)
 			return;
 		f->at = 0;

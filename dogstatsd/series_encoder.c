@@ -52,12 +52,10 @@ bool bh_series_resource(struct bh_str tag, struct bh_str *type, struct bh_str *n
 	return true;
 }
 
-static uint8_t *put_resources(uint8_t *w, const struct bh_identity *id)
+static uint8_t *put_resources(uint8_t *w, struct bh_tags rest)
 {
-	struct bh_tags rest = id->tags;
 	struct bh_str tag, type, name;
 
-	w = put_resource(w, (struct bh_str){"host", 4}, id->host);
 	while (bh_tags_next(&rest, &tag)) {
 		if (bh_series_resource(tag, &type, &name))
 			w = put_resource(w, type, name);
@@ -65,9 +63,8 @@ static uint8_t *put_resources(uint8_t *w, const struct bh_identity *id)
 	return w;
 }
 
-static uint8_t *put_tags(uint8_t *w, const struct bh_identity *id)
+static uint8_t *put_tags(uint8_t *w, struct bh_tags rest)
 {
-	struct bh_tags rest = id->tags;
 	struct bh_str tag, type, name;
 
 	while (bh_tags_next(&rest, &tag)) {
@@ -88,7 +85,8 @@ static uint8_t *put_point(uint8_t *w, const struct bh_point *p)
 static size_t bound(const struct bh_series *s)
 {
 	return FIXED_MAX + s->id->name.n + s->suffix.n + s->id->host.n + s->source_type.n +
-	       s->id->tags.bytes + (size_t)s->id->tags.n * PER_TAG_MAX + s->n * POINT_MAX;
+	       s->id->tags.bytes + s->extra.bytes +
+	       ((size_t)s->id->tags.n + s->extra.n) * PER_TAG_MAX + s->n * POINT_MAX;
 }
 
 static int encode(const struct bh_series *s, struct bh_buf *scratch, struct bh_str *item)
@@ -100,10 +98,11 @@ static int encode(const struct bh_series *s, struct bh_buf *scratch, struct bh_s
 	rc = bh_entry_begin(scratch, bound(s), &start);
 	if (rc != 0)
 		return rc;
-	w = put_resources(start, s->id);
+	w = put_resource(start, (struct bh_str){"host", 4}, s->id->host);
+	w = put_resources(put_resources(w, s->id->tags), s->extra);
 	w = bh_pb_varint(bh_pb_tag(w, F_METRIC, BH_PB_BYTES), metric_n);
 	w = bh_pb_raw(bh_pb_raw(w, s->id->name), s->suffix);
-	w = put_tags(w, s->id);
+	w = put_tags(put_tags(w, s->id->tags), s->extra);
 	for (size_t i = 0; i < s->n; i++)
 		w = put_point(w, &s->points[i]);
 	w = bh_pb_u64(w, F_TYPE, (uint64_t)s->type);

@@ -28,6 +28,7 @@ struct bh_point {
 
 struct bh_series {
 	const struct bh_identity *id;
+	struct bh_tags extra; /* tags behind those of id (hosttags.h) */
 	struct bh_str suffix; /* behind the name */
 	enum bh_series_type type;
 	int64_t interval;          /* seconds; 0 = none */

@@ -46,11 +46,11 @@ static void put_points(struct bh_jsonw *w, const struct bh_series *s)
 static void put_tags(struct bh_jsonw *w, const struct bh_series *s)
 {
 	static const struct bh_str prefix = {"device:", 7};
-	struct bh_tags rest = s->id->tags;
+	struct bh_tags rest = s->id->tags, more = s->extra;
 	struct bh_str tag, device = {NULL, 0};
 
 	bh_jsonw_array(w, "tags");
-	while (bh_tags_next(&rest, &tag)) {
+	while (bh_tags_next(&rest, &tag) || bh_tags_next(&more, &tag)) {
 		if (bh_str_starts(tag, prefix))
 			device = (struct bh_str){tag.p + prefix.n, tag.n - prefix.n};
 		else

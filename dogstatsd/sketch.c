@@ -131,3 +131,29 @@ int bh_sketch_add(struct bh_sketch *s, double v, double rate)
 	s->avg = bounded(s->avg + bounded(v - s->avg) * (double)added / (double)s->cnt);
 	return 0;
 }
+
+int bh_sketch_merge(struct bh_sketch *s, const struct bh_sketch *other)
+{
+	size_t need = BH_MIN((size_t)s->len + other->len, (size_t)BH_SKETCH_BINS_MAX + 1);
+	int64_t before = s->cnt;
+
+	while (s->cap < need) {
+		if (grow(s) < 0)
+			return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < other->len; i++) {
+		int64_t added = 0;
+
+		/* There is room: this allocates nothing. */
+		(void)add_to_bin(s, bh_bin_key(other->bins[i]), bh_bin_n(other->bins[i]), &added);
+		s->cnt += added;
+	}
+	if (s->cnt == before)
+		return 0;
+	s->min = before ? BH_MIN(s->min, other->min) : other->min;
+	s->max = before ? BH_MAX(s->max, other->max) : other->max;
+	s->sum = bounded(s->sum + other->sum);
+	s->avg = bounded(
+	    s->avg + bounded(other->avg - s->avg) * (double)(s->cnt - before) / (double)s->cnt);
+	return 0;
+}

@@ -54,4 +54,7 @@ int bh_sketch_key(double v);
  * unchanged. */
 int bh_sketch_add(struct bh_sketch *s, double v, double rate) BH_MUST_CHECK;
 
+/* Adds what another sketch holds. 0 or -ENOMEM, then unchanged. */
+int bh_sketch_merge(struct bh_sketch *s, const struct bh_sketch *other) BH_MUST_CHECK;
+
 #endif

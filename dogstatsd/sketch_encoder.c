@@ -88,9 +88,11 @@ static uint8_t *put_point(uint8_t *w, const struct bh_sketch_point *p)
 	return put_counts(bh_pb_varint(bh_pb_tag(w, 8, BH_PB_BYTES), z.counts), s);
 }
 
-static size_t bound(const struct bh_identity *id, const struct bh_sketch_point *points, size_t n)
+static size_t bound(const struct bh_identity *id, struct bh_tags extra,
+    const struct bh_sketch_point *points, size_t n)
 {
-	size_t total = FIXED_MAX + id->name.n + id->host.n + id->tags.bytes + id->tags.n;
+	size_t total = FIXED_MAX + id->name.n + id->host.n + id->tags.bytes + id->tags.n +
+		       extra.bytes + extra.n;
 
 	for (size_t p = 0; p < n; p++) {
 		const struct bh_sketch *s = points[p].sketch;
@@ -102,20 +104,20 @@ static size_t bound(const struct bh_identity *id, const struct bh_sketch_point *
 	return total;
 }
 
-int bh_sketch_encode(const struct bh_identity *id, const struct bh_sketch_point *points, size_t n,
-    struct bh_buf *scratch, struct bh_str *item)
+int bh_sketch_encode(const struct bh_identity *id, struct bh_tags extra,
+    const struct bh_sketch_point *points, size_t n, struct bh_buf *scratch, struct bh_str *item)
 {
 	struct bh_tags rest = id->tags;
 	struct bh_str tag;
 	uint8_t *start = NULL, *w;
 	int rc;
 
-	rc = bh_entry_begin(scratch, bound(id, points, n), &start);
+	rc = bh_entry_begin(scratch, bound(id, extra, points, n), &start);
 	if (rc != 0)
 		return rc;
 	w = bh_pb_string(start, F_METRIC, id->name);
 	w = bh_pb_string(w, F_HOST, id->host);
-	while (bh_tags_next(&rest, &tag))
+	while (bh_tags_next(&rest, &tag) || bh_tags_next(&extra, &tag))
 		w = bh_pb_string(w, F_TAGS, tag);
 	for (size_t i = 0; i < n; i++)
 		w = put_point(w, &points[i]);

@@ -20,8 +20,10 @@ struct bh_sketch_point {
 	const struct bh_sketch *sketch; /* not empty */
 };
 
-/* Replaces the content of scratch; *item points into it. 0, -ENOMEM or BH_E_LIMIT. */
-int bh_sketch_encode(const struct bh_identity *id, const struct bh_sketch_point *points, size_t n,
-    struct bh_buf *scratch, struct bh_str *item) BH_MUST_CHECK;
+/* extra: tags behind those of id (hosttags.h). Replaces the content of scratch; *item points into
+ * it. 0, -ENOMEM or BH_E_LIMIT. */
+int bh_sketch_encode(const struct bh_identity *id, struct bh_tags extra,
+    const struct bh_sketch_point *points, size_t n, struct bh_buf *scratch,
+    struct bh_str *item) BH_MUST_CHECK;
 
 #endif

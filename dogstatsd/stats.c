@@ -91,4 +91,9 @@ void bh_stats_report(const struct bh_stats_source *s, struct bh_child *child)
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(figures); i++)
 		bh_child_stat_number(child, figures[i].name, figures[i].v);
+	if (s->rate) {
+		bh_child_stat_number(child, "dogstatsd.packets_last_second", bh_rate_last(s->rate));
+		bh_child_stat_number(
+		    child, "dogstatsd.packets_busiest_second", bh_rate_busiest(s->rate));
+	}
 }

@@ -7,6 +7,7 @@
 #include "dogstatsd/ingest.h"
 #include "dogstatsd/listener.h"
 #include "dogstatsd/outlet.h"
+#include "dogstatsd/rate.h"
 #include "dogstatsd/streams.h"
 
 struct bh_stats_source { /* all borrowed */
@@ -19,6 +20,7 @@ struct bh_stats_source { /* all borrowed */
 	const struct bh_outlet *outlet;
 	const struct bh_late *late;
 	const struct bh_notices *notices;
+	const struct bh_rate *rate; /* NULL = not counted */
 };
 
 /* Gives every figure to the supervisor; brings the kernel's drop counters up to date first. */

@@ -227,6 +227,16 @@ int bh_tag_store_init(struct bh_tag_store *s, uint64_t seed)
 	return rc;
 }
 
+size_t bh_tag_store_count(struct bh_tag_store *s)
+{
+	size_t n;
+
+	(void)pthread_mutex_lock(&s->lock);
+	n = s->n;
+	(void)pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
 void bh_tag_store_release(struct bh_tag_store *s)
 {
 	if (!s->chains)

@@ -59,6 +59,8 @@ struct bh_tag_store {
 
 /* 0 or -ENOMEM; then it need not be released. */
 int bh_tag_store_init(struct bh_tag_store *s, uint64_t seed) BH_MUST_CHECK;
+/* Tags it holds now. */
+size_t bh_tag_store_count(struct bh_tag_store *s);
 /* All lists must have been given back. */
 void bh_tag_store_release(struct bh_tag_store *s);
 

@@ -24,10 +24,9 @@ static struct bh_key *slot_of(const struct bh_valueset *s, struct bh_key key)
 	return &s->slots[i];
 }
 
-static int grow(struct bh_valueset *s)
+static int resize(struct bh_valueset *s, size_t cap)
 {
 	struct bh_valueset old = *s;
-	size_t cap = old.cap ? 2 * old.cap : 8;
 	struct bh_key *slots = calloc(cap, sizeof(*slots));
 
 	if (!slots)
@@ -40,6 +39,15 @@ static int grow(struct bh_valueset *s)
 	}
 	free(old.slots);
 	return 0;
+}
+
+int bh_valueset_reserve(struct bh_valueset *s, size_t n)
+{
+	size_t cap = s->cap ? s->cap : 8;
+
+	while (n > cap / 3 * 2)
+		cap *= 2;
+	return cap > s->cap ? resize(s, cap) : 0;
 }
 
 int bh_valueset_add(struct bh_valueset *s, struct bh_str value, uint64_t seed)
@@ -55,7 +63,7 @@ int bh_valueset_add_key(struct bh_valueset *s, struct bh_key key)
 	if (is_empty(key))
 		key.lo = 1;
 	if ((s->n + 1) * 3 > s->cap * 2) {
-		rc = grow(s);
+		rc = resize(s, s->cap ? 2 * s->cap : 8);
 		if (rc < 0)
 			return rc;
 	}

@@ -19,6 +19,9 @@ struct bh_valueset {
 	}
 
 void bh_valueset_release(struct bh_valueset *s);
+/* Makes room for n values: up to there, adding does not move what is there. 0 or -ENOMEM, then
+ * unchanged. */
+int bh_valueset_reserve(struct bh_valueset *s, size_t n) BH_MUST_CHECK;
 /* 0 or -ENOMEM, then unchanged. */
 int bh_valueset_add(struct bh_valueset *s, struct bh_str value, uint64_t seed) BH_MUST_CHECK;
 /* The same for the key of a value that was added to another set with the same seed. */

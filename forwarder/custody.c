@@ -336,9 +336,11 @@ struct resume {
 	struct bh_resume_writer *w;
 };
 
-static int resume_row(void *ctx, const struct bh_origin *row)
+static int resume_row(void *ctx, const struct bh_generation *g)
 {
-	return bh_resume_add(((struct resume *)ctx)->w, row);
+	if (g->row.state == BH_ORIGIN_FORGOTTEN)
+		return 0;
+	return bh_resume_add(((struct resume *)ctx)->w, &g->row);
 }
 
 static int resume(void *ctx, enum bh_role producer, struct bh_resume_writer *w)

@@ -12,11 +12,9 @@
 
 #include "common/clock.h"
 #include "common/crc.h"
-#include "logs-agent/fingerprint.h"
+#include "logs-agent/container_path.h"
+#include "logs-agent/logs_internal.h"
 #include "logs-agent/read_at.h"
-#include "logs-agent/record.h"
-
-#define DEFAULT_LIMIT 900000
 
 int bh_file_identify(const char *path, struct bh_file_id *id)
 {
@@ -50,61 +48,127 @@ bool bh_same_content(int fd, uint64_t offset, uint32_t marker_len, uint64_t mark
 	       bh_crc64(0, bytes, marker_len) == marker_hash;
 }
 
-static int set_names(struct bh_generation *g, const char *path, const struct bh_config *cfg,
-    const struct bh_log_source *src)
-{
-	g->path = strdup(path);
-	if (!g->path || asprintf(&g->identifier, "file:%s", path) < 0) {
-		g->identifier = NULL;
-		return -ENOMEM;
-	}
-	return bh_record_tail(&g->tail, cfg->hostname, src, path);
-}
-
-/* The windows hold what stands before the offset, so that marker and look work from the first byte.
- */
+/* What stands before the offset, so that marker and look work from the first byte. */
 static void set_offset(struct bh_generation *g, uint64_t offset)
 {
 	size_t n = (size_t)BH_MIN(offset, (uint64_t)BH_MARKER_MAX);
 
-	g->read_off = g->done_off = g->handed_off = offset;
+	g->read_off = g->done_off = offset;
 	g->read_window.n = bh_read_at(g->fd, g->read_window.bytes, n, offset - n);
-	g->done_window = g->read_window;
+	bh_trail_release(&g->trail);
+	g->trail = (struct bh_trail){.window = g->read_window};
 }
 
-int bh_generation_open(struct bh_generation **out, struct bh_source *source,
-    const char *identity_path, const char *open_path, const struct bh_file_id *id, uint64_t gen,
-    uint64_t offset, const struct bh_config *cfg, const struct bh_log_source *src)
+/* Opens what id describes. A FIFO or device cannot hang the process: it is not waited for. */
+static int open_checked(const char *path, const struct bh_file_id *id)
 {
-	size_t limit = cfg->logs_max_message_size_bytes > 0
-			   ? (size_t)cfg->logs_max_message_size_bytes
-			   : DEFAULT_LIMIT;
-	struct bh_generation *g = calloc(1, sizeof(*g));
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == id->ino &&
+	    st.st_dev == id->dev)
+		return fd;
+	(void)close(fd);
+	return -ESTALE;
+}
+
+static int on_message(void *ctx, const struct bh_message *m)
+{
+	struct bh_generation *g = ctx;
+
+	bool carried = bh_handover_message(g->logs, g->source, &g->ends, m);
+
+	/* Only now: the message may have closed the batch before its own. */
+	g->done_off += m->raw;
+	bh_trail_done(&g->trail, m->raw);
+	bh_handover_touch(g->logs, g, carried);
+	bh_handover_after(g->logs);
+	return 0;
+}
+
+static int on_frame(void *ctx, const struct bh_frame *frame)
+{
+	struct bh_generation *g = ctx;
+	int rc;
+
+	bh_trail_begin(&g->trail, frame->content, bh_frame_terminator(g->framer.unit, frame));
+	rc = bh_assembler_frame(&g->assembler, frame, BH_STATUS_INFO);
+	return rc ? rc : bh_trail_end(&g->trail);
+}
+
+/* Framer and assembler as for the first byte. */
+static int start_decoding(struct bh_generation *g)
+{
+	bh_framer_release(&g->framer);
+	bh_framer_init(&g->framer, bh_charset_unit(g->source->decoder.charset), g->source->limit);
+	bh_assembler_release(&g->assembler);
+	return bh_assembler_init(&g->assembler, g->source, &g->logs->work, on_message, g);
+}
+
+static int make_ends(struct bh_generation *g, const char *path)
+{
+	const struct bh_log_source *src = g->source->cfg;
+	struct bh_buf tags = BH_BUF_INIT;
+	int rc = bh_record_file_tags(&tags, path);
+	struct bh_record_names names = {
+	    .hostname = bh_str_from(g->logs->child->config.hostname),
+	    .service = bh_str_from(src->service),
+	    .source = bh_str_from(src->source),
+	    .sourcecategory = bh_str_from(src->sourcecategory),
+	    .tags = &src->tags,
+	};
+
+	if (!rc && (g->source->format == BH_FORMAT_DOCKER || g->source->format == BH_FORMAT_CRI))
+		rc = bh_container_tags(&tags, bh_str_from(path));
+	names.tailer_tags = bh_buf_view(&tags);
+	if (!rc)
+		rc = bh_record_ends_make(&g->ends, &names);
+	bh_buf_release(&tags);
+	return rc;
+}
+
+static int set_names(struct bh_generation *g, const struct bh_generation_start *how)
+{
+	int rc = 0;
+
+	g->path = strdup(how->open_path);
+	if (how->identifier)
+		g->identifier = strdup(how->identifier);
+	else if (asprintf(&g->identifier, "file:%s", how->target->path) < 0)
+		g->identifier = NULL;
+	if (!g->path || !g->identifier)
+		rc = -ENOMEM;
+	return rc ? rc : make_ends(g, how->target->path);
+}
+
+int bh_generation_open(
+    struct bh_generation **out, struct bh_logs *l, const struct bh_generation_start *how)
+{
+	struct bh_generation *g = calloc(1, sizeof(*g));
 	int rc;
 
 	if (!g)
 		return -ENOMEM;
-	g->fd = open(open_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	rc = g->fd < 0 ? -errno : 0;
-	if (!rc && (fstat(g->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_ino != id->ino ||
-		       st.st_dev != id->dev))
-		rc = -ESTALE;
+	g->logs = l;
+	g->target = how->target;
+	g->target->open++;
+	g->source = how->target->source;
+	g->gen = how->gen;
+	g->dev = how->id->dev;
+	g->ino = how->id->ino;
+	g->state = how->state;
+	g->fd = open_checked(how->open_path, how->id);
+	rc = g->fd < 0 ? g->fd : set_names(g, how);
 	if (!rc)
-		rc = set_names(g, identity_path, cfg, src);
+		rc = start_decoding(g);
 	if (rc) {
 		bh_generation_free(g);
 		return rc;
 	}
-	g->source = source;
-	g->gen = gen;
-	g->dev = id->dev;
-	g->ino = id->ino;
-	g->birth_ns = id->birth_ns;
-	bh_fingerprint_config_text(&bh_fingerprint_default, g->fp_config);
-	bh_framer_init(&g->framer, BH_UNIT_BYTE, limit);
-	set_offset(g, offset);
-	g->dirty = true;
+	set_offset(g, how->from);
+	g->handed_off = how->handed;
 	*out = g;
 	return 0;
 }
@@ -113,18 +177,67 @@ void bh_generation_free(struct bh_generation *g)
 {
 	if (!g)
 		return;
+	if (g->target)
+		g->target->open--;
 	if (g->fd >= 0)
 		(void)close(g->fd);
 	bh_framer_release(&g->framer);
-	bh_buf_release(&g->tail);
+	bh_assembler_release(&g->assembler);
+	bh_record_ends_release(&g->ends);
+	bh_trail_release(&g->trail);
 	free(g->path);
 	free(g->identifier);
 	free(g);
 }
 
-void bh_generation_origin(const struct bh_generation *g, struct bh_origin *o, char first[24],
-    char last[24], const char *mode)
+int bh_generation_move(struct bh_generation *g, const char *path, const struct bh_file_id *id)
 {
+	int fd = open_checked(path, id), rc;
+	char *copy = strdup(path);
+
+	if (fd < 0 || !copy) {
+		if (fd >= 0)
+			(void)close(fd);
+		free(copy);
+		return fd < 0 ? fd : -ENOMEM;
+	}
+	(void)close(g->fd);
+	g->fd = fd;
+	free(g->path);
+	g->path = copy;
+	g->dev = id->dev;
+	g->ino = id->ino;
+	rc = start_decoding(g);
+	set_offset(g, g->done_off);
+	g->at_end = g->read_once = false;
+	return rc;
+}
+
+int bh_generation_feed(struct bh_generation *g, const char *p, size_t n)
+{
+	bh_window_add(&g->read_window, p, n);
+	g->read_off += n;
+	return bh_framer_feed(&g->framer, p, n, on_frame, g);
+}
+
+int bh_generation_end(struct bh_generation *g)
+{
+	int rc = bh_framer_end(&g->framer, on_frame, g);
+
+	return rc ? rc : bh_assembler_flush(&g->assembler);
+}
+
+void bh_generation_skip(struct bh_generation *g, uint64_t to)
+{
+	set_offset(g, to);
+}
+
+void bh_generation_origin(
+    const struct bh_generation *g, struct bh_origin *o, char first[24], char last[24])
+{
+	struct bh_window before;
+
+	bh_trail_window(&g->trail, &before);
 	(void)snprintf(first, 24, "%" PRIu64, g->handed_off);
 	(void)snprintf(last, 24, "%" PRIu64, g->done_off);
 	*o = (struct bh_origin){
@@ -135,28 +248,31 @@ void bh_generation_origin(const struct bh_generation *g, struct bh_origin *o, ch
 	    .ino = g->ino,
 	    .offset_first = bh_str_from(first),
 	    .offset_last = bh_str_from(last),
-	    .marker_len = (uint32_t)g->done_window.n,
-	    .marker_hash = bh_crc64(0, g->done_window.bytes, g->done_window.n),
+	    .marker_len = (uint32_t)before.n,
+	    .marker_hash = bh_crc64(0, before.bytes, before.n),
 	    .fp_value = g->fp_value,
-	    .fp_config = bh_str_from(g->fp_value ? g->fp_config : ""),
-	    .tailing_mode = bh_str_from(mode),
+	    .fp_config = bh_str_from(g->fp_value ? g->source->fp_config : ""),
+	    .tailing_mode = bh_str_from(g->source->cfg->start_position),
 	    .ingestion_ns = g->ingestion_ns,
 	    .last_size = g->read_off,
 	    .state = g->state,
 	};
 }
 
-enum bh_file_change bh_generation_look(struct bh_generation *g)
+void bh_generation_take_fingerprint(struct bh_generation *g)
+{
+	if (!g->fp_value && g->read_off)
+		g->fp_value = bh_fingerprint(g->fd, &g->source->cfg->fingerprint);
+}
+
+enum bh_file_change bh_generation_look(struct bh_generation *g, uint64_t size)
 {
 	char bytes[BH_MARKER_MAX];
 	size_t n = g->read_window.n;
-	struct stat st;
 
-	if (fstat(g->fd, &st) < 0)
-		return BH_FILE_SAME;
-	if ((uint64_t)st.st_size < g->read_off)
+	if (size < g->read_off)
 		return BH_FILE_TRUNCATED;
-	if ((uint64_t)st.st_size == g->read_off)
+	if (size == g->read_off)
 		return BH_FILE_SAME;
 	/* Truncated and grown past our position in between: what stood before it is not there any
 	 * more. */

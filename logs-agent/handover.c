@@ -24,9 +24,17 @@ static void on_dirty_timer(struct bh_timer *t)
 	bh_handover_close(BH_CONTAINER(t, struct bh_logs, dirty_timer));
 }
 
-void bh_handover_dirty(struct bh_logs *l)
+void bh_handover_touch(struct bh_logs *l, struct bh_generation *g, bool carried)
 {
-	if (!bh_timer_armed(&l->dirty_timer))
+	if (!g->dirty) {
+		g->dirty = true;
+		g->next_dirty = NULL;
+		*l->dirty_end = g;
+		l->dirty_end = &g->next_dirty;
+	}
+	g->batched |= carried;
+	/* A batch that carries it comes by itself. */
+	if (!g->batched && !bh_timer_armed(&l->dirty_timer))
 		bh_timer_in(&l->child->loop, &l->dirty_timer, DIRTY_NS, on_dirty_timer);
 }
 
@@ -37,7 +45,7 @@ static int put_object(struct bh_batch *b, const struct bh_record *r)
 }
 
 /* false: the message alone is over the limit of a payload. */
-static bool add_message(struct bh_logs *l, const struct bh_record *r)
+static bool add_record(struct bh_logs *l, const struct bh_record *r)
 {
 	size_t limit = (size_t)l->child->config.logs_batch_max_content_size;
 	struct bh_batch *b = &l->batch;
@@ -64,81 +72,153 @@ static bool add_message(struct bh_logs *l, const struct bh_record *r)
 	return true;
 }
 
-static void consumed(struct bh_generation *g, const struct bh_frame *frame)
+/* false: a rule drops it. Rules that cannot be asked for lack of memory must not let text through
+ * that they would mask: the process leaves, and what is not acknowledged is read again. */
+static bool apply_rules(
+    struct bh_logs *l, struct bh_source *s, const struct bh_message *m, struct bh_str *content)
 {
-	struct bh_str end = bh_frame_terminator(g->framer.unit, frame);
+	struct bh_rules_result r;
 
-	bh_window_add(&g->done_window, frame->content.p, frame->content.n);
-	bh_window_add(&g->done_window, end.p, end.n);
-	g->done_off += frame->raw;
+	if (bh_ruleset_apply(s->rules, &l->rules_work, m, &r)) {
+		bh_error(&l->child->log, COMPONENT, "rules: out of memory; leaving");
+		bh_child_fail(l->child, BH_EXIT_INTERNAL);
+		return false;
+	}
+	*content = r.content;
+	return r.verdict == BH_RULES_KEEP;
 }
 
-int bh_handover_frame(void *ctx, const struct bh_frame *frame)
+/* For a while after the start: until the backend knows the host's tags (§10.2). */
+static struct bh_str host_tags(struct bh_logs *l)
 {
-	struct bh_generation *g = ctx;
-	struct bh_logs *l = g->logs;
-	struct bh_record r = {
-	    .content = bh_trim(frame->content),
-	    .head_marker = g->continues,
-	    .tail_marker = frame->cut,
-	    .timestamp_ms = bh_wall_ms(&bh_clock_system),
-	    .tail = bh_buf_view(&g->tail),
-	};
-	bool empty = r.content.n == 0 && !r.head_marker && !r.tail_marker;
-	bool taken = !empty && add_message(l, &r);
+	if (bh_mono_ns(&bh_clock_system) > l->host_tags_until_ns)
+		bh_buf_release(&l->host_tags);
+	return bh_buf_view(&l->host_tags);
+}
 
-	g->continues = frame->cut;
-	g->source->l.received++;
-	consumed(g, frame);
-	if (taken) {
-		l->batch.raw += frame->raw;
-		l->batch.lines[source_index(l, g->source)]++;
-		g->source->l.in_flight++;
-		g->batched = true;
-	} else {
-		bh_ledger_drop(&g->source->l, empty ? BH_DROP_EMPTY : BH_DROP_TOO_LARGE, 1);
-		g->dirty = true;
-		bh_handover_dirty(l);
+bool bh_handover_message(struct bh_logs *l, struct bh_source *s, const struct bh_record_ends *ends,
+    const struct bh_message *m)
+{
+	struct bh_record r = {
+	    .content = m->content,
+	    .status = m->status,
+	    .tags = m->tags,
+	    .timestamp_ms = bh_wall_ms(&bh_clock_system),
+	    .ends = ends,
+	};
+
+	s->l.received++;
+	if (m->content.n == 0) {
+		bh_ledger_drop(&s->l, BH_DROP_EMPTY, 1);
+		return false;
 	}
+	if (s->rules && !apply_rules(l, s, m, &r.content)) {
+		bh_ledger_drop(&s->l, BH_DROP_FILTERED, 1);
+		return false;
+	}
+	if (l->host_tags.len)
+		r.host_tags = host_tags(l);
+	if (!add_record(l, &r)) {
+		bh_ledger_drop(&s->l, BH_DROP_TOO_LARGE, 1);
+		return false;
+	}
+	bh_stream_message(&l->streams, s->cfg, &r);
+	l->batch.lines[source_index(l, s)]++;
+	s->l.in_flight++;
+	return true;
+}
+
+void bh_handover_after(struct bh_logs *l)
+{
 	if (l->batch.items >= (uint32_t)l->child->config.logs_batch_max_size)
 		bh_handover_close(l);
-	return 0;
+}
+
+void bh_handover_add_row(struct bh_logs *l, struct bh_row *row)
+{
+	if (!row->dirty) {
+		row->dirty = true;
+		row->next_dirty = l->dirty_rows;
+		l->dirty_rows = row;
+	}
+}
+
+void bh_handover_touch_row(struct bh_logs *l, struct bh_row *row)
+{
+	bh_handover_add_row(l, row);
+	if (!bh_timer_armed(&l->dirty_timer))
+		bh_timer_in(&l->child->loop, &l->dirty_timer, DIRTY_NS, on_dirty_timer);
+}
+
+/* Rows that no generation speaks for; n: origins that are in already. */
+static int put_rows(struct bh_logs *l, struct bh_buf *records, size_t *n)
+{
+	int rc = 0;
+
+	for (const struct bh_row *row = l->dirty_rows; row && !rc && *n < BH_ORIGINS_MAX;
+	     row = row->next_dirty, ++*n) {
+		char first[24], last[24];
+		struct bh_origin o;
+
+		bh_row_origin(row, &o, first, last);
+		rc = bh_origin_encode(&o, records);
+	}
+	return rc;
 }
 
 static int put_origins(struct bh_logs *l, struct bh_buf *out)
 {
 	struct bh_buf records = BH_BUF_INIT;
+	struct bh_generation *g = l->dirty;
 	size_t n = 0;
 	int rc = 0;
 
-	for (struct bh_generation *g = l->head; g && !rc && n < BH_ORIGINS_MAX; g = g->next) {
+	for (; g && !rc && n < BH_ORIGINS_MAX; g = g->next_dirty, n++) {
 		char first[24], last[24];
 		struct bh_origin o;
 
-		if (!g->batched && !g->dirty)
-			continue;
-		if (!g->fp_value && g->done_off)
-			g->fp_value = bh_fingerprint(g->fd, &bh_fingerprint_default);
-		bh_generation_origin(g, &o, first, last, g->source->cfg->start_position);
+		bh_generation_take_fingerprint(g);
+		bh_generation_origin(g, &o, first, last);
 		rc = bh_origin_encode(&o, &records);
-		if (!rc)
-			rc = bh_rows_put(&l->rows, &o, true);
-		n++;
+		g->row = rc ? g->row : bh_rows_put(&l->rows, &o, true);
+		if (!g->row)
+			rc = -ENOMEM;
 	}
+	if (!rc)
+		rc = put_rows(l, &records, &n);
 	if (!rc && n)
 		rc = bh_origins_join(&records, n, out);
 	bh_buf_release(&records);
 	return rc;
 }
 
+/* As many as put_origins() wrote. More than fit one payload go with the next. */
 static void mark_handed(struct bh_logs *l)
 {
-	for (struct bh_generation *g = l->head; g; g = g->next) {
-		if (!g->batched && !g->dirty)
-			continue;
+	size_t n = 0;
+
+	for (; l->dirty && n < BH_ORIGINS_MAX; n++) {
+		struct bh_generation *g = l->dirty;
+
+		l->dirty = g->next_dirty;
 		g->handed_off = g->done_off;
-		g->batched = g->dirty = false;
+		g->dirty = g->batched = false;
+		g->last_batch = l->closed + 1;
 	}
+	for (; l->dirty_rows && n < BH_ORIGINS_MAX; n++) {
+		struct bh_row *row = l->dirty_rows;
+
+		l->dirty_rows = row->next_dirty;
+		row->handed = row->offset;
+		row->dirty = false;
+		if (row->state == BH_ORIGIN_FORGOTTEN)
+			bh_rows_remove(&l->rows, row);
+	}
+	if (!l->dirty)
+		l->dirty_end = &l->dirty;
+	if (l->dirty || l->dirty_rows)
+		bh_timer_in(&l->child->loop, &l->dirty_timer, 0, on_dirty_timer);
+	l->closed++;
 }
 
 static int fill_packet(struct bh_logs *l, struct bh_packet *p)
@@ -190,7 +270,6 @@ void bh_handover_close(struct bh_logs *l)
 	mark_handed(l);
 	bh_buf_clear(&b->json);
 	b->items = 0;
-	b->raw = 0;
 	memset(b->lines, 0, l->sources_n * sizeof(*b->lines));
 	*l->queue_end = p;
 	l->queue_end = &p->next;
@@ -263,6 +342,7 @@ void bh_handover_durable(struct bh_logs *l, uint64_t seq, bool refused)
 		else
 			l->handover.delivered += p->items;
 		free_packet(p);
+		l->durable++;
 	}
 }
 

@@ -5,6 +5,9 @@
 
 #include "common/utf8.h"
 
+/* Escapes of one letter, and what they stand for. */
+static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
+
 void bh_jscan_blank(struct bh_jscan *s)
 {
 	while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r'))
@@ -35,7 +38,7 @@ static size_t escape_len(const char *p, const char *end)
 	if (end - p < 2)
 		return 0;
 	if (p[1] != 'u')
-		return memchr("\"\\/bfnrt", p[1], 8) ? 2 : 0;
+		return memchr(letters, p[1], sizeof(letters) - 1) ? 2 : 0;
 	if (end - p < 6)
 		return 0;
 	for (int i = 2; i < 6; i++) {
@@ -195,7 +198,11 @@ bool bh_jscan_skip(struct bh_jscan *s)
 
 static uint32_t hex4(const char *p)
 {
-	return (uint32_t)(hex(p[0]) << 12 | hex(p[1]) << 8 | hex(p[2]) << 4 | hex(p[3]));
+	uint32_t v = 0;
+
+	for (int i = 0; i < 4; i++)
+		v = v << 4 | ((uint32_t)hex(p[i]) & 0xF);
+	return v;
 }
 
 static void put_char(struct bh_buf *out, uint32_t c)
@@ -225,14 +232,13 @@ static size_t put_unicode(const char *p, const char *end, struct bh_buf *out)
 
 static size_t put_escape(const char *p, const char *end, struct bh_buf *out)
 {
-	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
 	const char *at;
 
 	if (p[1] == 'u')
 		return put_unicode(p, end, out);
-	at = memchr(from, p[1], sizeof(from) - 1);
+	at = memchr(letters, p[1], sizeof(letters) - 1);
 	if (at) /* the scan has seen to it */
-		(void)bh_buf_u8(out, (uint8_t)to[at - from]);
+		(void)bh_buf_u8(out, (uint8_t)meanings[at - letters]);
 	return 2;
 }
 

@@ -250,9 +250,20 @@ static bool looks_like_json(struct bh_str s)
 	return i < s.n && (s.p[i] == '"' || s.p[i] == '}');
 }
 
+/* A score is at most the number of pairs over the shortest window: too few of them, and no window
+ * need be looked for. */
+static bool may_exceed(const uint8_t *t, size_t n, double threshold)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i + 1 < n; i++)
+		count += is_pair(t[i], t[i + 1]);
+	return count > threshold * TIME_MIN_TOKENS;
+}
+
 /* Most lines with a time begin with it: then the first nine tokens settle the score, and the rest
  * need not be cut. */
-static double score_of(struct bh_str head)
+static bool has_time(struct bh_str head, double threshold)
 {
 	uint8_t tokens[BH_LABEL_BYTES_MAX];
 	struct bh_tokenizer t;
@@ -261,9 +272,9 @@ static double score_of(struct bh_str head)
 	bh_tokenizer_init(&t, head);
 	n = bh_tokenizer_read(&t, tokens, TIME_MIN_TOKENS + 1);
 	if (leading_pairs(tokens, n) >= TIME_MIN_TOKENS)
-		return 1;
+		return threshold < 1;
 	n += bh_tokenizer_read(&t, tokens + n, sizeof(tokens) - n);
-	return bh_timestamp_score(tokens, n);
+	return may_exceed(tokens, n, threshold) && bh_timestamp_score(tokens, n) > threshold;
 }
 
 enum bh_line_label bh_labeler_label(const struct bh_labeler *l, struct bh_pattern_scratch *scratch,
@@ -282,7 +293,7 @@ enum bh_line_label bh_labeler_label(const struct bh_labeler *l, struct bh_patter
 	}
 	if (l->json && looks_like_json(content))
 		return BH_LABEL_NO_AGGREGATE;
-	if (l->datetime && score_of(head) > l->time_threshold)
+	if (l->datetime && has_time(head, l->time_threshold))
 		return BH_LABEL_START_GROUP;
 	return BH_LABEL_AGGREGATE;
 }

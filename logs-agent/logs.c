@@ -22,25 +22,33 @@ static void on_poll(struct bh_timer *t)
 	struct bh_logs *l = BH_CONTAINER(t, struct bh_logs, poll);
 
 	bh_tailing_poll(l);
-	bh_tailing_read(l);
 	bh_timer_in(&l->child->loop, t, POLL_NS, on_poll);
 }
 
-static void on_scan(struct bh_timer *t)
+/* What an event names is looked at; everything else waits for the poll. */
+static void on_event(struct bh_logs *l, const struct inotify_event *e)
 {
-	struct bh_logs *l = BH_CONTAINER(t, struct bh_logs, scan);
+	const char *dir = bh_watches_path(&l->watches, e->wd);
+	const struct bh_target *t;
+	char path[PATH_MAX];
+	int n;
 
-	bh_tailing_scan(l);
-	bh_tailing_read(l);
-	bh_timer_in(
-	    &l->child->loop, t, l->child->config.logs_file_scan_period_ms * BH_NS_PER_MS, on_scan);
+	if (e->mask & IN_IGNORED)
+		bh_watches_drop(&l->watches, e->wd);
+	if (e->mask & (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_Q_OVERFLOW))
+		bh_scan_hurry(l);
+	if (!dir || !e->len)
+		return;
+	n = snprintf(path, sizeof(path), "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, e->name);
+	t = n > 0 && (size_t)n < sizeof(path) ? bh_targets_find(&l->targets, path) : NULL;
+	if (t && t->live && (t->live->at_end || !(e->mask & IN_MODIFY)))
+		bh_tailing_look(l, t->live);
 }
 
 static void on_inotify(struct bh_watch *w, unsigned events)
 {
 	struct bh_logs *l = BH_CONTAINER(w, struct bh_logs, inotify);
 	char raw[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
-	bool names = false, bytes = false;
 	ssize_t n;
 
 	(void)events;
@@ -49,20 +57,11 @@ static void on_inotify(struct bh_watch *w, unsigned events)
 			const struct inotify_event *e =
 			    (const struct inotify_event *)(const void *)p;
 
-			names |=
-			    (e->mask & (IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_Q_OVERFLOW)) !=
-			    0;
-			bytes |= (e->mask & IN_MODIFY) != 0;
+			if (l->link_ready && !l->draining)
+				on_event(l, e);
 			p += sizeof(*e) + e->len;
 		}
 	}
-	if (!l->link_ready || l->draining)
-		return;
-	if (names || bytes)
-		bh_tailing_poll(l);
-	if (names)
-		bh_tailing_scan(l);
-	bh_tailing_read(l);
 }
 
 static void tell_ready(struct bh_logs *l)
@@ -83,7 +82,7 @@ static void resume_row(void *ctx, const struct bh_origin *row)
 {
 	struct bh_logs *l = ctx;
 
-	if (bh_rows_put(&l->rows, row, false))
+	if (!bh_rows_put(&l->rows, row, false))
 		bh_child_fail(
 		    l->child, BH_EXIT_INTERNAL); /* without a row a file would be read again */
 }
@@ -93,7 +92,8 @@ static void link_ready(void *ctx)
 	struct bh_logs *l = ctx;
 
 	l->link_ready = true;
-	on_scan(&l->scan);
+	bh_ages_recall(l);
+	bh_scan_run(l);
 	bh_handover_close(l); /* start positions are registered before the first line */
 	on_poll(&l->poll);
 	tell_ready(l);
@@ -139,8 +139,7 @@ static void credit(void *ctx)
 	struct bh_logs *l = ctx;
 
 	drain_step(l);
-	if (!bh_timer_armed(&l->work) && bh_logs_may_read(l))
-		bh_tailing_read(l);
+	bh_tailing_read(l);
 }
 
 static void fenced(void *ctx)
@@ -196,23 +195,30 @@ static int64_t parent_started_ns(void)
 static int make_sources(struct bh_logs *l)
 {
 	const struct bh_config *cfg = &l->child->config;
+	int rc = bh_assembler_work_init(&l->work);
 
-	l->sources_n = cfg->log_sources_n;
-	l->sources = calloc(l->sources_n + 1, sizeof(*l->sources));
-	l->batch.lines = calloc(l->sources_n + 1, sizeof(*l->batch.lines));
+	l->sources = calloc(cfg->log_sources_n + 1, sizeof(*l->sources));
+	l->batch.lines = calloc(cfg->log_sources_n + 1, sizeof(*l->batch.lines));
 	if (!l->sources || !l->batch.lines)
 		return -ENOMEM;
-	for (size_t i = 0; i < l->sources_n; i++) {
-		struct bh_source *s = &l->sources[i];
-		const char *fault =
-		    cfg->log_rules_fault[0] ? cfg->log_rules_fault : cfg->log_sources[i].fault;
-
-		s->cfg = &cfg->log_sources[i];
-		s->runs = !fault[0];
-		if (fault[0])
-			(void)snprintf(s->note, sizeof(s->note), "Error: %s", fault);
+	for (size_t i = 0; i < cfg->log_sources_n && !rc; i++) {
+		l->sources_n++;
+		rc = bh_source_init(&l->sources[i], &cfg->log_sources[i], cfg, &l->child->log);
 	}
-	return bh_buf_reserve(&l->chunk, BH_CHUNK);
+	return rc ? rc : bh_buf_reserve(&l->chunk, BH_CHUNK);
+}
+
+static int make_host_tags(struct bh_logs *l)
+{
+	const struct bh_config *cfg = &l->child->config;
+
+	if (cfg->logs_expected_tags_duration_ms == 0)
+		return 0;
+	l->host_tags_until_ns =
+	    bh_mono_ns(&bh_clock_system) + cfg->logs_expected_tags_duration_ms * BH_NS_PER_MS;
+	for (size_t i = 0; i < cfg->tags.n; i++)
+		(void)bh_buf_printf(&l->host_tags, "%s%s", i ? "," : "", cfg->tags.v[i]);
+	return bh_buf_failed(&l->host_tags);
 }
 
 static void watch(struct bh_logs *l)
@@ -258,12 +264,17 @@ int bh_logs_new(struct bh_logs **out, struct bh_child *child, struct bh_err *err
 	l->child = child;
 	l->queue_end = &l->queue;
 	l->flying_end = &l->flying;
+	l->ready_end = &l->ready;
+	l->dirty_end = &l->dirty;
 	l->run_started_ns = parent_started_ns();
 	bh_rng_init(&l->rng);
 	bh_body_init(&l->body, &child->config);
+	bh_streams_init(&l->streams, &child->loop);
 	raise_file_limit();
 	watch(l);
 	rc = make_sources(l);
+	if (!rc)
+		rc = make_host_tags(l);
 	if (rc) {
 		bh_logs_free(l);
 		return bh_err_set(err, rc, "sources");
@@ -294,8 +305,8 @@ static void free_packets(struct bh_packet *p)
 
 void bh_logs_free(struct bh_logs *l)
 {
-	struct bh_timer *timers[] = {&l->work, &l->scan, &l->poll, &l->batch_timer, &l->dirty_timer,
-	    &l->ready_timer, &l->drain_timer};
+	struct bh_timer *timers[] = {&l->work_timer, &l->scan, &l->poll, &l->batch_timer,
+	    &l->dirty_timer, &l->ready_timer, &l->drain_timer, &l->held_timer};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(timers); i++)
 		bh_timer_cancel(timers[i]);
@@ -315,6 +326,15 @@ void bh_logs_free(struct bh_logs *l)
 	}
 	bh_producer_free(l->producer);
 	bh_rows_release(&l->rows);
+	bh_targets_release(&l->targets);
+	bh_dirlists_clear(&l->dirs);
+	bh_watches_release(&l->watches);
+	for (size_t i = 0; i < l->sources_n; i++)
+		bh_source_release(&l->sources[i]);
+	bh_assembler_work_release(&l->work);
+	bh_rules_work_release(&l->rules_work);
+	bh_buf_release(&l->host_tags);
+	bh_streams_release(&l->streams);
 	bh_body_release(&l->body);
 	bh_buf_release(&l->chunk);
 	bh_buf_release(&l->batch.json);
@@ -340,13 +360,16 @@ static void drain(void *ctx, int64_t deadline_ns, enum bh_drain_mode mode)
 	if (l->draining)
 		return;
 	l->draining = true;
-	bh_timer_cancel(&l->work);
+	bh_timer_cancel(&l->work_timer);
 	bh_timer_cancel(&l->scan);
 	bh_timer_cancel(&l->poll);
+	bh_timer_cancel(&l->held_timer);
 	if (!l->link_ready) {
 		finish_drain(l, true); /* nothing was read */
 		return;
 	}
+	bh_tailing_flush(l);
+	bh_ages_note_scan(l, true);
 	bh_handover_close(l);
 	drain_step(l);
 }
@@ -369,23 +392,60 @@ static const char *file_of(const char *where)
 	return slash ? slash : where;
 }
 
+static void stat_rules(const struct bh_source *s, const char *shown, struct bh_child *c)
+{
+	for (size_t i = 0; s->rules && i < bh_ruleset_count(s->rules); i++) {
+		const struct bh_rule_state *r = bh_ruleset_state(s->rules, i);
+		char name[BH_LEDGER_NAME_MAX];
+
+		if (r->dropped) {
+			(void)snprintf(
+			    name, sizeof(name), "rule_dropped.%.60s.%.100s", r->name, shown);
+			bh_child_stat_number(c, name, r->dropped);
+		}
+		if (r->limit_hits) {
+			(void)snprintf(
+			    name, sizeof(name), "rule_limit_hits.%.60s.%.100s", r->name, shown);
+			bh_child_stat_number(c, name, r->limit_hits);
+		}
+	}
+}
+
+static void stat_counts(const struct bh_logs *l, struct bh_child *c)
+{
+	const struct {
+		const char *name;
+		uint64_t n;
+	} all[] = {
+	    {"files.bytes_read", l->counts.bytes_read},
+	    {"files.waiting", l->counts.files_waiting},
+	    {"files.rotations", l->counts.rotations},
+	    {"files.truncations", l->counts.truncations},
+	    {"files.generations_lost", l->counts.generations_lost},
+	    {"files.bytes_lost", l->counts.bytes_lost},
+	    {"files.nul_bytes_skipped", l->counts.nul_bytes_skipped},
+	    {"files.resumed_renamed", l->counts.resumed_renamed},
+	    {"files.copies_recognised", l->counts.copies_recognised},
+	    {"files.read_errors", l->counts.read_errors},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(all); i++)
+		bh_child_stat_number(c, all[i].name, all[i].n);
+}
+
 static void stats(void *ctx, struct bh_child *c)
 {
 	struct bh_logs *l = ctx;
-	uint64_t live = 0, draining = 0;
 	char name[BH_LEDGER_NAME_MAX], shown[PATH_MAX];
 	struct bh_producer_stats st;
 
-	for (const struct bh_generation *g = l->head; g; g = g->next) {
-		live += g->state == BH_ORIGIN_LIVE;
-		draining += g->state == BH_ORIGIN_DRAINING;
-	}
 	for (size_t i = 0; i < l->sources_n; i++) {
 		struct bh_source *s = &l->sources[i];
 
 		bh_log_source_name(s->cfg, shown, sizeof(shown));
 		if (s->runs)
 			bh_child_stat_ledger(c, BH_LEDGER_SOURCE, shown, strlen(shown), &s->l);
+		stat_rules(s, shown, c);
 		(void)snprintf(name, sizeof(name), "source.%.150s", shown);
 		if (!s->runs) /* two that want one input have one name: the place tells them apart
 			       */
@@ -398,10 +458,9 @@ static void stats(void *ctx, struct bh_child *c)
 	    l->handover.received - l->handover.delivered - bh_ledger_dropped(&l->handover);
 	bh_child_stat_ledger(c, BH_LEDGER_HANDOVER, "logs", 4, &l->handover);
 	bh_producer_stats(l->producer, &st);
-	bh_child_stat_number(c, "files.tailed", live);
-	bh_child_stat_number(c, "files.draining", draining);
-	bh_child_stat_number(c, "files.rotations", l->rotations);
-	bh_child_stat_number(c, "files.truncations", l->truncations);
+	bh_child_stat_number(c, "files.tailed", l->live);
+	bh_child_stat_number(c, "files.draining", l->draining_n);
+	stat_counts(l, c);
 	bh_child_stat_number(c, "link.resent", st.resent);
 	bh_child_stat_number(c, "link.renewals", st.renewals);
 }
@@ -417,9 +476,17 @@ static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)
 	hb->link_up = st.ready;
 }
 
+static void stream(void *ctx, int fd, const struct bh_stream_filter *filter)
+{
+	struct bh_logs *l = ctx;
+
+	bh_stream_add(&l->streams, fd, filter);
+}
+
 const struct bh_child_ops bh_logs_child_ops = {
     .drain = drain,
     .peer_state = peer_state,
     .stats = stats,
     .heartbeat = heartbeat,
+    .stream = stream,
 };

@@ -1,28 +1,31 @@
-/* Shared by logs.c (life, link), handover.c (batches) and tailing.c (which files, which
- * generations). */
+/*
+ * The state of the process, shared by
+ *   logs.c       life, link, figures
+ *   scan.c       which paths are selected
+ *   ages.c       what the registry keeps of scans, and for how long of files
+ *   discovery.c  which file is which generation
+ *   tailing.c    looking at open generations and reading them
+ *   handover.c   messages into batches, batches to the forwarder
+ */
 #ifndef BH_LOGS_LOGS_INTERNAL_H
 #define BH_LOGS_LOGS_INTERNAL_H
 
+#include "common/child.h"
 #include "common/ledger.h"
 #include "common/producer.h"
 #include "common/rng.h"
 #include "logs-agent/body.h"
+#include "logs-agent/dirlist.h"
 #include "logs-agent/generation.h"
 #include "logs-agent/logs.h"
 #include "logs-agent/rows.h"
+#include "logs-agent/source.h"
+#include "logs-agent/stream.h"
+#include "logs-agent/target.h"
+#include "logs-agent/watches.h"
 
-#define BH_NOTE_MAX  220
 #define BH_CHUNK     ((size_t)64 << 10)
 #define BH_QUEUE_MAX 2 /* closed batches waiting for credit: then reading pauses */
-
-struct bh_source {
-	const struct bh_log_source *cfg;
-	struct bh_ledger l;       /* lines */
-	bool runs;                /* false: note says why it does not */
-	bool scanned;             /* its first scan is over: new files start at 0 */
-	char note[BH_NOTE_MAX];   /* last error in words; "" = none */
-	unsigned matched, tailed; /* at the last scan */
-};
 
 /* A closed batch: waiting in the queue, then (without its bytes) for its acknowledgement. */
 struct bh_packet {
@@ -38,9 +41,13 @@ struct bh_packet {
 struct bh_batch {
 	struct bh_buf json;
 	uint32_t items;
-	uint64_t raw;
 	int64_t first_ts_ms, last_ts_ms;
 	uint64_t *lines; /* per source */
+};
+
+struct bh_logs_counts {
+	uint64_t bytes_read, rotations, truncations, generations_lost, bytes_lost,
+	    nul_bytes_skipped, resumed_renamed, copies_recognised, files_waiting, read_errors;
 };
 
 struct bh_logs {
@@ -48,36 +55,102 @@ struct bh_logs {
 	struct bh_producer *producer;
 	struct bh_rng rng;
 	struct bh_rows rows;
+	struct bh_targets targets;
+	struct bh_watches watches;
+	struct bh_dirlists dirs; /* of the scan or rotation that is being looked into */
 	struct bh_source *sources;
 	size_t sources_n;
 	struct bh_generation *head, *tail;
+	struct bh_generation *ready, **ready_end; /* have something to read, in turn */
+	struct bh_generation *dirty, **dirty_end; /* have something to tell */
+	struct bh_row *dirty_rows;                /* so do rows without an open generation */
+	struct bh_assembler_work work;
 	struct bh_batch batch;
 	struct bh_body body;
+	struct bh_streams streams; /* of those who look live */
 	struct bh_buf chunk;
+	struct bh_rules_work rules_work;
+	struct bh_buf host_tags;    /* joined; empty once expected_tags_duration is over */
+	int64_t host_tags_until_ns; /* mono */
 	struct bh_packet *queue, **queue_end;
 	unsigned queue_n;
 	struct bh_packet *flying, **flying_end;
+	uint64_t closed, durable;  /* batches */
 	struct bh_ledger handover; /* items */
-	struct bh_timer work, scan, poll, batch_timer, dirty_timer, ready_timer, drain_timer;
+	struct bh_timer work_timer, scan, poll, batch_timer, dirty_timer, ready_timer, drain_timer,
+	    held_timer;
 	struct bh_watch inotify;
 	struct bh_log_limit limit;
-	uint64_t rotations, truncations, generations_lost;
-	int64_t run_started_ns; /* wall: start of the supervisor; files born later are new */
+	struct bh_logs_counts counts;
+	uint64_t scans;
+	int64_t expired_ns;        /* mono: when rows were looked through last */
+	unsigned live, draining_n; /* open generations at their path, and away from it */
+	int64_t run_started_ns;    /* wall: start of the supervisor; files born later are new */
 	bool link_ready, told_ready, draining, fencing, drained;
 };
 
-/* handover.c */
-int bh_handover_frame(void *ctx, const struct bh_frame *frame); /* ctx: struct bh_generation */
+/* --- handover.c --- */
+/* One message of a tailer: into the batch (true), or dropped with a reason. */
+bool bh_handover_message(struct bh_logs *l, struct bh_source *s, const struct bh_record_ends *ends,
+    const struct bh_message *m);
+/* After the position of a message has moved: closes the batch when it is full. */
+void bh_handover_after(struct bh_logs *l);
+/* g has something to tell: with the batch when that carries a message of it, else within a second.
+ */
+void bh_handover_touch(struct bh_logs *l, struct bh_generation *g, bool carried);
+/* The same of a row without an open generation. */
+void bh_handover_touch_row(struct bh_logs *l, struct bh_row *row);
+/* It goes with what goes next, whenever that is. */
+void bh_handover_add_row(struct bh_logs *l, struct bh_row *row);
 void bh_handover_close(struct bh_logs *l); /* closes the batch, dirty generations included */
 void bh_handover_pump(struct bh_logs *l);  /* sends what waits */
 void bh_handover_durable(struct bh_logs *l, uint64_t seq, bool refused);
-void bh_handover_dirty(struct bh_logs *l);              /* something to tell within a second */
 uint64_t bh_handover_unproven(const struct bh_logs *l); /* items not acknowledged */
 
-/* tailing.c */
-void bh_tailing_scan(struct bh_logs *l); /* expands all sources */
-void bh_tailing_poll(struct bh_logs *l); /* looks at every generation */
+/* --- scan.c --- */
+/* Now, and again after each period. */
+void bh_scan_run(struct bh_logs *l);
+/* A name appeared or went: a scan comes soon. */
+void bh_scan_hurry(struct bh_logs *l);
+/* Says of a source what is wrong with a path, in the log when that is new. */
+void bh_scan_note(struct bh_logs *l, struct bh_source *s, const char *path, int rc);
+
+/* --- ages.c --- */
+/* Before the first scan: when the sources were scanned last in an earlier run. */
+void bh_ages_recall(struct bh_logs *l);
+/* After a scan, and at the end: the registry is to know of it. */
+void bh_ages_note_scan(struct bh_logs *l, bool end);
+/* Rows whose time is over (§16.4). */
+void bh_ages_expire(struct bh_logs *l);
+
+/* --- discovery.c --- */
+/* Everything of one path that is not open yet, oldest first: generations found again, generations
+ * in between, the file at the path. since_ns: wall time from which unknown rotated files are new.
+ */
+void bh_discover(struct bh_logs *l, struct bh_target *t, int64_t since_ns);
+/* The path has no place yet: its row says from where it will be read. */
+void bh_discover_waiting(struct bh_logs *l, struct bh_target *t);
+/* Whether the file of a path that waits has bytes that were not read. */
+bool bh_discover_has_more(const struct bh_logs *l, const struct bh_target *t);
+/* g is not at its path any more, and what is there now follows. */
+void bh_discover_rotated(struct bh_logs *l, struct bh_generation *g);
+/* The content of g went away under its descriptor: it goes on in a copy, or is over. */
+void bh_discover_truncated(struct bh_logs *l, struct bh_generation *g);
+
+/* --- tailing.c --- */
+void bh_tailing_poll(struct bh_logs *l); /* looks at every generation that is due */
+void bh_tailing_look(struct bh_logs *l, struct bh_generation *g);
 void bh_tailing_read(struct bh_logs *l); /* reads what may be read; arms work when more is there */
+void bh_tailing_ready(struct bh_logs *l, struct bh_generation *g); /* something to read */
+void bh_tailing_add(struct bh_logs *l, struct bh_generation *g);
+/* At rest, and everything acknowledged: its descriptor goes, its row waits. */
+void bh_tailing_set_aside(struct bh_logs *l, struct bh_generation *g);
+/* Away from its path: read to its end, then kept open for close_timeout. */
+void bh_tailing_rotate(struct bh_logs *l, struct bh_generation *g);
+/* Over: what is unfinished or held becomes messages. */
+void bh_tailing_finish(struct bh_logs *l, struct bh_generation *g);
+/* What is held becomes messages; unfinished lines stay. For the drain. */
+void bh_tailing_flush(struct bh_logs *l);
 bool bh_logs_may_read(const struct bh_logs *l);
 
 #endif

@@ -70,48 +70,93 @@ int bh_json_escape(struct bh_buf *out, struct bh_str s)
 	return rc;
 }
 
-static void member(struct bh_buf *out, const char *name, const char *value)
+static void member(struct bh_buf *out, const char *name, struct bh_str value)
 {
 	(void)bh_buf_printf(out, ",\"%s\":\"", name);
-	(void)bh_json_escape(out, bh_str_from(value));
+	(void)bh_json_escape(out, value);
 	(void)bh_buf_u8(out, '"');
 }
 
-int bh_record_tail(
-    struct bh_buf *out, const char *hostname, const struct bh_log_source *src, const char *path)
+static void add_tag(struct bh_buf *tags, const char *key, struct bh_str value)
+{
+	if (tags->len)
+		(void)bh_buf_u8(tags, ',');
+	(void)bh_buf_str(tags, key);
+	(void)bh_json_escape(tags, value);
+}
+
+int bh_record_file_tags(struct bh_buf *out, const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	struct bh_buf tags = BH_BUF_INIT;
 
-	(void)bh_buf_printf(&tags, "filename:%s,dirname:%.*s", slash ? slash + 1 : path,
+	return bh_buf_printf(out, "filename:%s,dirname:%.*s", slash ? slash + 1 : path,
 	    slash && slash > path ? (int)(slash - path) : 1, path);
-	if (src->sourcecategory[0])
-		(void)bh_buf_printf(&tags, ",sourcecategory:%s", src->sourcecategory);
-	for (size_t i = 0; i < src->tags.n; i++)
-		(void)bh_buf_printf(&tags, ",%s", src->tags.v[i]);
-	member(out, "hostname", hostname);
-	member(out, "service", src->service);
-	member(out, "ddsource", src->source);
-	if (tags.data)
-		member(out, "ddtags", tags.data);
-	(void)bh_buf_u8(out, '}');
-	bh_buf_release(&tags);
-	return bh_buf_failed(out);
+}
+
+int bh_record_ends_make(struct bh_record_ends *e, const struct bh_record_names *names)
+{
+	int rc;
+
+	bh_record_ends_release(e);
+	member(&e->head, "hostname", names->hostname);
+	member(&e->head, "service", names->service);
+	member(&e->head, "ddsource", names->source);
+	(void)bh_buf_str(&e->head, ",\"ddtags\":\"");
+	(void)bh_json_escape(&e->head, names->tailer_tags);
+	e->head_has_tags = names->tailer_tags.n > 0;
+	if (names->sourcecategory.n)
+		add_tag(&e->tail_tags, "sourcecategory:", names->sourcecategory);
+	for (size_t i = 0; names->tags && i < names->tags->n; i++)
+		add_tag(&e->tail_tags, "", bh_str_from(names->tags->v[i]));
+	rc = bh_buf_failed(&e->head) ? bh_buf_failed(&e->head) : bh_buf_failed(&e->tail_tags);
+	if (rc)
+		bh_record_ends_release(e);
+	return rc;
+}
+
+void bh_record_ends_release(struct bh_record_ends *e)
+{
+	bh_buf_release(&e->head);
+	bh_buf_release(&e->tail_tags);
+	e->head_has_tags = false;
+}
+
+static void put_tags(struct bh_buf *out, const struct bh_record *r)
+{
+	bool any = r->ends->head_has_tags;
+
+	for (unsigned i = 0; i < BH_MESSAGE_TAGS && r->tags >> i; i++) {
+		if (!(r->tags >> i & 1))
+			continue;
+		if (any)
+			(void)bh_buf_u8(out, ',');
+		(void)bh_buf_str(out, bh_message_tag_text(i));
+		any = true;
+	}
+	if (r->ends->tail_tags.len) {
+		if (any)
+			(void)bh_buf_u8(out, ',');
+		(void)bh_buf_append(out, r->ends->tail_tags.data, r->ends->tail_tags.len);
+		any = true;
+	}
+	if (r->host_tags.n) {
+		if (any)
+			(void)bh_buf_u8(out, ',');
+		(void)bh_json_escape(out, r->host_tags);
+	}
 }
 
 int bh_record_put(struct bh_buf *out, const struct bh_record *r)
 {
-	char stamp[64];
-	int n = snprintf(
-	    stamp, sizeof(stamp), "\",\"status\":\"info\",\"timestamp\":%" PRId64, r->timestamp_ms);
+	char middle[80];
+	int n = snprintf(middle, sizeof(middle), "\",\"status\":\"%s\",\"timestamp\":%" PRId64,
+	    bh_log_status_name(r->status), r->timestamp_ms);
 
 	(void)bh_buf_str(out, "{\"message\":\"");
-	if (r->head_marker)
-		(void)bh_buf_str(out, BH_TRUNCATED);
 	(void)bh_json_escape(out, r->content);
-	if (r->tail_marker)
-		(void)bh_buf_str(out, BH_TRUNCATED);
-	(void)bh_buf_append(out, stamp, n > 0 ? (size_t)n : 0);
-	(void)bh_buf_append(out, r->tail.p, r->tail.n);
+	(void)bh_buf_append(out, middle, n > 0 ? (size_t)n : 0);
+	(void)bh_buf_append(out, r->ends->head.data, r->ends->head.len);
+	put_tags(out, r);
+	(void)bh_buf_append(out, "\"}", 2);
 	return bh_buf_failed(out);
 }

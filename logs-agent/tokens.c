@@ -1,5 +1,6 @@
 #include "logs-agent/tokens.h"
 
+#include <endian.h>
 #include <stdbool.h>
 
 #define RUN_MAX  10 /* longer runs look alike */
@@ -106,23 +107,36 @@ void bh_tokenizer_init(struct bh_tokenizer *t, struct bh_str text)
 	*t = (struct bh_tokenizer){p, p, p + text.n};
 }
 
+/* The first letter in the lowest byte, whatever the order of bytes of the machine. */
+static uint64_t word_key(const struct word *w)
+{
+	uint64_t v;
+
+	memcpy(&v, w->text, sizeof(v));
+	return le64toh(v);
+}
+
 static uint8_t letters(const unsigned char *p, size_t n)
 {
-	uint8_t plain = (uint8_t)(BH_TOKEN_C1 + (n < RUN_MAX ? n : RUN_MAX) - 1);
-	char folded[WORD_MAX] = {0};
+	const uint8_t plain = (uint8_t)(BH_TOKEN_C1 + (n < RUN_MAX ? n : RUN_MAX) - 1);
+	uint64_t key = 0;
+	char ninth = '\0';
 
 	if (n > WORD_MAX)
 		return plain;
 	for (size_t i = 0; i < n; i++) {
 		/* Clears the bit that makes a letter small; only letters become capitals so. */
-		unsigned c = p[i] & 0xdfu;
+		const unsigned c = p[i] & 0xdfu;
 
 		if (c < 'A' || c > 'Z')
 			return plain;
-		folded[i] = (char)c;
+		if (i < 8)
+			key |= (uint64_t)c << (8 * i);
+		else
+			ninth = (char)c;
 	}
-	for (const struct word *w = words[folded[0] - 'A']; w->text[0]; w++)
-		if (memcmp(w->text, folded, WORD_MAX) == 0)
+	for (const struct word *w = words[(key & 0xff) - 'A']; w->text[0]; w++)
+		if (word_key(w) == key && w->text[8] == ninth)
 			return w->kind;
 	return plain;
 }

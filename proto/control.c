@@ -71,6 +71,9 @@ static int put_part(struct bh_buf *out, const struct bh_ctl_msg *m)
 		return bh_buf_u64(out, (uint64_t)m->u.row.at);
 	case BH_CTL_CAPTURE:
 		return bh_buf_u32(out, m->u.capture_seconds);
+	case BH_CTL_STREAM:
+		(void)put_text(out, m->u.stream.source, BH_STREAM_NAME_MAX);
+		return put_text(out, m->u.stream.service, BH_STREAM_NAME_MAX);
 	case BH_CTL_QUERY:
 		(void)bh_buf_u8(out, (uint8_t)m->u.query.what);
 		return bh_buf_u32(out, m->u.query.limit);
@@ -234,6 +237,9 @@ static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 	case BH_CTL_CAPTURE:
 		m->u.capture_seconds = bh_cur_u32(c);
 		return 0;
+	case BH_CTL_STREAM:
+		rc = get_text(c, m->u.stream.source, BH_STREAM_NAME_MAX);
+		return rc ? rc : get_text(c, m->u.stream.service, BH_STREAM_NAME_MAX);
 	case BH_CTL_QUERY:
 		kind = bh_cur_u8(c);
 		m->u.query.what = (enum bh_query_what)kind;

@@ -37,6 +37,7 @@ enum bh_ctl_type {
 	BH_CTL_STATS = 35,
 	BH_CTL_QUERY = 36,
 	BH_CTL_CAPTURE = 37, /* a descriptor comes with it */
+	BH_CTL_STREAM = 38,  /* so it does with this one */
 };
 
 /* QUERY: what dogstatsd is to count. */
@@ -121,6 +122,14 @@ struct bh_query_row {
 	int64_t at; /* Unix seconds */
 };
 
+#define BH_STREAM_NAME_MAX 200
+
+/* Which log messages a stream is to show: those whose source and service are exactly these. */
+struct bh_stream_filter {
+	char source[BH_STREAM_NAME_MAX + 1]; /* "" = any */
+	char service[BH_STREAM_NAME_MAX + 1];
+};
+
 struct bh_ctl_msg {
 	enum bh_ctl_type type;
 	uint32_t generation; /* of the child; an older one is dropped by the reader */
@@ -139,9 +148,10 @@ struct bh_ctl_msg {
 			enum bh_query_what what;
 			uint32_t limit; /* rows of a kind */
 		} query;
-		struct bh_query_row row;  /* QUERY_ROW */
-		uint32_t capture_seconds; /* CAPTURE */
-	} u;                              /* READY, EXIT, STATS have no content */
+		struct bh_query_row row;        /* QUERY_ROW */
+		uint32_t capture_seconds;       /* CAPTURE */
+		struct bh_stream_filter stream; /* STREAM */
+	} u;                                    /* READY, EXIT, STATS have no content */
 };
 
 /* Clears out and writes one message. BH_E_LIMIT when it would not fit BH_CTL_MSG_MAX. */

@@ -283,6 +283,7 @@ static unsigned allowed_in(enum bh_ctl_type type)
 	case BH_CTL_STATS:
 	case BH_CTL_QUERY:
 	case BH_CTL_CAPTURE:
+	case BH_CTL_STREAM:
 		break;
 	}
 	return 0;
@@ -340,6 +341,7 @@ static void take(struct bh_kid *k, const struct bh_ctl_msg *m)
 	case BH_CTL_STATS:
 	case BH_CTL_QUERY:
 	case BH_CTL_CAPTURE:
+	case BH_CTL_STREAM:
 		break;
 	}
 }
@@ -474,5 +476,15 @@ bool bh_kid_capture(struct bh_kid *k, int fd, uint32_t seconds)
 	if (k->life.state != BH_LIFE_RUNNING || k->control.fd < 0)
 		return false;
 	m.u.capture_seconds = seconds;
+	return send_with_fd(k, &m, fd);
+}
+
+bool bh_kid_stream(struct bh_kid *k, int fd, const struct bh_stream_filter *filter)
+{
+	struct bh_ctl_msg m = {.type = BH_CTL_STREAM};
+
+	if (k->life.state != BH_LIFE_RUNNING || k->control.fd < 0)
+		return false;
+	m.u.stream = *filter;
 	return send_with_fd(k, &m, fd);
 }

@@ -97,4 +97,7 @@ bool bh_kid_query(struct bh_kid *k, uint32_t id, enum bh_query_what what, uint32
 /* CAPTURE into fd, which stays the caller's. false when it does not run. */
 bool bh_kid_capture(struct bh_kid *k, int fd, uint32_t seconds);
 
+/* STREAM into fd, which stays the caller's. false when it does not run. */
+bool bh_kid_stream(struct bh_kid *k, int fd, const struct bh_stream_filter *filter);
+
 #endif

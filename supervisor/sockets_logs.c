@@ -21,7 +21,7 @@ static bool has_port(const struct bh_log_source *src)
 	return !src->fault[0] && (is_tcp(src) || strcmp(src->type, "udp") == 0);
 }
 
-/* The cause first as text of the system, then what can be done about the known ones. */
+/* What can be done about the known causes; the words of the system for the others. */
 static int refused(struct bh_log_sockets *s, const struct bh_log_source *src, int rc)
 {
 	static const struct {
@@ -29,21 +29,22 @@ static int refused(struct bh_log_sockets *s, const struct bh_log_source *src, in
 		const char *text;
 	} causes[] = {
 	    {-EADDRINUSE,
-		"is in use by another process (an agent, a syslog daemon?): stop it, or give the "
+		" is in use by another process (an agent, a syslog daemon?): stop it, or give the "
 		"source another port"},
-	    {-EACCES, "no permission; ports below 1024 need root or CAP_NET_BIND_SERVICE: give the "
-		      "source a higher one"},
-	    {-EADDRNOTAVAIL, "this host has no such address: correct bind_host"},
+	    {-EACCES,
+		": no permission; ports below 1024 need root or CAP_NET_BIND_SERVICE: give the "
+		"source a higher one"},
+	    {-EADDRNOTAVAIL, ": this host has no such address: correct bind_host"},
 	};
-	const char *text = bh_err_name(rc);
+	const char *text = NULL;
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(causes); i++) {
 		if (causes[i].rc == rc)
 			text = causes[i].text;
 	}
-	return bh_sockets_note(&s->notes, "log source %.200s: %s port %" PRIu16 "%s%.80s: %s",
+	return bh_sockets_note(&s->notes, "log source %.200s: %s port %" PRIu16 "%s%.80s%s%s",
 	    src->where, is_tcp(src) ? "TCP" : "UDP", src->port, src->bind_host[0] ? " of " : "",
-	    src->bind_host, text);
+	    src->bind_host, text ? text : ": ", text ? "" : bh_err_name(rc));
 }
 
 /* One address of the host; IPv4 first, as clients of a name such as localhost mostly use it. */

@@ -10,6 +10,7 @@
 #include "supervisor/capture.h"
 #include "supervisor/file_write.h"
 #include "supervisor/status_view.h"
+#include "supervisor/stream.h"
 
 #define COMPONENT "supervisor"
 #define STATUS_NS (10 * BH_NS_PER_S)
@@ -356,6 +357,9 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 		break;
 	case BH_VERB_CAPTURE:
 		start_capture(s, conn);
+		break;
+	case BH_VERB_STREAM_LOGS:
+		bh_stream_take(s, conn);
 		break;
 	case BH_VERB__N:
 		break;

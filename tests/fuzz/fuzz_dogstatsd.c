@@ -13,6 +13,8 @@
 #include "dogstatsd/ingest.h"
 #include "dogstatsd/output.h"
 
+#define COPY_HISTOGRAMS 4 /* beside the flags of datagrams */
+
 struct state {
 	struct bh_sampler sampler;
 	struct bh_late late;
@@ -121,6 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (n == 0)
 		return 0;
 	open_state(&s);
+	s.sampler.copy_histograms = *data & COPY_HISTOGRAMS;
 	flags = *data++ & (BH_DATAGRAM_CUT | BH_DATAGRAM_EOL_REQUIRED);
 	while (data < end) {
 		const uint8_t *stop = memchr(data, 1, (size_t)(end - data));

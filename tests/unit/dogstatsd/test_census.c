@@ -88,3 +88,48 @@ Test(census, of_nothing)
 	take(BH_QUERY_CONTEXTS, 0);
 	cr_expect_eq(census.names.n, 0);
 }
+
+/* In every phase of a move, and when the table grows between two steps. */
+Test(census, counts_each_context_once_while_their_table_moves)
+{
+	char line[64];
+	unsigned n = 0;
+
+	bh_census_begin(&census, BH_QUERY_CONTEXTS, 5);
+	while (n < 3000 || !f.sampler.contexts.by_identity.old) {
+		(void)snprintf(line, sizeof(line), "same:1|c|#n:%u", n++);
+		fixture_send(&f, 1000, line);
+		if (n % 3 == 0 && n < 2900)
+			cr_assert_not(bh_census_step(&census, &f.sampler.contexts, 1));
+	}
+	while (!bh_census_step(&census, &f.sampler.contexts, 100))
+		;
+	cr_expect_eq(census.seen, n);
+	cr_expect_eq(census.names.v[0].count, n);
+	take(BH_QUERY_CONTEXTS, 5);
+	cr_expect_eq(census.seen, n);
+}
+
+/* Of many names the largest are picked; equal ones by name. */
+Test(census, the_largest_of_many_names_in_order)
+{
+	static const char *const want[] = {"n.299", "n.298", "n.297", "n.1", "n.10"};
+	char line[64];
+
+	for (int i = 0; i < 300; i++) {
+		for (int k = 0; k <= (i > 296 ? i - 290 : 0); k++) {
+			(void)snprintf(line, sizeof(line), "n.%d:1|c|#k%d:%d", i, i, k);
+			fixture_send(&f, 1000, line);
+		}
+	}
+	fixture_send(&f, 1000, "n.1:1|c|#k:a\nn.10:1|c|#k:a");
+	take(BH_QUERY_CONTEXTS, 5);
+	cr_assert_eq(census.names.n, 5);
+	for (int i = 0; i < 5; i++)
+		cr_expect_str_eq(census.names.v[i].name, want[i]);
+	cr_assert_eq(census.tag_keys.n, 5);
+	cr_expect_str_eq(census.tag_keys.v[0].name, "k299");
+	cr_expect_eq(census.tag_keys.v[0].count, 10);
+	cr_expect_str_eq(census.tag_keys.v[3].name, "k");
+	cr_expect_eq(census.tag_keys.v[3].count, 1);
+}

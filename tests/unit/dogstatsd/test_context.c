@@ -261,7 +261,7 @@ Test(ctxmap, agrees_with_a_plain_array)
 			if (nodes[k].mark)
 				present[k] = false;
 		}
-		sweep = (struct bh_ctxmap_sweep){0, 0};
+		sweep = (struct bh_ctxmap_sweep){.at = 0};
 		do {
 			budget = 1 + bh_rng_u64(&rng) % 300;
 		} while (!bh_ctxmap_sweep_step(&m, &sweep, &budget, is_marked, NULL));
@@ -270,4 +270,206 @@ Test(ctxmap, agrees_with_a_plain_array)
 			    present[k] ? &nodes[k] : NULL, "round %d key %zu", round, k);
 	}
 	bh_ctxmap_release(&m);
+}
+
+/* --- the table while it moves -------------------------------------------------------------------
+ */
+
+#define MODEL_KEYS 60000
+
+struct model {
+	struct bh_ctxmap map;
+	struct bh_context *at[MODEL_KEYS]; /* what each key leads to; NULL = not there */
+	size_t n;
+	struct bh_rng rng;
+};
+
+static struct bh_context model_nodes[MODEL_KEYS];
+
+/* Homes in clusters, so that runs are long and cross the end of the array. */
+static struct bh_key model_key(size_t k)
+{
+	return (struct bh_key){(uint64_t)(k / 7) * 11 - 40, k};
+}
+
+static void model_add(struct model *m, size_t k)
+{
+	if (m->at[k])
+		return;
+	cr_assert_eq(bh_ctxmap_add(&m->map, model_key(k), &model_nodes[k]), 0);
+	m->at[k] = &model_nodes[k];
+	m->n++;
+}
+
+static void model_replace(struct model *m, size_t k)
+{
+	struct bh_context *other = &model_nodes[bh_rng_u64(&m->rng) % MODEL_KEYS];
+
+	bh_ctxmap_replace(&m->map, model_key(k), other);
+	if (m->at[k])
+		m->at[k] = other;
+}
+
+static void model_check(struct model *m, size_t stride)
+{
+	cr_assert_eq(m->map.n, m->n);
+	for (size_t k = bh_rng_u64(&m->rng) % stride; k < MODEL_KEYS; k += stride)
+		cr_assert_eq(bh_ctxmap_find(&m->map, model_key(k)), m->at[k], "key %zu", k);
+}
+
+/* Removes what leads to a marked node, in steps between which keys are added and replaced; the
+ * number of steps is bounded by what there is to look at. */
+static void model_sweep(struct model *m, unsigned keep_of, unsigned adds_a_step)
+{
+	struct bh_ctxmap_sweep sweep = {.at = 0};
+	size_t budget, steps = 0;
+
+	for (size_t k = 0; k < MODEL_KEYS; k++)
+		model_nodes[k].mark = bh_rng_u64(&m->rng) % keep_of != 0;
+	do {
+		for (unsigned i = 0; i < adds_a_step; i++) {
+			size_t k = bh_rng_u64(&m->rng) % MODEL_KEYS;
+
+			/* What comes while a sweep is under way need not be swept. */
+			if (model_nodes[k].mark || m->at[k])
+				continue;
+			model_add(m, k);
+			cr_assert_eq(bh_ctxmap_find(&m->map, model_key(k)), m->at[k]);
+		}
+		budget = 1 + bh_rng_u64(&m->rng) % 2000;
+		cr_assert_lt(++steps, 4000, "the sweep does not end");
+	} while (!bh_ctxmap_sweep_step(&m->map, &sweep, &budget, is_marked, NULL));
+	for (size_t k = 0; k < MODEL_KEYS; k++) {
+		if (m->at[k] && m->at[k]->mark) {
+			m->at[k] = NULL;
+			m->n--;
+		}
+	}
+}
+
+/* Against an array: the table grows from 1024 slots to 131072 and back, with every operation in
+ * every phase of a move. */
+Test(ctxmap, agrees_with_an_array_while_it_grows_and_shrinks)
+{
+	static struct model m;
+	size_t moves = 0;
+
+	bh_rng_seed(&m.rng, 99);
+	cr_assert_eq(bh_ctxmap_init(&m.map), 0);
+	for (int round = 0; round < 12; round++) {
+		size_t adds = bh_rng_u64(&m.rng) % 120000;
+
+		for (size_t i = 0; i < adds; i++) {
+			model_add(&m, bh_rng_u64(&m.rng) % MODEL_KEYS);
+			moves += m.map.old != NULL;
+			if (i % 16 == 0)
+				model_replace(&m, bh_rng_u64(&m.rng) % MODEL_KEYS);
+			if (i % 1024 == 0)
+				model_check(&m, 101);
+		}
+		model_check(&m, 1);
+		model_sweep(&m, round % 3 == 0 ? 200 : 2, (unsigned)round % 4 * 50);
+		model_check(&m, 1);
+		cr_assert_null(m.map.old, "a sweep ends what moves");
+		if (round % 5 == 4) {
+			/* half a move forgotten */
+			for (size_t k = 0; !m.map.old && k < MODEL_KEYS; k++)
+				model_add(&m, k);
+			bh_ctxmap_clear(&m.map);
+			memset((void *)m.at, 0, sizeof(m.at));
+			m.n = 0;
+			model_check(&m, 1);
+		}
+	}
+	cr_expect_gt(moves, 1000);
+	bh_ctxmap_release(&m.map);
+}
+
+/* Adding moves a bounded number of slots, and the old array is empty before the new one is full. */
+Test(ctxmap, moves_a_bounded_number_of_slots_with_each_add)
+{
+	static struct model m;
+	size_t left = 0;
+	bool moving = false;
+
+	cr_assert_eq(bh_ctxmap_init(&m.map), 0);
+	for (size_t k = 0; k < MODEL_KEYS; k++) {
+		size_t mask = m.map.mask;
+
+		/* spread homes: a run is short */
+		cr_assert_eq(bh_ctxmap_add(&m.map,
+				 (struct bh_key){k * UINT64_C(0x9e3779b97f4a7c15) >> 20, k},
+				 &model_nodes[k]),
+		    0);
+		cr_assert(!moving || m.map.mask == mask, "grew with a move under way");
+		if (moving && m.map.old)
+			cr_assert_leq(left - m.map.old_left, m.map.pace + 64);
+		moving = m.map.old != NULL;
+		left = m.map.old_left;
+	}
+	bh_ctxmap_release(&m.map);
+}
+
+Test(ctxmap, gives_memory_back_after_a_sweep)
+{
+	struct bh_ctxmap_sweep sweep = {.at = 0};
+	struct bh_ctxmap m;
+	size_t budget;
+
+	cr_assert_eq(bh_ctxmap_init(&m), 0);
+	for (size_t k = 0; k < MODEL_KEYS; k++) {
+		model_nodes[k].mark = k % 1000 != 0;
+		cr_assert_eq(bh_ctxmap_add(&m, model_key(k), &model_nodes[k]), 0);
+	}
+	do {
+		budget = 500;
+	} while (!bh_ctxmap_sweep_step(&m, &sweep, &budget, is_marked, NULL));
+	cr_expect_eq(m.n, MODEL_KEYS / 1000);
+	cr_expect_eq(m.mask, 1023);
+	cr_expect(!m.old && !m.scrap[0].p && !m.scrap[1].p);
+	bh_ctxmap_release(&m);
+}
+
+/* Growth takes an entry from behind the place the sweep has come to, to before it. */
+Test(ctxmap, sweeps_anew_when_it_grew)
+{
+	struct bh_ctxmap_sweep sweep = {.at = 0};
+	struct bh_ctxmap m;
+	size_t budget = 400;
+
+	cr_assert_eq(bh_ctxmap_init(&m), 0);
+	for (size_t k = 0; k < 682; k++) {
+		model_nodes[k].mark = k == 681;
+		cr_assert_eq(
+		    bh_ctxmap_add(&m, (struct bh_key){k % 4 == 1 ? 100 : 1124, k}, &model_nodes[k]),
+		    0);
+	}
+	cr_assert_not(bh_ctxmap_sweep_step(&m, &sweep, &budget, is_marked, NULL));
+	cr_assert_eq(m.mask, 1023);
+	cr_assert_eq(bh_ctxmap_add(&m, (struct bh_key){7, 7}, &model_nodes[7]), 0);
+	cr_assert_eq(m.mask, 2047);
+	do {
+		budget = 10;
+	} while (!bh_ctxmap_sweep_step(&m, &sweep, &budget, is_marked, NULL));
+	cr_expect_null(bh_ctxmap_find(&m, (struct bh_key){100, 681}));
+	cr_expect_eq(m.n, 682);
+	bh_ctxmap_release(&m);
+}
+
+/* A flush, a census and a hand-over walk over the table while it moves: see their tests. */
+Test(contexts, are_found_while_their_table_moves)
+{
+	struct bh_contexts c;
+	char name[32];
+
+	cr_assert_eq(bh_contexts_init(&c, 1, BH_STR_LIT("h"), NULL, NULL, 100000), 0);
+	for (int i = 0; i < 3000 || !c.by_identity.old; i++) {
+		(void)snprintf(name, sizeof(name), "m%d", i);
+		get(&c, name, "t")->mark = (uint64_t)i;
+	}
+	for (int i = 0; i < 3000; i++) {
+		(void)snprintf(name, sizeof(name), "m%d", i);
+		cr_assert_eq(get(&c, name, "t")->mark, (uint64_t)i);
+	}
+	bh_contexts_release(&c);
 }

@@ -240,6 +240,23 @@ Test(dogstatsd, open_buckets_stay_when_the_configuration_says_so)
 	    " interval=0 1003:1\n");
 }
 
+Test(dogstatsd, host_tags_are_on_everything_for_a_while_after_the_start)
+{
+	char *words[] = {(char[]){"team:x"}};
+	const char *text;
+
+	child.config.tags = fixture_list(words, 1);
+	child.config.expected_tags_duration_ms = 3600000;
+	peer_open(&peer, &child.loop, dir);
+	start();
+	post("load:20|c|#a:b\ndist:1|d\nthen:1|g|T17");
+	drain(10000);
+	text = taken();
+	cr_expect_not_null(strstr(text, "load rate host=h tags=a:b,team:x "));
+	cr_expect_not_null(strstr(text, "dist sketch host=h tags=team:x "));
+	cr_expect_not_null(strstr(text, "then gauge host=h tags=team:x "));
+}
+
 Test(dogstatsd, a_socket_that_was_shut_down_is_read_to_its_end_and_left_alone)
 {
 	peer_open(&peer, &child.loop, dir);
@@ -281,6 +298,7 @@ static struct bh_ledger send_four_items(void)
 	cr_assert_eq(bh_outlet_connect(&o, &link, &err), 0, "%s", err.text);
 	fixture_send(&f, 1000, "a:1|c\nd:1|d");
 	cr_assert_eq(bh_sampler_flush(&f.sampler, 1010, false, &set), 0);
+	cr_assert(bh_outlet_ready(&o));
 	bh_outlet_flush(&o, set, &f.notices);
 	bh_outlet_fence(&o);
 	while (!done)

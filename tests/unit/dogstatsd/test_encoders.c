@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dogstatsd/hosttags.h"
 #include "dogstatsd/series_encoder.h"
 #include "dogstatsd/sketch_encoder.h"
 #include "proto/agent_payload.pb-c.h"
@@ -60,6 +61,8 @@ static const struct bh_identity h1 = {
 	.n = 1,
 	.bytes = 9},
 };
+
+static const struct bh_tags no_tags = {.n = 0};
 
 Test(series_encoder, writes_the_vector_of_the_specification)
 {
@@ -168,7 +171,7 @@ Test(sketch_encoder, writes_the_vector_of_the_specification)
 	cr_assert_eq(bh_sketch_add(&sketch, 1, 1), 0);
 	cr_assert_eq(bh_sketch_add(&sketch, 1, 1), 0);
 	cr_assert_eq(bh_sketch_add(&sketch, 2, 1), 0);
-	cr_assert_eq(bh_sketch_encode(&id, &point, 1, &scratch, &entry), 0);
+	cr_assert_eq(bh_sketch_encode(&id, no_tags, &point, 1, &scratch, &entry), 0);
 	(void)bh_buf_append(&body, entry.p, entry.n);
 	(void)bh_buf_append(&body, "\x12\x00", 2);
 	cr_assert_eq(body.len, want.len);
@@ -192,7 +195,7 @@ Test(sketch_encoder, splits_counts_beyond_32_bits)
 	for (int i = 0; i < 3; i++)
 		cr_assert_eq(bh_sketch_add(&sketch, -1, 1e-12), 0);
 	cr_assert_eq(bh_sketch_add(&sketch, -1, 1), 0);
-	cr_assert_eq(bh_sketch_encode(&id, &point, 1, &scratch, &entry), 0);
+	cr_assert_eq(bh_sketch_encode(&id, no_tags, &point, 1, &scratch, &entry), 0);
 	s = datadog__agentpayload__sketch_payload__unpack(NULL, entry.n, (const uint8_t *)entry.p);
 	cr_assert_not_null(s);
 	cr_assert_eq(s->sketches[0]->dogsketches[0]->n_k, 4);
@@ -205,4 +208,96 @@ Test(sketch_encoder, splits_counts_beyond_32_bits)
 	datadog__agentpayload__sketch_payload__free_unpacked(s, NULL);
 	bh_sketch_release(&sketch);
 	bh_buf_release(&scratch);
+}
+
+/* --- host tags (expected_tags_duration, spec/dogstatsd.md §15) ----------------------------------
+ */
+
+static struct bh_host_tags host_tags(int64_t until_ns)
+{
+	char *words[] = {(char[]){"team:x"}, (char[]){"device:sdb"}, (char[]){"env:prod"}};
+	struct bh_strlist list = {words, 3};
+	struct bh_host_tags h;
+
+	cr_assert_eq(bh_host_tags_init(&h, &list, until_ns), 0);
+	return h;
+}
+
+Test(host_tags, end_with_their_time)
+{
+	struct bh_host_tags h = host_tags(5000);
+
+	cr_expect_eq(bh_host_tags_at(&h, 4999).n, 3);
+	cr_expect_eq(bh_host_tags_at(&h, 5000).n, 0);
+	bh_host_tags_release(&h);
+	h = (struct bh_host_tags){.until_ns = 1};
+	cr_expect_eq(bh_host_tags_at(&h, 0).n, 0);
+}
+
+Test(host_tags, stand_behind_those_of_a_series)
+{
+	struct bh_host_tags h = host_tags(1);
+	struct bh_point point = {1, 1};
+	struct bh_series s = {
+	    .id = &h1, .extra = h.list, .type = BH_SERIES_GAUGE, .points = &point, .n = 1};
+	metric_payload *m = encode(&s);
+	const metric_series *got = m->series[0];
+	struct bh_buf scratch = BH_BUF_INIT;
+	struct bh_str entry;
+
+	cr_assert_eq(got->n_tags, 3);
+	cr_expect_str_eq(got->tags[0], "env:prod");
+	cr_expect_str_eq(got->tags[1], "team:x");
+	cr_expect_str_eq(got->tags[2], "env:prod");
+	cr_assert_eq(got->n_resources, 2);
+	cr_expect_str_eq(got->resources[1]->name, "sdb");
+	datadog__agentpayload__metric_payload__free_unpacked(m, NULL);
+	cr_assert_eq(bh_series_v1.encode(&s, &scratch, &entry), 0);
+	cr_expect_not_null(strstr(
+	    scratch.data, "\"tags\":[\"env:prod\",\"team:x\",\"env:prod\"],\"device\":\"sdb\""));
+	bh_buf_release(&scratch);
+	bh_host_tags_release(&h);
+}
+
+Test(host_tags, stand_behind_those_of_a_sketch)
+{
+	struct bh_host_tags h = host_tags(1);
+	struct bh_sketch sketch = BH_SKETCH_INIT;
+	struct bh_sketch_point point = {1, &sketch};
+	struct bh_buf scratch = BH_BUF_INIT;
+	struct bh_str entry;
+	sketch_payload *s;
+
+	cr_assert_eq(bh_sketch_add(&sketch, 1, 1), 0);
+	cr_assert_eq(bh_sketch_encode(&h1, h.list, &point, 1, &scratch, &entry), 0);
+	s = datadog__agentpayload__sketch_payload__unpack(NULL, entry.n, (const uint8_t *)entry.p);
+	cr_assert_not_null(s);
+	cr_assert_eq(s->sketches[0]->n_tags, 4);
+	cr_expect_str_eq(s->sketches[0]->tags[0], "env:prod");
+	cr_expect_str_eq(s->sketches[0]->tags[1], "team:x");
+	cr_expect_str_eq(s->sketches[0]->tags[2], "device:sdb");
+	datadog__agentpayload__sketch_payload__free_unpacked(s, NULL);
+	bh_sketch_release(&sketch);
+	bh_buf_release(&scratch);
+	bh_host_tags_release(&h);
+}
+
+/* A list longer than the room an entry needs without it: the bound counts it. */
+Test(host_tags, may_be_many)
+{
+	static char text[60000];
+	char *words[] = {text, text, text};
+	struct bh_strlist list = {words, 3};
+	struct bh_point point = {1, 1};
+	struct bh_series s = {.id = &h1, .type = BH_SERIES_GAUGE, .points = &point, .n = 1};
+	struct bh_host_tags h;
+	metric_payload *m;
+
+	memset(text, 'x', sizeof(text) - 1);
+	cr_assert_eq(bh_host_tags_init(&h, &list, 1), 0);
+	s.extra = h.list;
+	m = encode(&s);
+	cr_expect_eq(m->series[0]->n_tags, 4);
+	datadog__agentpayload__metric_payload__free_unpacked(m, NULL);
+	bh_host_tags_release(&h);
 }

@@ -161,3 +161,33 @@ Test(handover, damage_is_refused, .timeout = 60)
 	free(good);
 	free(bad);
 }
+
+Test(handover, takes_all_contexts_while_their_table_moves)
+{
+	char line[64];
+	unsigned n = 0;
+
+	fixture_close(&f);
+	f.cfg.dogstatsd_context_limit = 100000;
+	fixture_open(&f);
+	while (n < 2000 || !f.sampler.contexts.by_identity.old) {
+		(void)snprintf(line, sizeof(line), "m.%u:1|c", n++);
+		fixture_send(&f, 1000, line);
+	}
+	cr_assert_eq(pass_on(), 0, "%s", err.text);
+	cr_expect_eq(bh_contexts_count(&f.sampler.contexts), n);
+}
+
+/* Two aggregates of one context in one bucket of sketches. */
+Test(handover, takes_late_copies_that_are_parts_of_one_sketch)
+{
+	fixture_close(&f);
+	f.cfg.histogram_copy_to_distribution = true;
+	fixture_open(&f);
+	fixture_send(&f, 1000, "h:1|h|T1011\nh:1|h|T1021\nh:1|h|T1012");
+	cr_assert_eq(bh_sampler_aggregates(&f.sampler), 3);
+	cr_assert_eq(pass_on(), 0, "%s", err.text);
+	cr_expect_str_eq(fixture_flush(&f, 1030, false),
+	    "h sketch host=h tags= 1010:cnt=2,min=1,max=1,avg=1,sum=2,bins=1338*2"
+	    " 1020:cnt=1,min=1,max=1,avg=1,sum=1,bins=1338*1\n");
+}

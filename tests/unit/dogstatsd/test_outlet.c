@@ -35,6 +35,7 @@ static void flush(int64_t now)
 	struct bh_flush_set *set;
 
 	cr_assert_eq(bh_sampler_flush(&f.sampler, now, false, &set), 0);
+	cr_assert(bh_outlet_ready(&outlet));
 	bh_outlet_flush(&outlet, set, &f.notices);
 }
 

@@ -361,9 +361,97 @@ Test(sampler, many_contexts_keep_their_values)
 	cr_assert_eq(bh_sampler_flush(&f.sampler, 1010, false, &set), 0);
 	cr_assert_eq(set->metrics->n, 3000);
 	for (size_t i = 0; i < set->metrics->n; i++)
-		total -= set->metrics->v[i].u.value;
+		total -= bh_bucket_agg(set->metrics, i)->u.value;
 	cr_expect_eq(total, 0);
 	bh_flush_set_free(set);
+}
+
+/* --- copies of histograms that carry a timestamp (§10) ------------------------------------------
+ */
+
+TestSuite(late_copies, .init = setup, .fini = teardown);
+
+static void open_with_copies(void)
+{
+	static char prefix[] = "d.", gone[] = "gone";
+	static char *names[] = {gone};
+
+	fixture_close(&f);
+	fixture_defaults(&f);
+	f.cfg.histogram_copy_to_distribution = true;
+	f.cfg.histogram_copy_to_distribution_prefix = prefix;
+	f.cfg.metric_filterlist = fixture_list(names, 1);
+	fixture_open(&f);
+}
+
+Test(late_copies, go_into_the_bucket_of_their_own_time)
+{
+	open_with_copies();
+	fixture_send(
+	    &f, 1000, "lat:1|h|#a:b|T777\nlat:3|ms|@0.5|#a:b|T778\ng:1|c|T777\nx:1|d|T777");
+	cr_expect_eq(f.ledger.dropped[BH_DROP_UNSUPPORTED], 3);
+	expect_flush(1010,
+	    "d.lat sketch host=h tags=a:b 770:cnt=3,min=1,max=3,avg=2.333333333,sum=7,"
+	    "bins=1338*1/1409*2\n");
+	expect_flush(1020, "");
+}
+
+Test(late_copies, wait_for_their_bucket_to_close)
+{
+	open_with_copies();
+	fixture_send(&f, 1000, "lat:1|h|T1015");
+	expect_flush(1010, "");
+	/* one more that comes in its time, and one for the bucket before */
+	fixture_send(&f, 1012, "lat:1|h|T1012\nlat:1|h|T1009\nlat:1|h|T1013");
+	expect_flush(1020,
+	    "d.lat sketch host=h tags= 1000:cnt=1,min=1,max=1,avg=1,sum=1,bins=1338*1"
+	    " 1010:cnt=3,min=1,max=1,avg=1,sum=3,bins=1338*3\n");
+}
+
+Test(late_copies, join_those_without_a_timestamp)
+{
+	open_with_copies();
+	fixture_send(&f, 1001, "lat:1|h|T1012");
+	fixture_send(&f, 1002, "d.lat:1|d");
+	fixture_send(&f, 1003, "lat:1|h|T1003");
+	fixture_send(&f, 1011, "d.lat:1|d");
+	fixture_send(&f, 1012, "d.lat:1|d");
+	expect_flush(1020,
+	    "d.lat sketch host=h tags= 1000:cnt=2,min=1,max=1,avg=1,sum=2,bins=1338*2"
+	    " 1010:cnt=3,min=1,max=1,avg=1,sum=3,bins=1338*3\n");
+}
+
+Test(late_copies, are_of_histograms_only_that_the_filter_keeps)
+{
+	open_with_copies();
+	fixture_send(&f, 1000, "gone:1|h|T777\ns:1|s|T777");
+	expect_flush(1010, "");
+	fixture_close(&f);
+	fixture_defaults(&f);
+	fixture_open(&f);
+	fixture_send(&f, 1000, "lat:1|h|T777");
+	expect_flush(1010, "");
+}
+
+Test(late_copies, beyond_the_limits_are_lost_and_counted)
+{
+	char line[64];
+
+	open_with_copies();
+	fixture_send(&f, 1000, "lat:1:2|h|T99999999999999");
+	cr_expect_eq(f.ingest.copies_lost, 2);
+	for (int i = 0; i < BH_LATE_BUCKETS + 5; i++) {
+		(void)snprintf(line, sizeof(line), "lat:1|h|T%d", 100 + 10 * i);
+		fixture_send(&f, 1000, line);
+	}
+	cr_expect_eq(f.ingest.copies_lost, 2 + 5);
+	fixture_send(&f, 1000, "lat:1|h|T100");
+	cr_expect_eq(f.ingest.copies_lost, 2 + 5);
+	(void)fixture_flush(&f, 2000, false);
+	f.sampler.contexts.limit = 1;
+	for (int i = 0; i < 3; i++)
+		fixture_send(&f, 2000, "lat:1|h|T100\nlat:1|h|T200");
+	cr_expect_eq(f.ingest.copies_lost, 2 + 5 + 2);
 }
 
 /* --- between the steps of a flush --------------------------------------------------------------
@@ -389,6 +477,45 @@ static size_t aggregates_of(const struct bh_bucket *b)
 	for (; b; b = b->next)
 		n += b->n;
 	return n;
+}
+
+/* Counters until their table moves. Returns how many. */
+static unsigned fill_until_moving(int64_t now)
+{
+	char line[64];
+	unsigned n = 0;
+
+	while (n < 2000 || !f.sampler.contexts.by_identity.old) {
+		(void)snprintf(line, sizeof(line), "m.%u:1|c", n++);
+		fixture_send(&f, now, line);
+	}
+	return n;
+}
+
+Test(sampler, gives_zeros_to_all_counters_while_their_table_moves)
+{
+	struct bh_flush_set *set;
+	unsigned n;
+
+	fixture_close(&f);
+	fixture_defaults(&f);
+	f.cfg.dogstatsd_context_limit = 100000;
+	fixture_open(&f);
+	n = fill_until_moving(1000);
+	cr_assert_eq(bh_sampler_flush_begin(&f.sampler, 1020, false), 0);
+	while (!(set = bh_sampler_flush_step(&f.sampler, 100)))
+		;
+	bh_flush_set_free(set);
+	fixture_send(&f, 1020, "other:1|c");
+	n += 1;
+	/* the table moves again, and the bucket of 1020 has one of them only */
+	for (char line[64]; !f.sampler.contexts.by_identity.old; n++) {
+		(void)snprintf(line, sizeof(line), "more.%u:1|c", n);
+		fixture_send(&f, 1020, line);
+	}
+	cr_assert_eq(bh_sampler_flush(&f.sampler, 1030, false, &set), 0);
+	cr_expect_eq(aggregates_of(set->metrics), n);
+	bh_flush_set_free(set);
 }
 
 static const char *new_contexts(int step)

@@ -199,3 +199,46 @@ Test(sketch, keeps_cnt_equal_to_the_sum_of_its_bins)
 	cr_expect_leq(s.len, BH_SKETCH_BINS_MAX);
 	bh_sketch_release(&s);
 }
+
+/* Parts in any order give the bins that all values in one sketch give. */
+Test(sketch, merged_parts_hold_what_one_sketch_would)
+{
+	struct bh_sketch all = BH_SKETCH_INIT,
+			 parts[3] = {BH_SKETCH_INIT, BH_SKETCH_INIT, BH_SKETCH_INIT};
+	struct bh_rng rng;
+
+	bh_rng_seed(&rng, 5);
+	for (int i = 0; i < 20000; i++) {
+		double v = ((double)(bh_rng_u64(&rng) % 2001) - 1000) * pow(10, i % 40 - 20);
+
+		cr_assert_eq(bh_sketch_add(&all, v, 0.5), 0);
+		cr_assert_eq(bh_sketch_add(&parts[i % 3], v, 0.5), 0);
+	}
+	cr_assert_eq(bh_sketch_merge(&parts[1], &parts[0]), 0);
+	cr_assert_eq(bh_sketch_merge(&parts[2], &parts[1]), 0);
+	cr_assert_eq(parts[2].cnt, all.cnt);
+	cr_assert_eq(parts[2].len, all.len);
+	cr_expect_eq(memcmp(parts[2].bins, all.bins, all.len * sizeof(*all.bins)), 0);
+	cr_expect_eq(parts[2].min, all.min);
+	cr_expect_eq(parts[2].max, all.max);
+	cr_expect_lt(fabs(parts[2].sum - all.sum), fabs(all.sum) * 1e-9);
+	cr_expect_lt(fabs(parts[2].avg - all.avg), fabs(all.avg) * 1e-6);
+	for (int i = 0; i < 3; i++)
+		bh_sketch_release(&parts[i]);
+	bh_sketch_release(&all);
+}
+
+Test(sketch, merging_with_nothing_changes_nothing)
+{
+	struct bh_sketch a = BH_SKETCH_INIT, none = BH_SKETCH_INIT;
+
+	cr_assert_eq(bh_sketch_merge(&a, &none), 0);
+	cr_expect_eq(a.cnt, 0);
+	cr_assert_eq(bh_sketch_add(&none, -3, 1), 0);
+	cr_assert_eq(bh_sketch_merge(&a, &none), 0);
+	cr_expect(a.cnt == 1 && a.min == -3 && a.max == -3 && a.sum == -3 && a.avg == -3);
+	bh_sketch_release(&none);
+	cr_assert_eq(bh_sketch_merge(&a, &none), 0);
+	cr_expect(a.cnt == 1 && a.avg == -3);
+	bh_sketch_release(&a);
+}

@@ -329,8 +329,10 @@ Test(aggregator, combining_overflow)
 	static const struct row rows[] = {
 	    {"§8.5 len + 2 + length < L", T1 "\nab\n", "/" T1 "\\nab"},
 	    {"§8.5 len + 2 + length = L: all go out singly", T1 "\nabc\nd\n", T1 "|abc|d"},
+	    {"§8.5 so that no group reaches L", T1 "\nabc\n", T1 "|abc"},
 	    {"§8.5 joints count", T1 "\n\na\n\n", T1 "||a|"},
 	    {"§8.5 raw length ≥ L is flushed at once", T1 " abc\nd\n", T1 " abc|d"},
+	    {"§8.5 and does not wait", T1 " abc\n", T1 " abc"},
 	    {"§8.5 len ≥ L is cut", T1 " abcd\nd\ne\n", T1 " abcd" TR " CUT|" TR "d CUT|e"},
 	    {"§8.5 a start after a cut continues it", T1 " abcd\a" T2 "\n",
 		T1 " abcd" TR " CUT|/" TR T2 " CUT"},

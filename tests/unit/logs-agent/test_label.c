@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/attrs.h"
+#include "common/rng.h"
 #include "logs-agent/label.h"
 
 /* --- the table of pairs --------------------------------------------------------------------- */
@@ -134,26 +135,56 @@ static double plain_score(const uint8_t *t, size_t n)
 	return end - start < 8 ? 0 : (double)max / (double)(end - start);
 }
 
-Test(label, score_is_that_of_the_plain_pass_over_random_tokens)
+/* Texts in which times are likely. */
+static size_t random_text(struct bh_rng *rng, char *text, size_t size)
 {
 	static const char alphabet[] = "1234//::  -T.";
-	uint64_t x = 88172645463325252u;
+	size_t n = bh_rng_u64(rng) % size;
 
+	for (size_t i = 0; i < n; i++)
+		text[i] = alphabet[bh_rng_u64(rng) % (sizeof(alphabet) - 1)];
+	return n;
+}
+
+Test(label, score_is_that_of_the_plain_pass_over_random_tokens)
+{
+	struct bh_rng rng;
+
+	bh_rng_seed(&rng, 1);
 	for (int round = 0; round < 20000; round++) {
 		struct bh_tokenizer t;
 		uint8_t tokens[64];
 		char text[64];
-		size_t n;
+		size_t n = random_text(&rng, text, sizeof(text));
 
-		for (size_t i = 0; i < sizeof(text); i++) {
-			x ^= x << 13;
-			x ^= x >> 7;
-			x ^= x << 17;
-			text[i] = alphabet[x % (sizeof(alphabet) - 1)];
-		}
-		bh_tokenizer_init(&t, (struct bh_str){text, x % sizeof(text)});
+		bh_tokenizer_init(&t, (struct bh_str){text, n});
 		n = bh_tokenizer_read(&t, tokens, sizeof(tokens));
 		cr_assert_float_eq(bh_timestamp_score(tokens, n), plain_score(tokens, n), 1e-12);
+	}
+}
+
+/* The short cuts of a label change nothing. */
+Test(label, start_is_where_the_score_is_above_the_threshold)
+{
+	static const double thresholds[] = {-1, 0, 0.2, 0.5, 0.65, 0.9, 1};
+	struct bh_rng rng;
+
+	bh_rng_seed(&rng, 2);
+	for (int round = 0; round < 50000; round++) {
+		struct bh_labeler l = {.max_bytes = 64,
+		    .time_threshold = thresholds[round % (int)BH_ARRAY_LEN(thresholds)],
+		    .datetime = true};
+		struct bh_tokenizer t;
+		uint8_t tokens[64];
+		char text[64];
+		struct bh_str in = {text, random_text(&rng, text, sizeof(text))};
+		bool start = bh_labeler_label(&l, NULL, in, NULL) == BH_LABEL_START_GROUP;
+		size_t n;
+
+		bh_tokenizer_init(&t, in);
+		n = bh_tokenizer_read(&t, tokens, sizeof(tokens));
+		cr_assert_eq(start, in.n > 0 && plain_score(tokens, n) > l.time_threshold,
+		    "\"%.*s\" at %g", (int)in.n, text, l.time_threshold);
 	}
 }
 
@@ -305,6 +336,16 @@ Test(label, samples_come_first_and_in_order)
 	o.own = (struct bh_log_samples){own, BH_ARRAY_LEN(own)};
 	o.global = (struct bh_log_samples){global, BH_ARRAY_LEN(global)};
 	check("§8.3", &o, rows, BH_ARRAY_LEN(rows));
+}
+
+Test(label, an_empty_line_is_part_of_a_group_before_all)
+{
+	struct bh_log_sample any[] = {REGEX("z*$", START)};
+	struct bh_label_options o = defaults;
+	static const struct label_row rows[] = {{"", JOIN}, {"zz", START}};
+
+	o.own = (struct bh_log_samples){any, 1};
+	check("§8.2 rule 1", &o, rows, BH_ARRAY_LEN(rows));
 }
 
 Test(label, regex_wins_over_sample)

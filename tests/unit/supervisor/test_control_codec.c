@@ -79,6 +79,11 @@ static size_t samples(struct bh_ctl_msg *m)
 	m[n++].u.query.limit = 500;
 	m[n] = message(BH_CTL_QUERY_ROW);
 	m[n++].u.row = (struct bh_query_row){BH_ROW_METRIC, "a.b", "x:1 y", 7, -1};
+	m[n] = message(BH_CTL_CAPTURE);
+	m[n++].u.capture_seconds = 60;
+	m[n++] = message(BH_CTL_STREAM);
+	m[n] = message(BH_CTL_STREAM);
+	m[n++].u.stream = (struct bh_stream_filter){"nginx", "web"};
 	return n;
 }
 
@@ -197,6 +202,24 @@ Test(control_codec, control_characters_of_a_child_are_replaced)
 	cr_assert_eq(bh_ctl_decode(a.data, a.len, &back), 0);
 	cr_assert_str_eq(back.u.stat.name, "a?[2J");
 	cr_assert_str_eq(back.u.stat.text, "line?break?");
+	bh_buf_release(&a);
+}
+
+Test(control_codec, a_name_of_a_stream_filter_is_bounded)
+{
+	static struct bh_ctl_msg m, back;
+	struct bh_buf a = BH_BUF_INIT;
+
+	m = message(BH_CTL_STREAM);
+	memset(m.u.stream.source, 's', BH_STREAM_NAME_MAX);
+	memset(m.u.stream.service, 'v', BH_STREAM_NAME_MAX);
+	cr_assert_eq(bh_ctl_encode(&m, &a), 0);
+	cr_assert_eq(a.len, BH_CTL_HEAD + 2 * (1 + BH_STREAM_NAME_MAX));
+	cr_assert_eq(bh_ctl_decode(a.data, a.len, &back), 0);
+	cr_assert_eq(memcmp(&back, &m, sizeof(back)), 0);
+	/* one byte more of the source, taken from what follows */
+	a.data[BH_CTL_HEAD]++;
+	cr_assert_eq(bh_ctl_decode(a.data, a.len, &back), BH_E_FORMAT);
 	bh_buf_release(&a);
 }
 

@@ -222,7 +222,7 @@ Test(sockets_logs, a_port_that_cannot_be_had_is_named_and_the_others_stand)
 	assert_note(0, text, "in use", "another port");
 	(void)snprintf(text, sizeof(text), "UDP port %u of 127.0.0.1", udp);
 	assert_note(1, text, "in use", "x.d/conf.yaml:3");
-	cr_assert_not_null(strstr(sockets.notes.v[2], "192.0.2.1"));
+	cr_assert_not_null(strstr(sockets.notes.v[2], "192.0.2.1: this host has no such address"));
 	assert_note(3, "no-such-host.invalid", "port 2", "use an address of this host");
 }
 
