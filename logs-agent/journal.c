@@ -68,6 +68,7 @@ int bh_journal_open(
 	rc = open_files(j, err);
 	if (rc)
 		goto out;
+	/* By default a compressed field may be cut near 64 KiB. */
 	rc = sd_journal_set_data_threshold(j->sd, DATA_THRESHOLD);
 	if (rc < 0) {
 		rc = bh_err_set(err, rc, "set up the journal %s", where(src));

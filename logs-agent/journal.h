@@ -11,9 +11,10 @@
  * it lives (rotation), so a confined process needs the right to read /etc/machine-id,
  * /var/log/journal and /run/log/journal, or the source's directory, and to use inotify.
  *
- * Memory: journal_entry.h, and what the library maps; a compressed field is unpacked up to
- * BH_JOURNAL_TEXT_MAX bytes, which is all that can be used of it. What a text takes is reused; the
- * library allocates one cursor per entry.
+ * Memory: journal_entry.h, and what the library maps. Of a compressed field it is asked to unpack
+ * BH_JOURNAL_TEXT_MAX bytes, all that can be used; version 252 unpacks all of it, into a buffer
+ * that it keeps until the journal file goes. What a text takes is reused; the library allocates one
+ * cursor per entry.
  */
 #ifndef BH_LOGS_JOURNAL_H
 #define BH_LOGS_JOURNAL_H
