@@ -94,6 +94,7 @@ static void link_ready(void *ctx)
 	l->link_ready = true;
 	bh_ages_recall(l);
 	bh_scan_run(l);
+	bh_journals_start(l);
 	bh_handover_close(l); /* start positions are registered before the first line */
 	on_poll(&l->poll);
 	tell_ready(l);
@@ -140,6 +141,7 @@ static void credit(void *ctx)
 
 	drain_step(l);
 	bh_tailing_read(l);
+	bh_journals_go_on(l);
 }
 
 static void fenced(void *ctx)
@@ -324,6 +326,8 @@ void bh_logs_free(struct bh_logs *l)
 		bh_loop_del_fd(&l->inotify);
 		(void)close(fd);
 	}
+	bh_journals_stop(l);
+	bh_buf_release(&l->put_back);
 	bh_producer_free(l->producer);
 	bh_rows_release(&l->rows);
 	bh_targets_release(&l->targets);
@@ -369,6 +373,7 @@ static void drain(void *ctx, int64_t deadline_ns, enum bh_drain_mode mode)
 		return;
 	}
 	bh_tailing_flush(l);
+	bh_journals_stop(l);
 	bh_ages_note_scan(l, true);
 	bh_handover_close(l);
 	drain_step(l);

@@ -4,6 +4,7 @@
  *   scan.c       which paths are selected
  *   ages.c       what the registry keeps of scans, and for how long of files
  *   discovery.c  which file is which generation
+ *   journals.c   the same for journals: opening, reading, positions
  *   tailing.c    looking at open generations and reading them
  *   handover.c   messages into batches, batches to the forwarder
  */
@@ -17,6 +18,8 @@
 #include "logs-agent/body.h"
 #include "logs-agent/dirlist.h"
 #include "logs-agent/generation.h"
+#include "logs-agent/journal_entry.h"
+#include "logs-agent/journals.h"
 #include "logs-agent/logs.h"
 #include "logs-agent/rows.h"
 #include "logs-agent/source.h"
@@ -70,6 +73,8 @@ struct bh_logs {
 	struct bh_streams streams; /* of those who look live */
 	struct bh_buf chunk;
 	struct bh_rules_work rules_work;
+	struct bh_buf put_back; /* a journal entry whose message the rules changed */
+	struct bh_journals journals;
 	struct bh_buf host_tags;    /* joined; empty once expected_tags_duration is over */
 	int64_t host_tags_until_ns; /* mono */
 	struct bh_packet *queue, **queue_end;
@@ -93,6 +98,9 @@ struct bh_logs {
 /* One message of a tailer: into the batch (true), or dropped with a reason. */
 bool bh_handover_message(struct bh_logs *l, struct bh_source *s, const struct bh_record_ends *ends,
     const struct bh_message *m);
+/* The same of a journal's entry. */
+bool bh_handover_journal(struct bh_logs *l, struct bh_source *s, const struct bh_record_ends *ends,
+    const struct bh_journal_text *t);
 /* After the position of a message has moved: closes the batch when it is full. */
 void bh_handover_after(struct bh_logs *l);
 /* g has something to tell: with the batch when that carries a message of it, else within a second.
