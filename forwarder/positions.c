@@ -423,3 +423,12 @@ void bh_positions_forget(struct bh_positions *ps, struct bh_str identifier, uint
 	if (g)
 		take_out(ps, g);
 }
+
+uint64_t bh_generation_outstanding(const struct bh_generation *g)
+{
+	uint64_t n = 0;
+
+	for (const struct bh_part *p = g->head; p; p = p->next)
+		n += !p->settled;
+	return n;
+}

@@ -90,6 +90,9 @@ int bh_positions_each(const struct bh_positions *ps,
  * something is staged. */
 void bh_positions_forget(struct bh_positions *ps, struct bh_str identifier, uint64_t gen);
 
+/* Parts of it that are not settled. */
+uint64_t bh_generation_outstanding(const struct bh_generation *g);
+
 /* A row that an import made and no part has moved since. */
 static inline bool bh_generation_imported(const struct bh_generation *g)
 {

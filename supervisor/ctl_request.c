@@ -19,6 +19,10 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_CONTEXTS] = "contexts",
 	    [BH_VERB_SENDERS] = "senders",
 	    [BH_VERB_CAPTURE] = "dogstatsd-capture",
+	    [BH_VERB_REGISTRY] = "registry",
+	    [BH_VERB_REGISTRY_SHOW] = "registry-show",
+	    [BH_VERB_REGISTRY_FORGET] = "registry-forget",
+	    [BH_VERB_REGISTRY_IMPORT] = "registry-import",
 	};
 
 	return names[verb];
@@ -115,9 +119,17 @@ static int parse_seconds(struct bh_str text, uint32_t *seconds)
 /* The member a verb wants beside itself; NULL = none. */
 static const char *member_of(enum bh_verb verb)
 {
-	if (verb == BH_VERB_START || verb == BH_VERB_STOP || verb == BH_VERB_RESTART)
-		return "names";
-	return verb == BH_VERB_CAPTURE ? "seconds" : NULL;
+	static const char *const members[BH_VERB__N] = {
+	    [BH_VERB_START] = "names",
+	    [BH_VERB_STOP] = "names",
+	    [BH_VERB_RESTART] = "names",
+	    [BH_VERB_CAPTURE] = "seconds",
+	    [BH_VERB_REGISTRY_SHOW] = "identifier",
+	    [BH_VERB_REGISTRY_FORGET] = "identifier",
+	    [BH_VERB_REGISTRY_IMPORT] = "file",
+	};
+
+	return members[verb];
 }
 
 /* "key":"value" */
@@ -153,6 +165,10 @@ int bh_ctl_request_parse(struct bh_str line, struct bh_ctl_request *r)
 		return BH_E_FORMAT;
 	if (r->verb == BH_VERB_CAPTURE)
 		return parse_seconds(value, &r->seconds);
+	if (wanted && strcmp(wanted, "names") != 0) {
+		r->arg = value;
+		return value.n ? 0 : BH_E_FORMAT;
+	}
 	rc = parse_names(value, &r->roles);
 	return rc ? rc : wanted && !r->roles ? BH_E_FORMAT : 0;
 }

@@ -85,6 +85,12 @@ void bh_ctl_answer_error(struct bh_ctl_conn *c, const char *text)
 	bh_buf_release(&json);
 }
 
+static bool changes_something(const struct bh_ctl_conn *c)
+{
+	return c->verb == BH_VERB_DRAIN || c->verb == BH_VERB_SHUTDOWN || c->roles || c->seconds ||
+	       c->verb == BH_VERB_REGISTRY_FORGET || c->verb == BH_VERB_REGISTRY_IMPORT;
+}
+
 static void take_request(struct bh_ctl_conn *c, size_t n)
 {
 	struct bh_ctl_request request;
@@ -94,6 +100,7 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 	c->verb = request.verb;
 	c->roles = request.roles;
 	c->seconds = request.seconds;
+	c->arg = request.arg;
 	/* Nothing more is read; a client that leaves while it waits is seen as a hang-up. */
 	(void)bh_loop_mod_fd(&c->watch, 0);
 	bh_timer_cancel(&c->timer);
@@ -107,11 +114,12 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 	}
 	if (rc) {
 		bh_ctl_answer_error(c,
-		    "the request is not {\"verb\":\"NAME\"} on one line, with \"names\" or "
-		    "\"seconds\" (1 to 86400) where the verb takes them");
+		    "the request is not {\"verb\":\"NAME\"} on one line, with \"names\", "
+		    "\"seconds\" (1 to 86400), \"identifier\" or \"file\" where the verb takes "
+		    "them");
 		return;
 	}
-	if (c->verb == BH_VERB_DRAIN || c->verb == BH_VERB_SHUTDOWN || c->roles || c->seconds)
+	if (changes_something(c))
 		bh_info(c->server->log, COMPONENT, "%s asked by uid=%u pid=%d",
 		    bh_verb_name(c->verb), (unsigned)c->uid, (int)c->pid);
 	c->server->handle(c->server->ctx, c);
