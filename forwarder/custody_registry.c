@@ -52,11 +52,16 @@ static int by_identifier(const void *a, const void *b)
 	return compare((*x)->row.identifier, (*y)->row.identifier);
 }
 
+static int index_room(struct index *x, size_t cap)
+{
+	*x = (struct index){.cap = cap};
+	x->v = calloc(cap + 1, sizeof(const struct bh_generation *));
+	return x->v ? 0 : -ENOMEM;
+}
+
 static int index_make(struct index *x, const struct bh_positions *ps)
 {
-	*x = (struct index){.cap = ps->n};
-	x->v = calloc(ps->n + 1, sizeof(const struct bh_generation *));
-	if (!x->v)
+	if (index_room(x, ps->n))
 		return -ENOMEM;
 	(void)!bh_positions_each(ps, index_add, x); /* index_add never fails */
 	qsort(x->v, x->n, sizeof(const struct bh_generation *), by_identifier);
@@ -91,8 +96,8 @@ struct import {
 	struct bh_custody *c;
 	struct bh_registry_import *in;
 	struct index known;
+	struct index old;    /* of these, the ones that are replaced */
 	struct bh_buf fresh; /* records of the new rows, for memory once they are committed */
-	struct bh_buf old;   /* pointers to the generations they replace */
 };
 
 /* An identifier that only imports made rows of gets the new one instead. */
@@ -107,10 +112,9 @@ static int replace_old(struct import *m, struct bh_str identifier, bool *skip)
 		const struct bh_generation *g = m->known.v[i];
 		int rc = bh_store_forget(m->c->cfg.store, identifier, g->row.gen);
 
-		if (!rc)
-			rc = bh_buf_append(&m->old, &g, sizeof(const struct bh_generation *));
 		if (rc)
 			return rc;
+		(void)index_add(&m->old, g);
 	}
 	return 0;
 }
@@ -143,12 +147,8 @@ static void remember(struct import *m)
 	struct bh_cur fresh = bh_cur_init(m->fresh.data, m->fresh.len);
 	struct bh_origin row;
 
-	for (size_t at = 0; at < m->old.len; at += sizeof(const struct bh_generation *)) {
-		const struct bh_generation *g;
-
-		memcpy(&g, m->old.data + at, sizeof(g));
-		bh_positions_forget(ps, g->row.identifier, g->row.gen);
-	}
+	for (size_t i = 0; i < m->old.n; i++)
+		bh_positions_forget(ps, m->old.v[i]->row.identifier, m->old.v[i]->row.gen);
 	while (fresh.left) {
 		if (bh_origin_decode(bh_cur_blob(&fresh), &row) ||
 		    bh_positions_load(ps, &row, 0, 0)) {
@@ -185,14 +185,16 @@ int bh_custody_import(struct bh_custody *c, const char *p, size_t n, struct bh_r
 		return BH_E_STATE;
 	rc = index_make(&m.known, &c->positions);
 	if (!rc)
+		rc = index_room(&m.old, m.known.n);
+	if (!rc)
 		rc = import_in_transaction(&m, p, n);
 	if (!rc) {
 		remember(&m);
 		c->registry_note[0] = '\0';
 	}
 	free(m.known.v);
+	free(m.old.v);
 	bh_buf_release(&m.fresh);
-	bh_buf_release(&m.old);
 	return rc;
 }
 

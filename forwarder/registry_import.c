@@ -61,7 +61,8 @@ static bool take_u64(const char *p, size_t n, uint64_t *out)
 
 static size_t number_end(const char *p, size_t n, size_t at)
 {
-	while (at < n && (isalnum((unsigned char)p[at]) || memchr("+-.", p[at], 3)))
+	while (at < n &&
+	       (isalnum((unsigned char)p[at]) || p[at] == '+' || p[at] == '-' || p[at] == '.'))
 		at++;
 	return at;
 }
