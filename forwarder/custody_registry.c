@@ -201,17 +201,11 @@ int bh_custody_import(struct bh_custody *c, const char *p, size_t n, struct bh_r
 /* --- the first start
  * ------------------------------------------------------------------------------ */
 
-static int is_row(void *ctx, const struct bh_generation *g)
-{
-	(void)ctx;
-	return !bh_origin_is_source(g->row.identifier, NULL);
-}
-
 static bool is_first(struct bh_custody *c)
 {
 	int64_t v = 0;
 
-	return bh_positions_each(&c->positions, is_row, NULL) == 0 &&
+	return c->positions.n == c->positions.sources &&
 	       bh_store_meta_get(c->cfg.store, IMPORTED_KEY, &v) == 0;
 }
 

@@ -167,6 +167,7 @@ static int insert(struct bh_positions *ps, const struct bh_origin *row, struct b
 	g->next = ps->slots[at];
 	ps->slots[at] = g;
 	ps->n++;
+	ps->sources += bh_origin_is_source(g->row.identifier, NULL);
 	*out = g;
 	return 0;
 }
@@ -338,6 +339,7 @@ static void take_out(struct bh_positions *ps, struct bh_generation *g)
 		at = &(*at)->next;
 	*at = g->next;
 	ps->n--;
+	ps->sources -= bh_origin_is_source(g->row.identifier, NULL);
 	free_generation(g);
 }
 

@@ -53,6 +53,7 @@ struct bh_generation {
 struct bh_positions {
 	struct bh_generation **slots;
 	size_t slots_n, n;
+	size_t sources; /* of n, those that are no generations but sources (proto/LINK.md) */
 	struct bh_generation *staged;
 	uint64_t gaps; /* parts that did not connect: a bug of a producer */
 };
