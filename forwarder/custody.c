@@ -448,8 +448,10 @@ void bh_custody_stats(struct bh_custody *c, struct bh_child *child)
 	}
 	bh_child_stat_number(child, "spool.rows", rows);
 	bh_child_stat_number(child, "spool.bytes", bytes);
-	bh_child_stat_number(child, "registry.rows", c->positions.n);
+	bh_child_stat_number(child, "registry.rows", c->positions.n - c->positions.sources);
 	bh_child_stat_number(child, "registry.gaps", c->positions.gaps);
+	if (c->registry_note[0])
+		bh_child_stat_note(child, "registry", "%s", c->registry_note);
 	if (c->full)
 		bh_child_stat_note(child, "spool",
 		    "full: free disk space or raise bulkhead.spool_max_size_bytes; logs that are "

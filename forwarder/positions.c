@@ -167,6 +167,7 @@ static int insert(struct bh_positions *ps, const struct bh_origin *row, struct b
 	g->next = ps->slots[at];
 	ps->slots[at] = g;
 	ps->n++;
+	ps->sources += bh_origin_is_source(g->row.identifier, NULL);
 	*out = g;
 	return 0;
 }
@@ -338,6 +339,7 @@ static void take_out(struct bh_positions *ps, struct bh_generation *g)
 		at = &(*at)->next;
 	*at = g->next;
 	ps->n--;
+	ps->sources -= bh_origin_is_source(g->row.identifier, NULL);
 	free_generation(g);
 }
 
@@ -422,4 +424,13 @@ void bh_positions_forget(struct bh_positions *ps, struct bh_str identifier, uint
 
 	if (g)
 		take_out(ps, g);
+}
+
+uint64_t bh_generation_outstanding(const struct bh_generation *g)
+{
+	uint64_t n = 0;
+
+	for (const struct bh_part *p = g->head; p; p = p->next)
+		n += !p->settled;
+	return n;
 }

@@ -53,6 +53,7 @@ struct bh_generation {
 struct bh_positions {
 	struct bh_generation **slots;
 	size_t slots_n, n;
+	size_t sources; /* of n, those that are no generations but sources (proto/LINK.md) */
 	struct bh_generation *staged;
 	uint64_t gaps; /* parts that did not connect: a bug of a producer */
 };
@@ -89,6 +90,9 @@ int bh_positions_each(const struct bh_positions *ps,
 /* Takes one out with what is outstanding of it, whose payloads then move no position. Not while
  * something is staged. */
 void bh_positions_forget(struct bh_positions *ps, struct bh_str identifier, uint64_t gen);
+
+/* Parts of it that are not settled. */
+uint64_t bh_generation_outstanding(const struct bh_generation *g);
 
 /* A row that an import made and no part has moved since. */
 static inline bool bh_generation_imported(const struct bh_generation *g)

@@ -61,7 +61,8 @@ static bool take_u64(const char *p, size_t n, uint64_t *out)
 
 static size_t number_end(const char *p, size_t n, size_t at)
 {
-	while (at < n && (isalnum((unsigned char)p[at]) || memchr("+-.", p[at], 3)))
+	while (at < n &&
+	       (isalnum((unsigned char)p[at]) || p[at] == '+' || p[at] == '-' || p[at] == '.'))
 		at++;
 	return at;
 }
@@ -198,16 +199,26 @@ static struct bh_str offset_0(const json_t *entry, char room[24])
 	return bh_str_from(room);
 }
 
-static bool usable(const struct bh_origin *o)
+/* The producer writes the same number the same way, so that its first part connects. */
+static bool plain_number(struct bh_origin *o, char room[24])
 {
 	uint64_t v;
 
+	if (!take_u64(o->offset_last.p, o->offset_last.n, &v) || v > INT64_MAX)
+		return false;
+	(void)snprintf(room, 24, "%" PRIu64, v);
+	o->offset_last = bh_str_from(room);
+	return true;
+}
+
+static bool usable(struct bh_origin *o, char room[24])
+{
 	if (!o->identifier.n || !o->offset_last.n || bh_origin_is_source(o->identifier, NULL) ||
 	    o->identifier.n > BH_ORIGIN_STRING_MAX || o->offset_last.n > BH_ORIGIN_STRING_MAX)
 		return false;
 	if (!bh_str_starts(o->identifier, BH_STR_LIT(FILE_WORD)))
 		return true;
-	return o->path.n && take_u64(o->offset_last.p, o->offset_last.n, &v) && v <= INT64_MAX;
+	return o->path.n && plain_number(o, room);
 }
 
 static int take_entry(struct parse *ps, struct bh_str identifier, const json_t *entry)
@@ -221,7 +232,6 @@ static int take_entry(struct parse *ps, struct bh_str identifier, const json_t *
 	o.offset_last = ps->out->version == 2   ? text_of(entry, "Offset")
 			: ps->out->version == 1 ? offset_1(entry, room)
 						: offset_0(entry, room);
-	o.offset_first = o.offset_last;
 	if (ps->out->version == 2) {
 		o.tailing_mode = text_of(entry, "TailingMode");
 		if (o.tailing_mode.n > MODE_MAX)
@@ -229,10 +239,11 @@ static int take_entry(struct parse *ps, struct bh_str identifier, const json_t *
 		o.ingestion_ns = json_integer_value(json_object_get(entry, "IngestionTimestamp"));
 		take_fingerprint(entry, &o, fp);
 	}
-	if (!usable(&o) || ps->rows >= BH_REGISTRY_ROWS_MAX) {
+	if (ps->rows >= BH_REGISTRY_ROWS_MAX || !usable(&o, room)) {
 		ps->out->ignored++;
 		return 0;
 	}
+	o.offset_first = o.offset_last;
 	ps->rows++;
 	return ps->row(ps->ctx, &o);
 }

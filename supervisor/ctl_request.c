@@ -22,6 +22,10 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_SENDERS] = "senders",
 	    [BH_VERB_CAPTURE] = "dogstatsd-capture",
 	    [BH_VERB_STREAM_LOGS] = "stream-logs",
+	    [BH_VERB_REGISTRY] = "registry",
+	    [BH_VERB_REGISTRY_SHOW] = "registry-show",
+	    [BH_VERB_REGISTRY_FORGET] = "registry-forget",
+	    [BH_VERB_REGISTRY_IMPORT] = "registry-import",
 	};
 
 	return names[verb];
@@ -140,6 +144,12 @@ static int parse_service(struct bh_str text, struct bh_ctl_request *r)
 	return copy_name(text, r->filter.service);
 }
 
+static int parse_arg(struct bh_str text, struct bh_ctl_request *r)
+{
+	r->arg = text;
+	return text.n ? 0 : BH_E_FORMAT;
+}
+
 #define OF(verb) (1u << BH_VERB_##verb)
 
 static const struct member {
@@ -151,6 +161,9 @@ static const struct member {
     {"seconds", OF(CAPTURE), OF(CAPTURE), parse_seconds},
     {"source", 0, OF(STREAM_LOGS), parse_source},
     {"service", 0, OF(STREAM_LOGS), parse_service},
+    {"identifier", OF(REGISTRY_SHOW) | OF(REGISTRY_FORGET), OF(REGISTRY_SHOW) | OF(REGISTRY_FORGET),
+	parse_arg},
+    {"file", OF(REGISTRY_IMPORT), OF(REGISTRY_IMPORT), parse_arg},
 };
 
 /* "key":"value" */

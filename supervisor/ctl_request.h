@@ -2,7 +2,8 @@
  * One request on the control socket: a line with a flat JSON object of strings, {"verb":"status"}
  * {"verb":"restart","names":"dogstatsd logs"}, {"verb":"dogstatsd-capture","seconds":"60"} or
  * {"verb":"stream-logs","source":"nginx","service":"web"}, the last two members as wanted.
- * Strict: no other types, no nesting, no escapes (no verb needs one), no unknown or repeated key.
+ * Strict: no other types, no nesting, no escapes of JSON, no unknown or repeated key. Names of
+ * files come in the form of common/percent.h, which needs no escapes.
  */
 #ifndef BH_SUPERVISOR_CTL_REQUEST_H
 #define BH_SUPERVISOR_CTL_REQUEST_H
@@ -27,6 +28,10 @@ enum bh_verb {
 	BH_VERB_SENDERS,
 	BH_VERB_CAPTURE,     /* with seconds */
 	BH_VERB_STREAM_LOGS, /* with source, service, both or neither */
+	BH_VERB_REGISTRY,
+	BH_VERB_REGISTRY_SHOW, /* with identifier */
+	BH_VERB_REGISTRY_FORGET,
+	BH_VERB_REGISTRY_IMPORT, /* with file */
 	BH_VERB__N,
 };
 
@@ -35,6 +40,7 @@ struct bh_ctl_request {
 	unsigned roles;   /* 1 << enum bh_role, of the names; 0 where the verb takes none */
 	uint32_t seconds; /* 0 where the verb takes none */
 	struct bh_stream_filter filter;
+	struct bh_str arg; /* identifier or file as it came; borrows from the line */
 };
 
 const char *bh_verb_name(enum bh_verb verb);

@@ -133,7 +133,8 @@ void bh_ctl_answer_error(struct bh_ctl_conn *c, const char *text)
 static bool is_worth_noting(const struct bh_ctl_conn *c)
 {
 	return c->verb == BH_VERB_DRAIN || c->verb == BH_VERB_SHUTDOWN ||
-	       c->verb == BH_VERB_STREAM_LOGS || c->roles || c->seconds;
+	       c->verb == BH_VERB_STREAM_LOGS || c->verb == BH_VERB_REGISTRY_FORGET ||
+	       c->verb == BH_VERB_REGISTRY_IMPORT || c->roles || c->seconds;
 }
 
 static void take_request(struct bh_ctl_conn *c, size_t n)
@@ -146,6 +147,7 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 	c->roles = request.roles;
 	c->seconds = request.seconds;
 	c->filter = request.filter;
+	c->arg = request.arg;
 	/* Nothing more is read; a client that leaves while it waits is seen as a hang-up. */
 	(void)bh_loop_mod_fd(&c->watch, 0);
 	bh_timer_cancel(&c->timer);
@@ -160,8 +162,8 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 	if (rc) {
 		bh_ctl_answer_error(c,
 		    "the request is not {\"verb\":\"NAME\"} on one line, with \"names\", "
-		    "\"seconds\" (1 to 86400), \"source\" or \"service\" (at most 200 bytes) "
-		    "where the verb takes them");
+		    "\"seconds\" (1 to 86400), \"source\" or \"service\" (at most 200 bytes), "
+		    "\"identifier\" or \"file\" where the verb takes them");
 		return;
 	}
 	if (is_worth_noting(c))

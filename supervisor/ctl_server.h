@@ -38,6 +38,7 @@ struct bh_ctl_conn {
 	unsigned roles;                  /* of a request with names */
 	uint32_t seconds;                /* of a request with seconds */
 	struct bh_stream_filter filter;  /* of stream-logs */
+	struct bh_str arg;               /* of a request with identifier or file; in `in` */
 	unsigned was_so;                 /* of these, those that were as wished before */
 	uint32_t generation[BH_ROLE__N]; /* of these, at the time of the request */
 	uid_t uid;

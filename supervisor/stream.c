@@ -7,8 +7,9 @@
 #include "common/jsonw.h"
 #include "supervisor/supervisor.h"
 
-#define WAITING_BYTES (256 << 10) /* that a slow reader may be behind; the kernel may allow less \
-				   */
+#define WAITING_BYTES \
+	(256 << 10) /* that a slow reader may be behind; the kernel may allow less \
+		     */
 
 int bh_stream_pair(int ends[2])
 {

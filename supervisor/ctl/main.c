@@ -1,6 +1,8 @@
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +11,7 @@
 #include "common/config.h"
 #include "common/config_load.h"
 #include "common/jsonw.h"
+#include "common/percent.h"
 #include "common/version.h"
 #include "proto/control.h"
 #include "supervisor/ctl/client.h"
@@ -42,6 +45,11 @@ static const char usage[] =
     "  dogstatsd-capture [SECONDS]   every packet to a file, for 60 seconds; prints its path\n"
     "  dogstatsd-replay FILE         a capture's packets to dogstatsd_socket, spaced as they came\n"
     "  stream-logs      log messages as they are taken, until Ctrl-C; the four options below\n"
+    "  registry [ls]    where each log file stands: state, delivered, safe, size, path\n"
+    "  registry show IDENTIFIER | forget IDENTIFIER\n"
+    "                   everything about the rows of a file (file:/var/log/a.log); deletes them\n"
+    "  registry import FILE | export\n"
+    "                   takes over, or prints, the Agent's registry.json\n"
     "  drain       ordered drain; the supervisor stays, its children are stopped\n"
     "  shutdown    ordered drain, then the end; prints the report\n"
     "  version     versions of this program and of the supervisor that runs\n"
@@ -72,6 +80,8 @@ struct verb {
 	const char *member; /* what it takes beside itself; NULL = nothing */
 	void (*view)(const json_t *answer, struct bh_buf *out); /* NULL: the answer is not shown */
 	int (*verdict)(const json_t *answer);
+	bool own_json; /* --json changes nothing: the view is JSON, of another form */
+	int wait_s;    /* for the answer; 0 = 5 */
 };
 
 static int status_verdict(const json_t *answer)
@@ -121,20 +131,28 @@ static int answered_verdict(const json_t *answer)
 }
 
 static const struct verb top_verbs[] = {
-    {"contexts", false, NULL, bh_view_contexts, answered_verdict},
-    {"senders", false, NULL, bh_view_senders, answered_verdict},
+    {.name = "contexts", .view = bh_view_contexts, .verdict = answered_verdict},
+    {.name = "senders", .view = bh_view_senders, .verdict = answered_verdict},
 };
 
 static const struct verb verbs[] = {
-    {"status", false, NULL, bh_view_status, status_verdict},
-    {"ledger", false, NULL, bh_view_ledger, ledger_verdict},
-    {"drain", true, NULL, bh_view_report, report_verdict},
-    {"shutdown", true, NULL, bh_view_report, report_verdict},
-    {"version", false, NULL, version_view, version_verdict},
-    {"start", false, "names", bh_view_results, results_verdict},
-    {"stop", true, "names", bh_view_results, results_verdict},
-    {"restart", true, "names", bh_view_results, results_verdict},
-    {"dogstatsd-stats", false, NULL, bh_view_metrics, answered_verdict},
+    {.name = "status", .view = bh_view_status, .verdict = status_verdict},
+    {.name = "ledger", .view = bh_view_ledger, .verdict = ledger_verdict},
+    {.name = "drain", .drains = true, .view = bh_view_report, .verdict = report_verdict},
+    {.name = "shutdown", .drains = true, .view = bh_view_report, .verdict = report_verdict},
+    {.name = "version", .view = version_view, .verdict = version_verdict},
+    {.name = "start", .member = "names", .view = bh_view_results, .verdict = results_verdict},
+    {.name = "stop",
+	.drains = true,
+	.member = "names",
+	.view = bh_view_results,
+	.verdict = results_verdict},
+    {.name = "restart",
+	.drains = true,
+	.member = "names",
+	.view = bh_view_results,
+	.verdict = results_verdict},
+    {.name = "dogstatsd-stats", .view = bh_view_metrics, .verdict = answered_verdict},
 };
 
 static int wrong(const char *what, const char *word)
@@ -201,7 +219,7 @@ static int show(const struct options *o, const struct verb *v, const struct bh_b
 		code = json_is_true(json_object_get(json, "denied")) ? EXIT_UNKNOWN : EXIT_WRONG;
 		(void)fail(o, bh_json_text(json, "error"), code);
 	} else {
-		if (o->json && v->view)
+		if (o->json && v->view && !v->own_json)
 			(void)bh_buf_printf(&text, "%s\n", answer->data);
 		else if (v->view)
 			v->view(json, &text);
@@ -218,7 +236,7 @@ static int timeout_ms(const struct options *o, const struct verb *v, const struc
 	if (o->timeout_s)
 		return (int)(o->timeout_s * 1000);
 	return v->drains ? (int)BH_MIN(bh_config_stop_budget_ms(cfg) + 5000, (int64_t)INT32_MAX)
-			 : 5000;
+			 : (v->wait_s ? v->wait_s : 5) * 1000;
 }
 
 /* *fd: a descriptor that came with the answer, or -1. */
@@ -387,8 +405,10 @@ static void capture_view(const json_t *answer, struct bh_buf *out)
 
 static int capture(const struct options *o, char **words)
 {
-	static const struct verb v = {
-	    "dogstatsd-capture", false, "seconds", capture_view, answered_verdict};
+	static const struct verb v = {.name = "dogstatsd-capture",
+	    .member = "seconds",
+	    .view = capture_view,
+	    .verdict = answered_verdict};
 	static char minute[] = "60";
 
 	if (words[0] && words[1])
@@ -421,7 +441,7 @@ static int replay(const struct options *o, char **words)
 
 static int stream_logs(const struct options *o, char **words)
 {
-	static const struct verb v = {"stream-logs", false, NULL, NULL, answered_verdict};
+	static const struct verb v = {.name = "stream-logs", .verdict = answered_verdict};
 	const struct bh_stream_show what = {(uint32_t)o->duration_s, (uint64_t)o->count, o->json};
 	struct bh_ctl_member members[2];
 	struct bh_err err = BH_ERR_INIT;
@@ -442,6 +462,116 @@ static int stream_logs(const struct options *o, char **words)
 	if (fd >= 0)
 		(void)close(fd);
 	return code;
+}
+
+/* --- registry --- */
+
+#define REGISTRY_WAIT_S 60 /* there may be many rows */
+
+enum registry_word { REGISTRY_ALL, REGISTRY_IDENTIFIER, REGISTRY_FILE };
+
+static const struct {
+	const char *word;
+	enum registry_word takes;
+	struct verb verb;
+} registry_verbs[] = {
+    {"ls", REGISTRY_ALL,
+	{.name = "registry",
+	    .view = bh_view_registry,
+	    .verdict = answered_verdict,
+	    .wait_s = REGISTRY_WAIT_S}},
+    {"export", REGISTRY_ALL,
+	{.name = "registry",
+	    .view = bh_view_registry_export,
+	    .verdict = answered_verdict,
+	    .own_json = true,
+	    .wait_s = REGISTRY_WAIT_S}},
+    {"show", REGISTRY_IDENTIFIER,
+	{.name = "registry-show",
+	    .member = "identifier",
+	    .view = bh_view_registry_show,
+	    .verdict = answered_verdict,
+	    .wait_s = REGISTRY_WAIT_S}},
+    {"forget", REGISTRY_IDENTIFIER,
+	{.name = "registry-forget",
+	    .member = "identifier",
+	    .view = bh_view_registry_forget,
+	    .verdict = answered_verdict,
+	    .wait_s = REGISTRY_WAIT_S}},
+    {"import", REGISTRY_FILE,
+	{.name = "registry-import",
+	    .member = "file",
+	    .view = bh_view_registry_import,
+	    .verdict = answered_verdict,
+	    .wait_s = REGISTRY_WAIT_S}},
+};
+
+/* As it is listed, or as the shell gives it: a % that begins no escape stands for itself. */
+static int put_identifier(const char *word, struct bh_buf *out)
+{
+	for (; *word; word++) {
+		bool escape = word[0] == '%' && isxdigit((unsigned char)word[1]) &&
+			      isxdigit((unsigned char)word[2]);
+		size_t n = strcspn(word + 1, "%") + 1;
+
+		if (escape) {
+			(void)bh_buf_append(out, word, 3);
+			word += 2;
+			continue;
+		}
+		(void)bh_percent_encode((struct bh_str){word, n}, out);
+		word += n - 1;
+	}
+	return bh_buf_failed(out);
+}
+
+/* The supervisor stands in another directory. */
+static int put_file(const char *word, struct bh_buf *out)
+{
+	char here[PATH_MAX] = "";
+	int rc = 0;
+
+	if (*word != '/' && !getcwd(here, sizeof(here)))
+		return -errno;
+	if (*word != '/') {
+		(void)bh_percent_encode(bh_str_from(here), out);
+		rc = bh_buf_u8(out, '/');
+	}
+	(void)bh_percent_encode(bh_str_from(word), out);
+	return rc ? rc : bh_buf_failed(out);
+}
+
+static int registry_ask(const struct options *o, size_t which, const char *word)
+{
+	struct bh_buf arg = BH_BUF_INIT;
+	int code, rc = registry_verbs[which].takes == REGISTRY_FILE ? put_file(word, &arg)
+								    : put_identifier(word, &arg);
+
+	code = rc ? fail(o, bh_err_name(rc), EXIT_WRONG)
+		  : ask(o, &registry_verbs[which].verb, arg.data);
+	bh_buf_release(&arg);
+	return code;
+}
+
+static int registry(const struct options *o, char **words)
+{
+	const char *word = words[0] ? words[0] : "ls";
+	size_t i = 0;
+
+	while (i < BH_ARRAY_LEN(registry_verbs) && strcmp(registry_verbs[i].word, word) != 0)
+		i++;
+	if (i == BH_ARRAY_LEN(registry_verbs))
+		return wrong("ls, show, forget, import or export", word);
+	words += words[0] != NULL;
+	if (registry_verbs[i].takes == REGISTRY_ALL)
+		return run_verb(o, &registry_verbs[i].verb, words);
+	if (!words[0] || !*words[0])
+		return wrong(registry_verbs[i].takes == REGISTRY_FILE ? "needs one file"
+								      : "needs an identifier",
+		    word);
+	if (words[1])
+		return wrong("unexpected argument", words[1]);
+	return registry_ask(o, i, words[0]);
 }
 
 static int top(const struct options *o, char **words)
@@ -494,6 +624,8 @@ int main(int argc, char **argv)
 		return replay(&o, argv + optind + 1);
 	if (strcmp(argv[optind], "top") == 0)
 		return top(&o, argv + optind + 1);
+	if (strcmp(argv[optind], "registry") == 0)
+		return registry(&o, argv + optind + 1);
 	for (size_t i = 0; i < BH_ARRAY_LEN(verbs); i++) {
 		if (strcmp(verbs[i].name, argv[optind]) == 0)
 			return run_verb(&o, &verbs[i], argv + optind + 1);

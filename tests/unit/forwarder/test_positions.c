@@ -326,3 +326,19 @@ Test(positions, only_a_row_that_no_part_has_moved_is_imported)
 		cr_expect(!ps.slots[i] || !bh_generation_imported(ps.slots[i]));
 	bh_positions_release(&ps);
 }
+
+Test(positions, sources_are_counted_by_themselves)
+{
+	struct bh_origin source = part("5", "5"), file = part("0", "0");
+	struct bh_positions ps;
+
+	source.identifier = BH_STR_LIT("source:0a");
+	source.gen = BH_ORIGIN_SOURCE_GEN;
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	cr_assert_eq(bh_positions_load(&ps, &source, 0, 0), 0);
+	cr_assert_eq(bh_positions_load(&ps, &file, 0, 0), 0);
+	cr_expect(ps.n == 2 && ps.sources == 1);
+	bh_positions_forget(&ps, source.identifier, source.gen);
+	cr_expect(ps.n == 1 && ps.sources == 0);
+	bh_positions_release(&ps);
+}

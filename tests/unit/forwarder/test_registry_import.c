@@ -61,6 +61,7 @@ Test(registry_import, entries_of_every_version) /* logs.md §16.2 */
 	    {V2(FP("7", "{\"fingerprint_strategy\":\"sum\"}")), "f||1||0|0 \n", 0},
 	    {V2("\"journald:default\":{\"Offset\":\"s=1;i=2\"}"),
 		"journald:default||s=1;i=2||0|0 \n", 0},
+	    {V2("\"file:/a\":{\"Offset\":\"0012\"}"), "file:/a|/a|12||0|0 \n", 0},
 	    {V2("\"docker:abc\":{\"Offset\":\"2024-01-02T03:04:05Z\"}"),
 		"docker:abc||2024-01-02T03:04:05Z||0|0 \n", 0},
 	    {V2("\"file:/a \\\"\\u00e4\":{\"Offset\":\"9223372036854775807\"}"),

@@ -149,3 +149,36 @@ Test(ctl_request, a_member_belongs_to_its_verb)
 		    bh_ctl_request_parse(bh_str_from(lines[i]), &r), BH_E_FORMAT, "%s", lines[i]);
 	}
 }
+
+Test(ctl_request, the_registry_is_asked_by_identifier_or_file)
+{
+	static const struct {
+		const char *line;
+		int rc;
+		enum bh_verb verb;
+		const char *arg;
+	} cases[] = {
+	    {"{\"verb\":\"registry\"}", 0, BH_VERB_REGISTRY, ""},
+	    {"{\"verb\":\"registry-show\",\"identifier\":\"file:/a%FF b\"}", 0,
+		BH_VERB_REGISTRY_SHOW, "file:/a%FF b"},
+	    {"{\"verb\":\"registry-forget\",\"identifier\":\"x\"}", 0, BH_VERB_REGISTRY_FORGET,
+		"x"},
+	    {"{\"verb\":\"registry-import\",\"file\":\"/a\"}", 0, BH_VERB_REGISTRY_IMPORT, "/a"},
+	    {"{\"verb\":\"registry-show\"}", BH_E_FORMAT, 0, ""},
+	    {"{\"verb\":\"registry-show\",\"identifier\":\"\"}", BH_E_FORMAT, 0, ""},
+	    {"{\"verb\":\"registry-show\",\"file\":\"/a\"}", BH_E_FORMAT, 0, ""},
+	    {"{\"verb\":\"registry-import\",\"identifier\":\"/a\"}", BH_E_FORMAT, 0, ""},
+	    {"{\"verb\":\"registry\",\"identifier\":\"x\"}", BH_E_FORMAT, 0, ""},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		struct bh_ctl_request r;
+
+		cr_assert_eq(bh_ctl_request_parse(bh_str_from(cases[i].line), &r), cases[i].rc,
+		    "%s", cases[i].line);
+		if (cases[i].rc)
+			continue;
+		cr_expect_eq(r.verb, cases[i].verb);
+		cr_expect(bh_str_eq(r.arg, bh_str_from(cases[i].arg)), "%s", cases[i].line);
+	}
+}
