@@ -1,5 +1,6 @@
 #include "logs-agent/record.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,46 +8,95 @@
 #include "common/utf8.h"
 
 #define REPLACEMENT "\xef\xbf\xbd"
+#define STEP        ((size_t)512) /* bytes of a text that room is made for at once */
+#define ESCAPED_MAX ((size_t)6)   /* bytes that one may become */
+#define WORD        sizeof(uint64_t)
+
+/* Marks the bytes that a JSON string cannot hold as they are: controls, '"' and '\\'. Only the
+ * lowest mark is to be trusted: a borrow may set wrong ones above it. */
+static uint64_t specials(uint64_t w)
+{
+	const uint64_t ones = UINT64_MAX / 255, tops = ones << 7;
+	const uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\';
+
+	return ((w - ones * 0x20) | (quote - ones) | (slash - ones)) & ~w & tops;
+}
 
 static bool plain(unsigned char c)
 {
 	return c >= 0x20 && c != '"' && c != '\\';
 }
 
-static int put_special(struct bh_buf *out, unsigned char c)
+/* Copies up to the first special byte; may write whole words, so beyond what it returns. */
+static size_t copy_plain(char *out, const char *p, size_t n)
 {
-	switch (c) {
-	case '"':
-		return bh_buf_append(out, "\\\"", 2);
-	case '\\':
-		return bh_buf_append(out, "\\\\", 2);
-	case '\n':
-		return bh_buf_append(out, "\\n", 2);
-	case '\r':
-		return bh_buf_append(out, "\\r", 2);
-	case '\t':
-		return bh_buf_append(out, "\\t", 2);
-	default:
-		return bh_buf_printf(out, "\\u%04x", c);
+	size_t i = 0;
+
+	for (; i + WORD <= n; i += WORD) {
+		uint64_t w, marks;
+
+		memcpy(&w, p + i, WORD);
+		memcpy(out + i, &w, WORD);
+		marks = specials(le64toh(w));
+		if (marks)
+			return i + (size_t)__builtin_ctzll(marks) / 8;
 	}
+	for (; i < n && plain((unsigned char)p[i]); i++)
+		out[i] = p[i];
+	return i;
 }
 
-static int put_valid(struct bh_buf *out, const char *p, size_t n)
+static char *put_special(char *out, unsigned char c)
+{
+	static const char hex[] = "0123456789abcdef";
+	static const char letters[0x20] = {['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+
+	*out++ = '\\';
+	if (c >= 0x20 || letters[c]) {
+		*out++ = c >= 0x20 ? (char)c : letters[c];
+		return out;
+	}
+	memcpy(out, "u00", 3);
+	out[3] = hex[c >> 4];
+	out[4] = hex[c & 15];
+	return out + 5;
+}
+
+/* n bytes of UTF-8, not more than STEP. */
+static int put_step(struct bh_buf *b, const char *p, size_t n)
+{
+	int rc = bh_buf_reserve(b, ESCAPED_MAX * n + WORD);
+	char *out;
+
+	if (rc)
+		return rc;
+	out = b->data + b->len;
+	while (n) {
+		size_t run = copy_plain(out, p, n);
+
+		out += run;
+		p += run;
+		n -= run;
+		if (n) {
+			out = put_special(out, (unsigned char)*p++);
+			n--;
+		}
+	}
+	*out = '\0';
+	b->len = (size_t)(out - b->data);
+	return 0;
+}
+
+static int put_valid(struct bh_buf *b, const char *p, size_t n)
 {
 	int rc = 0;
 
 	while (n && !rc) {
-		size_t run = 0;
+		size_t step = BH_MIN(n, STEP);
 
-		while (run < n && plain((unsigned char)p[run]))
-			run++;
-		rc = bh_buf_append(out, p, run);
-		p += run;
-		n -= run;
-		if (n && !rc) {
-			rc = put_special(out, (unsigned char)*p++);
-			n--;
-		}
+		rc = put_step(b, p, step);
+		p += step;
+		n -= step;
 	}
 	return rc;
 }
