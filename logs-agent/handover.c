@@ -40,7 +40,7 @@ void bh_handover_touch(struct bh_logs *l, struct bh_generation *g, bool carried)
 
 static int put_object(struct bh_batch *b, const struct bh_record *r)
 {
-	(void)bh_buf_u8(&b->json, b->items ? ',' : '[');
+	(void)bh_buf_append(&b->json, b->items ? "," : "[", 1);
 	return bh_record_put(&b->json, r);
 }
 
@@ -103,7 +103,7 @@ bool bh_handover_message(struct bh_logs *l, struct bh_source *s, const struct bh
 	    .content = m->content,
 	    .status = m->status,
 	    .tags = m->tags,
-	    .timestamp_ms = bh_wall_ms(&bh_clock_system),
+	    .timestamp_ms = l->chunk_ms ? l->chunk_ms : bh_wall_ms(&bh_clock_system),
 	    .ends = ends,
 	};
 

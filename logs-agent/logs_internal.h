@@ -67,6 +67,7 @@ struct bh_logs {
 	struct bh_batch batch;
 	struct bh_body body;
 	struct bh_buf chunk;
+	int64_t chunk_ms; /* wall time at which it was read, while it is taken apart; else 0 */
 	struct bh_rules_work rules_work;
 	struct bh_buf host_tags;    /* joined; empty once expected_tags_duration is over */
 	int64_t host_tags_until_ns; /* mono */
