@@ -194,18 +194,23 @@ fuzz: setup
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run-fuzz build/fuzz
 
 # --- figures: medians and ratios to the bare floor, never a verdict ------------------------------
-BENCH_EXES = $(B)/bench/dogstatsd-send $(B)/bench/dogstatsd-floor
+# BENCH=dogstatsd or BENCH=logs: only that part.
+BENCH      =
+BENCH_EXES = $(addprefix $(B)/bench/,dogstatsd-send dogstatsd-floor logs-write logs-floor blackhole)
 
 $(B)/bench/dogstatsd-send: $(B)/obj/tests/bench/dogstatsd_send.o $(B)/obj/tests/bench/load.o $(COMMON_LIB)
 $(B)/bench/dogstatsd-floor: $(B)/obj/tests/bench/dogstatsd_floor.o $(COMMON_LIB)
+$(B)/bench/logs-write: $(B)/obj/tests/bench/logs_write.o $(B)/obj/tests/bench/logs_load.o $(COMMON_LIB)
+$(B)/bench/logs-floor: $(B)/obj/tests/bench/logs_floor.o $(COMMON_LIB)
+$(B)/bench/blackhole: $(B)/obj/tests/bench/blackhole.o $(B)/obj/tests/bench/logs_seen.o $(COMMON_LIB)
 $(BENCH_EXES):
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lm
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,libzstd zlib) -lm
 
 bench: setup
 	@$(MAKE) --no-print-directory all $(BENCH_EXES)
-	@B=$(B) PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/bench/run.py
+	@B=$(B) PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tests/bench/run.py $(BENCH)
 
 # --- static checks ------------------------------------------------------------------------------
 LINT_C = $(sort $(filter-out $(B)/%,$(foreach d,common proto dogstatsd logs-agent forwarder supervisor \

@@ -40,7 +40,7 @@ void bh_handover_touch(struct bh_logs *l, struct bh_generation *g, bool carried)
 
 static int put_object(struct bh_batch *b, const struct bh_record *r)
 {
-	(void)bh_buf_u8(&b->json, b->items ? ',' : '[');
+	(void)bh_buf_append(&b->json, b->items ? "," : "[", 1);
 	return bh_record_put(&b->json, r);
 }
 
@@ -99,7 +99,7 @@ static struct bh_str host_tags(struct bh_logs *l)
 /* Into the batch, or too large for any. */
 static bool take(struct bh_logs *l, struct bh_source *s, struct bh_record *r)
 {
-	r->timestamp_ms = bh_wall_ms(&bh_clock_system);
+	r->timestamp_ms = l->chunk_ms ? l->chunk_ms : bh_wall_ms(&bh_clock_system);
 	if (l->host_tags.len)
 		r->host_tags = host_tags(l);
 	if (!add_record(l, r)) {

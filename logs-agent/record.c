@@ -1,52 +1,105 @@
 #include "logs-agent/record.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <endian.h>
 #include <string.h>
 
 #include "common/utf8.h"
 
 #define REPLACEMENT "\xef\xbf\xbd"
+#define STEP        ((size_t)512) /* bytes of a text that room is made for at once */
+#define ESCAPED_MAX ((size_t)6)   /* bytes that one may become */
+#define WORD        sizeof(uint64_t)
+#define MIDDLE_MAX  ((size_t)64) /* names and timestamp between the message and the rest */
+
+/* Marks the bytes that a JSON string cannot hold as they are: controls, '"' and '\\'. Only the
+ * lowest mark is to be trusted: a borrow may set wrong ones above it. */
+static uint64_t specials(uint64_t w)
+{
+	const uint64_t ones = UINT64_MAX / 255, tops = ones << 7;
+	const uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\';
+
+	return ((w - ones * 0x20) | (quote - ones) | (slash - ones)) & ~w & tops;
+}
 
 static bool plain(unsigned char c)
 {
 	return c >= 0x20 && c != '"' && c != '\\';
 }
 
-static int put_special(struct bh_buf *out, unsigned char c)
+/* Copies up to the first special byte; may write whole words, so beyond what it returns. */
+static size_t copy_plain(char *out, const char *p, size_t n)
 {
-	switch (c) {
-	case '"':
-		return bh_buf_append(out, "\\\"", 2);
-	case '\\':
-		return bh_buf_append(out, "\\\\", 2);
-	case '\n':
-		return bh_buf_append(out, "\\n", 2);
-	case '\r':
-		return bh_buf_append(out, "\\r", 2);
-	case '\t':
-		return bh_buf_append(out, "\\t", 2);
-	default:
-		return bh_buf_printf(out, "\\u%04x", c);
+	size_t i = 0;
+
+	for (; i + WORD <= n; i += WORD) {
+		uint64_t w, marks;
+
+		memcpy(&w, p + i, WORD);
+		memcpy(out + i, &w, WORD);
+		marks = specials(le64toh(w));
+		if (marks)
+			return i + (size_t)__builtin_ctzll(marks) / 8;
 	}
+	for (; i < n && plain((unsigned char)p[i]); i++)
+		out[i] = p[i];
+	return i;
 }
 
-static int put_valid(struct bh_buf *out, const char *p, size_t n)
+static char *put_special(char *out, unsigned char c)
+{
+	static const char hex[] = "0123456789abcdef";
+	static const char letters[0x20] = {['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+
+	*out++ = '\\';
+	if (c >= 0x20) {
+		*out++ = (char)c;
+	} else if (letters[c]) {
+		*out++ = letters[c];
+	} else {
+		*out++ = 'u';
+		*out++ = '0';
+		*out++ = '0';
+		*out++ = hex[c >> 4];
+		*out++ = hex[c & 15];
+	}
+	return out;
+}
+
+/* n bytes of UTF-8, not more than STEP. */
+static int put_step(struct bh_buf *b, const char *p, size_t n)
+{
+	int rc = bh_buf_reserve(b, ESCAPED_MAX * n + WORD);
+	char *out;
+
+	if (rc)
+		return rc;
+	out = b->data + b->len;
+	while (n) {
+		size_t run = copy_plain(out, p, n);
+
+		out += run;
+		p += run;
+		n -= run;
+		if (n) {
+			out = put_special(out, (unsigned char)*p++);
+			n--;
+		}
+	}
+	*out = '\0';
+	b->len = (size_t)(out - b->data);
+	return 0;
+}
+
+static int put_valid(struct bh_buf *b, const char *p, size_t n)
 {
 	int rc = 0;
 
 	while (n && !rc) {
-		size_t run = 0;
+		size_t step = BH_MIN(n, STEP);
 
-		while (run < n && plain((unsigned char)p[run]))
-			run++;
-		rc = bh_buf_append(out, p, run);
-		p += run;
-		n -= run;
-		if (n && !rc) {
-			rc = put_special(out, (unsigned char)*p++);
-			n--;
-		}
+		rc = put_step(b, p, step);
+		p += step;
+		n -= step;
 	}
 	return rc;
 }
@@ -146,16 +199,52 @@ static void put_tags(struct bh_buf *out, const struct bh_record *r)
 	}
 }
 
+/* Digits of v, not negative. */
+static char *put_number(char *out, int64_t v)
+{
+	char digits[20];
+	size_t n = 0;
+
+	do
+		digits[n++] = (char)('0' + v % 10);
+	while (v /= 10);
+	while (n)
+		*out++ = digits[--n];
+	return out;
+}
+
+static char *put(char *out, const char *p, size_t n)
+{
+	memcpy(out, p, n);
+	return out + n;
+}
+
+/* Everything between the message and the tags. Once a line: no printf. */
+static int put_middle(struct bh_buf *b, const struct bh_record *r)
+{
+	static const char status[] = "\",\"status\":\"", timestamp[] = "\",\"timestamp\":";
+	const struct bh_str name = bh_str_from(bh_log_status_name(r->status));
+	const struct bh_buf *head = &r->ends->head;
+	int rc = bh_buf_reserve(b, MIDDLE_MAX + name.n + head->len);
+	char *out;
+
+	if (rc)
+		return rc;
+	out = put(b->data + b->len, status, sizeof(status) - 1);
+	out = put(out, name.p, name.n);
+	out = put(out, timestamp, sizeof(timestamp) - 1);
+	out = put_number(out, BH_MAX(r->timestamp_ms, 0));
+	out = put(out, head->data, head->len);
+	*out = '\0';
+	b->len = (size_t)(out - b->data);
+	return 0;
+}
+
 int bh_record_put(struct bh_buf *out, const struct bh_record *r)
 {
-	char middle[80];
-	int n = snprintf(middle, sizeof(middle), "\",\"status\":\"%s\",\"timestamp\":%" PRId64,
-	    bh_log_status_name(r->status), r->timestamp_ms);
-
-	(void)bh_buf_str(out, "{\"message\":\"");
+	(void)bh_buf_append(out, "{\"message\":\"", 12);
 	(void)bh_json_escape(out, r->content);
-	(void)bh_buf_append(out, middle, n > 0 ? (size_t)n : 0);
-	(void)bh_buf_append(out, r->ends->head.data, r->ends->head.len);
+	(void)put_middle(out, r);
 	put_tags(out, r);
 	(void)bh_buf_append(out, "\"}", 2);
 	return bh_buf_failed(out);

@@ -37,7 +37,7 @@ int bh_record_file_tags(struct bh_buf *out, const char *path);
 struct bh_record {
 	struct bh_str content;
 	enum bh_log_status status;
-	int64_t timestamp_ms;
+	int64_t timestamp_ms;    /* below 0 counts as 0 */
 	unsigned tags;           /* enum bh_message_tag */
 	struct bh_str host_tags; /* joined by commas; n = 0: none (§10.2, expected_tags_duration) */
 	const struct bh_record_ends *ends;

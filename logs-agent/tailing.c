@@ -340,8 +340,11 @@ static bool read_some(struct bh_logs *l, struct bh_generation *g, size_t *left)
 	l->counts.bytes_read += n;
 	g->last_byte_ns = mono();
 	g->ingestion_ns = bh_wall_ns(&bh_clock_system);
+	/* Its messages are made within a few milliseconds: one time is enough for all of them. */
+	l->chunk_ms = g->ingestion_ns / BH_NS_PER_MS;
 	if (bh_generation_feed(g, l->chunk.data + skip, n - skip))
 		bh_child_fail(l->child, BH_EXIT_INTERNAL); /* read again from the mark */
+	l->chunk_ms = 0;
 	*left -= BH_MIN(*left, n);
 	return l->child->exit_code == 0;
 }

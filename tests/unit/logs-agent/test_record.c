@@ -33,6 +33,67 @@ Test(record, escapes_every_byte_to_valid_json)
 	}
 }
 
+/* One byte at a time, as the table of RFC 8259 §7 says. */
+static void escape_plainly(struct bh_buf *out, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)p[i];
+
+		if (c == '"' || c == '\\')
+			(void)bh_buf_printf(out, "\\%c", c);
+		else if (c == '\n' || c == '\r' || c == '\t')
+			(void)bh_buf_printf(out, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
+		else if (c < 0x20)
+			(void)bh_buf_printf(out, "\\u%04x", c);
+		else
+			(void)bh_buf_append(out, p + i, 1);
+	}
+}
+
+/* Every byte of ASCII at every place of a word, beside neighbours that could lend it a borrow, and
+ * at the places where room is made for the next step. */
+Test(record, escapes_alike_at_every_place_of_a_word)
+{
+	static const char around[] = {'a', '"', ' ', '!', '\x1f', '\x7f', ']', '\0'};
+	char text[1040];
+
+	for (size_t side = 0; side < sizeof(around); side++) {
+		for (unsigned c = 0; c < 0x80; c++) {
+			for (size_t at = 500; at < 530; at++) {
+				struct bh_buf out = BH_BUF_INIT, want = BH_BUF_INIT;
+				size_t n = at + 1 + (at + c) % 13;
+
+				memset(text, 'x', sizeof(text));
+				text[at - 1] = text[at + 1] = around[side];
+				text[at] = (char)c;
+				escape_plainly(&want, text, n);
+				cr_assert_eq(bh_json_escape(&out, (struct bh_str){text, n}), 0);
+				cr_assert(bh_str_eq(bh_buf_view(&out), bh_buf_view(&want)),
+				    "byte %u at %zu beside %u", c, at, around[side]);
+				bh_buf_release(&out);
+				bh_buf_release(&want);
+			}
+		}
+	}
+}
+
+Test(record, letters_of_several_bytes_may_lie_over_a_step)
+{
+	struct bh_buf text = BH_BUF_INIT, out = BH_BUF_INIT;
+
+	for (size_t lead = 0; lead < 4; lead++) {
+		bh_buf_clear(&text);
+		bh_buf_clear(&out);
+		(void)bh_buf_append(&text, "abc", lead);
+		for (int i = 0; i < 600; i++)
+			(void)bh_buf_str(&text, "\xe2\x82\xac\xf0\x9f\x98\x80");
+		cr_assert_eq(bh_json_escape(&out, bh_buf_view(&text)), 0);
+		cr_expect(bh_str_eq(bh_buf_view(&out), bh_buf_view(&text)));
+	}
+	bh_buf_release(&text);
+	bh_buf_release(&out);
+}
+
 Test(record, trims_the_white_space_of_the_table_and_nothing_else)
 {
 	static const char *const rows[][2] = {
