@@ -4,6 +4,7 @@
  *   scan.c       which paths are selected
  *   discovery.c  which file is which generation
  *   tailing.c    looking at open generations and reading them
+ *   inlet.c      sockets of tcp and udp sources
  *   handover.c   messages into batches, batches to the forwarder
  */
 #ifndef BH_LOGS_LOGS_INTERNAL_H
@@ -16,6 +17,7 @@
 #include "logs-agent/body.h"
 #include "logs-agent/dirlist.h"
 #include "logs-agent/generation.h"
+#include "logs-agent/inlet.h"
 #include "logs-agent/logs.h"
 #include "logs-agent/rows.h"
 #include "logs-agent/source.h"
@@ -62,6 +64,7 @@ struct bh_logs {
 	struct bh_generation *ready, **ready_end; /* have something to read, in turn */
 	struct bh_generation *dirty, **dirty_end; /* have something to tell */
 	struct bh_row *dirty_rows;                /* so do rows without an open generation */
+	struct bh_inlets *inlets;
 	struct bh_assembler_work work;
 	struct bh_batch batch;
 	struct bh_body body;
