@@ -11,14 +11,16 @@
 #define READS_PER_TURN   16
 #define ACCEPTS_PER_TURN 64
 #define ACCEPT_PAUSE_NS  BH_NS_PER_S /* after the system was short of descriptors or memory */
-#define IDLE_PAUSE_NS    BH_NS_PER_S /* silence is not judged while nothing is read */
+/* A drain reads what came before it, and so much of what its reading lets the peer send. */
+#define DRAIN_MORE    ((size_t)1 << 20)
+#define IDLE_PAUSE_NS BH_NS_PER_S /* silence is not judged while nothing is read */
 
 struct bh_conn {
 	struct bh_port port;
 	struct bh_tcp *tcp;
 	struct bh_conn *older, *newer; /* by the last byte */
 	struct bh_lane lane;
-	size_t drain_left; /* bytes the receive buffer held at the drain */
+	size_t drain_left; /* bytes that a drain may still read */
 	bool syslog;
 	union {
 		struct bh_framer lines;
@@ -367,7 +369,7 @@ void bh_tcp_start(struct bh_inlets *all)
 		accept_again(&t->again);
 }
 
-/* What the receive buffer holds now is read; what a sender adds meanwhile is not. */
+/* What the receive buffer holds now. */
 static size_t held_by_kernel(int fd)
 {
 	int n = 0;
@@ -388,7 +390,7 @@ void bh_tcp_stop(struct bh_inlets *all)
 		stop_accepting(t);
 		for (struct bh_conn *c = t->oldest; c; c = c->newer) {
 			bh_loop_del_fd(&c->port.watch);
-			c->drain_left = held_by_kernel(c->port.fd);
+			c->drain_left = held_by_kernel(c->port.fd) + DRAIN_MORE;
 		}
 	}
 }
