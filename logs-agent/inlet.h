@@ -30,9 +30,10 @@ void bh_inlets_resume(struct bh_inlets *all);
  * use up all of it for good. */
 bool bh_inlets_go_first(struct bh_inlets *all);
 
-/* The drain (§17): accepts nothing more, reads once what the receive buffers held at the first
- * call, ends the connections and emits what is held, as far as the queue of batches has room. True
- * when all is done; else it is to be called again with the next credit. */
+/* The drain (§17): accepts nothing more, reads once what the receive buffers hold and at most
+ * a little of what comes meanwhile, ends the connections and emits what is held, as far as the
+ * queue of batches has room. True when all is done; else it is to be called again with the next
+ * credit. */
 bool bh_inlets_drain(struct bh_inlets *all);
 
 /* Numbers for the status. Asks the kernel for its drops first: call it before the ledgers. */

@@ -181,13 +181,13 @@ static void on_readable(struct bh_port *p)
 
 static void on_idle(struct bh_timer *timer);
 
-static void arm_idle(struct bh_tcp *t)
+/* last_ns: of the connection that is silent for longest. */
+static void arm_idle(struct bh_tcp *t, int64_t last_ns)
 {
-	struct bh_loop *loop = &t->in.all->logs->child->loop;
 	int64_t limit = t->in.source->cfg->idle_timeout_ns;
 
-	if (limit > 0 && t->oldest)
-		bh_timer_at(loop, &t->idle, t->oldest->lane.last_ns + limit, on_idle);
+	if (limit > 0 && t->n > 0)
+		bh_timer_at(&t->in.all->logs->child->loop, &t->idle, last_ns + limit, on_idle);
 }
 
 /* Bytes may wait in a socket that is not read: it is not silent. */
@@ -197,26 +197,29 @@ static void put_off(struct bh_tcp *t)
 
 	for (struct bh_conn *c = t->oldest; c && c->lane.last_ns < from; c = c->newer)
 		c->lane.last_ns = from;
-	arm_idle(t);
+	arm_idle(t, from);
 }
 
 static void on_idle(struct bh_timer *timer)
 {
 	struct bh_tcp *t = BH_CONTAINER(timer, struct bh_tcp, idle);
-	int64_t due = bh_inlet_now() - t->in.source->cfg->idle_timeout_ns;
+	int64_t now = bh_inlet_now(), due = now - t->in.source->cfg->idle_timeout_ns;
+	struct bh_conn *c = t->oldest;
 
 	if (!bh_logs_may_read(t->in.all->logs)) {
 		put_off(t);
 		return;
 	}
-	while (t->oldest && t->oldest->lane.last_ns <= due) {
-		struct bh_conn *c = t->oldest;
+	while (c && c->lane.last_ns <= due) {
+		struct bh_conn *next = c->newer;
 
 		/* Its bytes may have come in this very turn, or while nothing was read. */
 		if (read_turn(c) == EMPTY)
 			end_conn(c);
+		c = next;
 	}
-	arm_idle(t);
+	/* Those passed over that are still there were heard of just now. */
+	arm_idle(t, c ? c->lane.last_ns : now);
 }
 
 /* --- accepting ----------------------------------------------------------------------------------
@@ -265,7 +268,7 @@ static int open_conn(struct bh_tcp *t, int fd, const struct bh_ip *from)
 	all->connections++;
 	all->accepted++;
 	if (!bh_timer_armed(&t->idle))
-		arm_idle(t);
+		arm_idle(t, c->lane.last_ns);
 	return 0;
 }
 
@@ -395,24 +398,37 @@ void bh_tcp_stop(struct bh_inlets *all)
 	}
 }
 
-/* One read of the connection, or its end. */
-static void drain_conn(struct bh_conn *c)
+/* One read of the connection, or its end (true). */
+static bool drain_conn(struct bh_conn *c)
 {
 	size_t part = BH_MIN(c->drain_left, c->tcp->in.all->buffer_size);
-	enum outcome o;
+	enum outcome o = part ? read_once(c, part) : EMPTY;
 
-	c->drain_left -= part;
-	o = part ? read_once(c, part) : EMPTY;
+	if (o == GOT)
+		c->drain_left -= part;
 	if (o == EMPTY)
 		end_conn(c);
+	return o != GOT;
+}
+
+static bool drain_source(struct bh_tcp *t)
+{
+	for (struct bh_conn *c = t->oldest, *next; c; c = next) {
+		bool gone = false;
+
+		next = c->newer;
+		while (!gone && bh_inlet_has_room(t->in.all))
+			gone = drain_conn(c);
+		if (!gone)
+			return false;
+	}
+	return true;
 }
 
 bool bh_tcp_drain(struct bh_inlets *all)
 {
 	for (struct bh_tcp *t = all->tcp; t; t = t->next) {
-		while (t->oldest && bh_inlet_has_room(all))
-			drain_conn(t->oldest);
-		if (t->oldest)
+		if (!drain_source(t))
 			return false;
 	}
 	return true;
@@ -425,8 +441,10 @@ void bh_tcp_free(struct bh_inlets *all)
 
 		all->tcp = t->next;
 		stop_accepting(t);
-		while (t->oldest)
-			close_conn(t->oldest);
+		for (struct bh_conn *c = t->oldest, *next; c; c = next) {
+			next = c->newer;
+			close_conn(c);
+		}
 		bh_inlet_release(&t->in);
 		(void)close(t->fd);
 		free(t);

@@ -66,22 +66,25 @@ static void free_peer(struct bh_udp *u, struct bh_peer *p)
 	free(p);
 }
 
-/* One that was not heard of for long makes room. */
+/* The one that was not heard of for longest makes room. */
 static int new_peer(struct bh_udp *u, const struct bh_ip *ip, struct bh_peer **out)
 {
-	struct bh_peer *p = calloc(1, sizeof(*p));
-	int rc = p ? bh_inlet_lane(&u->in, &p->lane, ip) : -ENOMEM;
+	struct bh_peer *p;
+	int rc;
 
+	if (u->peers == PEERS_MAX) {
+		bh_inlet_flush(&u->oldest->lane);
+		free_peer(u, u->oldest);
+	}
+	p = calloc(1, sizeof(*p));
+	rc = p ? bh_inlet_lane(&u->in, &p->lane, ip) : -ENOMEM;
 	if (rc) {
 		free(p);
 		return rc;
 	}
 	p->ip = *ip;
 	push_peer(u, p);
-	if (++u->peers > PEERS_MAX) {
-		bh_inlet_flush(&u->oldest->lane);
-		free_peer(u, u->oldest);
-	}
+	u->peers++;
 	*out = p;
 	return 0;
 }
@@ -390,8 +393,10 @@ void bh_udp_free(struct bh_inlets *all)
 		struct bh_udp *u = all->udp;
 
 		all->udp = u->next;
-		while (u->oldest)
-			free_peer(u, u->oldest);
+		for (struct bh_peer *q = u->oldest, *newer; q; q = newer) {
+			newer = q->newer;
+			free_peer(u, q);
+		}
 		bh_framer_release(&u->framer);
 		bh_port_close(&u->port);
 		bh_inlet_release(&u->in);
