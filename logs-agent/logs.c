@@ -97,6 +97,7 @@ static void link_ready(void *ctx)
 	bh_journals_start(l);
 	bh_handover_close(l); /* start positions are registered before the first line */
 	on_poll(&l->poll);
+	bh_inlets_start(l->inlets);
 	tell_ready(l);
 }
 
@@ -129,7 +130,10 @@ static void finish_drain(struct bh_logs *l, bool complete)
 static void drain_step(struct bh_logs *l)
 {
 	bh_handover_pump(l);
-	if (l->draining && !l->fencing && !l->queue && l->link_ready) {
+	if (!l->draining || l->fencing || !l->link_ready || !bh_inlets_drain(l->inlets))
+		return;
+	bh_handover_close(l);
+	if (!l->queue) {
 		l->fencing = true;
 		bh_producer_fence(l->producer);
 	}
@@ -140,8 +144,11 @@ static void credit(void *ctx)
 	struct bh_logs *l = ctx;
 
 	drain_step(l);
+	if (bh_inlets_go_first(l->inlets))
+		bh_inlets_resume(l->inlets);
 	bh_tailing_read(l);
 	bh_journals_go_on(l);
+	bh_inlets_resume(l->inlets);
 }
 
 static void fenced(void *ctx)
@@ -277,6 +284,8 @@ int bh_logs_new(struct bh_logs **out, struct bh_child *child, struct bh_err *err
 	rc = make_sources(l);
 	if (!rc)
 		rc = make_host_tags(l);
+	if (!rc)
+		rc = bh_inlets_new(&l->inlets, l);
 	if (rc) {
 		bh_logs_free(l);
 		return bh_err_set(err, rc, "sources");
@@ -318,6 +327,7 @@ void bh_logs_free(struct bh_logs *l)
 		l->head = g->next;
 		bh_generation_free(g);
 	}
+	bh_inlets_free(l->inlets);
 	free_packets(l->queue);
 	free_packets(l->flying);
 	if (l->inotify.fd >= 0) {
@@ -375,7 +385,6 @@ static void drain(void *ctx, int64_t deadline_ns, enum bh_drain_mode mode)
 	bh_tailing_flush(l);
 	bh_journals_stop(l);
 	bh_ages_note_scan(l, true);
-	bh_handover_close(l);
 	drain_step(l);
 }
 
@@ -444,6 +453,7 @@ static void stats(void *ctx, struct bh_child *c)
 	char name[BH_LEDGER_NAME_MAX], shown[PATH_MAX];
 	struct bh_producer_stats st;
 
+	bh_inlets_stats(l->inlets);
 	for (size_t i = 0; i < l->sources_n; i++) {
 		struct bh_source *s = &l->sources[i];
 

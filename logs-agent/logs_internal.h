@@ -6,6 +6,7 @@
  *   discovery.c  which file is which generation
  *   journals.c   the same for journals: opening, reading, positions
  *   tailing.c    looking at open generations and reading them
+ *   inlet.c      sockets of tcp and udp sources
  *   handover.c   messages into batches, batches to the forwarder
  */
 #ifndef BH_LOGS_LOGS_INTERNAL_H
@@ -18,6 +19,7 @@
 #include "logs-agent/body.h"
 #include "logs-agent/dirlist.h"
 #include "logs-agent/generation.h"
+#include "logs-agent/inlet.h"
 #include "logs-agent/journal_entry.h"
 #include "logs-agent/journals.h"
 #include "logs-agent/logs.h"
@@ -67,6 +69,7 @@ struct bh_logs {
 	struct bh_generation *ready, **ready_end; /* have something to read, in turn */
 	struct bh_generation *dirty, **dirty_end; /* have something to tell */
 	struct bh_row *dirty_rows;                /* so do rows without an open generation */
+	struct bh_inlets *inlets;
 	struct bh_assembler_work work;
 	struct bh_batch batch;
 	struct bh_body body;
