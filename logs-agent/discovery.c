@@ -449,7 +449,7 @@ static bool find_imported(
 		(void)snprintf(f->path, sizeof(f->path), "%s", t->path);
 		return true;
 	}
-	row->state = BH_ORIGIN_FINISHED;
+	row->state = BH_ORIGIN_FORGOTTEN;
 	bh_handover_touch_row(l, row);
 	return false;
 }
@@ -486,7 +486,8 @@ static size_t find_rows(
 	while ((row = bh_rows_next(&l->rows, identifier, row)) && n < FOUND_MAX) {
 		*known = true;
 		v[n].row = row;
-		if (!row->open && row->state != BH_ORIGIN_FINISHED && find_row(l, t, d, row, &v[n]))
+		if (!row->open && row->state != BH_ORIGIN_FINISHED &&
+		    row->state != BH_ORIGIN_FORGOTTEN && find_row(l, t, d, row, &v[n]))
 			n++;
 	}
 	return n;

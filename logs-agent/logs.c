@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "logs-agent/figures.h"
 #include "logs-agent/logs_internal.h"
 
 #define COMPONENT "logs"
@@ -396,88 +397,9 @@ static void peer_state(void *ctx, enum bh_role role, bool running)
 		bh_producer_peer_running(l->producer, running);
 }
 
-/* "syslog.d/conf.yaml:3" of a whole path and line. */
-static const char *file_of(const char *where)
-{
-	const char *slash = strrchr(where, '/');
-
-	while (slash && slash > where && slash[-1] != '/')
-		slash--;
-	return slash ? slash : where;
-}
-
-static void stat_rules(const struct bh_source *s, const char *shown, struct bh_child *c)
-{
-	for (size_t i = 0; s->rules && i < bh_ruleset_count(s->rules); i++) {
-		const struct bh_rule_state *r = bh_ruleset_state(s->rules, i);
-		char name[BH_LEDGER_NAME_MAX];
-
-		if (r->dropped) {
-			(void)snprintf(
-			    name, sizeof(name), "rule_dropped.%.60s.%.100s", r->name, shown);
-			bh_child_stat_number(c, name, r->dropped);
-		}
-		if (r->limit_hits) {
-			(void)snprintf(
-			    name, sizeof(name), "rule_limit_hits.%.60s.%.100s", r->name, shown);
-			bh_child_stat_number(c, name, r->limit_hits);
-		}
-	}
-}
-
-static void stat_counts(const struct bh_logs *l, struct bh_child *c)
-{
-	const struct {
-		const char *name;
-		uint64_t n;
-	} all[] = {
-	    {"files.bytes_read", l->counts.bytes_read},
-	    {"files.waiting", l->counts.files_waiting},
-	    {"files.rotations", l->counts.rotations},
-	    {"files.truncations", l->counts.truncations},
-	    {"files.generations_lost", l->counts.generations_lost},
-	    {"files.bytes_lost", l->counts.bytes_lost},
-	    {"files.nul_bytes_skipped", l->counts.nul_bytes_skipped},
-	    {"files.resumed_renamed", l->counts.resumed_renamed},
-	    {"files.copies_recognised", l->counts.copies_recognised},
-	    {"files.read_errors", l->counts.read_errors},
-	};
-
-	for (size_t i = 0; i < BH_ARRAY_LEN(all); i++)
-		bh_child_stat_number(c, all[i].name, all[i].n);
-}
-
 static void stats(void *ctx, struct bh_child *c)
 {
-	struct bh_logs *l = ctx;
-	char name[BH_LEDGER_NAME_MAX], shown[PATH_MAX];
-	struct bh_producer_stats st;
-
-	bh_inlets_stats(l->inlets);
-	for (size_t i = 0; i < l->sources_n; i++) {
-		struct bh_source *s = &l->sources[i];
-
-		bh_log_source_name(s->cfg, shown, sizeof(shown));
-		if (s->runs)
-			bh_child_stat_ledger(c, BH_LEDGER_SOURCE, shown, strlen(shown), &s->l);
-		stat_rules(s, shown, c);
-		(void)snprintf(name, sizeof(name), "source.%.150s", shown);
-		if (!s->runs) /* two that want one input have one name: the place tells them apart
-			       */
-			(void)snprintf(name, sizeof(name), "source.%.90s (%.60s)", shown,
-			    file_of(s->cfg->where));
-		if (s->note[0])
-			bh_child_stat_note(c, name, "%s", s->note);
-	}
-	l->handover.in_flight =
-	    l->handover.received - l->handover.delivered - bh_ledger_dropped(&l->handover);
-	bh_child_stat_ledger(c, BH_LEDGER_HANDOVER, "logs", 4, &l->handover);
-	bh_producer_stats(l->producer, &st);
-	bh_child_stat_number(c, "files.tailed", l->live);
-	bh_child_stat_number(c, "files.draining", l->draining_n);
-	stat_counts(l, c);
-	bh_child_stat_number(c, "link.resent", st.resent);
-	bh_child_stat_number(c, "link.renewals", st.renewals);
+	bh_figures_report(ctx, c);
 }
 
 static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)

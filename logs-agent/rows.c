@@ -237,7 +237,8 @@ struct bh_row *bh_rows_of_file(const struct bh_rows *r, uint64_t dev, uint64_t i
 	struct bh_row *row = r->by_ino ? r->by_ino[ino_slot(r, ino)] : NULL;
 
 	/* The device number may change at a reboot: inode and content decide. */
-	while (row && (row->ino != ino || (row->dev != dev && row->marker_len != BH_MARKER_MAX) ||
+	while (row && (row->ino != ino || row->state == BH_ORIGIN_FORGOTTEN ||
+			  (row->dev != dev && row->marker_len != BH_MARKER_MAX) ||
 			  !bh_same_content(fd, row->offset, row->marker_len, row->marker_hash)))
 		row = row->next_ino;
 	return row;
