@@ -260,6 +260,22 @@ def test_lines_join_over_the_datagrams_of_one_sender():
         assert tags(intake)["2024 other"] == "source_host:::1"
 
 
+def test_more_senders_than_are_held_apart_lose_nothing():
+    source = udp_source(log_processing_rules=[{"type": "multi_line", "name": "m", "pattern": "\\d{4}"}])
+    count = 100
+    with running(source, config={"logs_config": {"aggregation_timeout": 10_000}}) as (intake, agent):
+        for i in range(1, count + 1):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.bind((f"127.0.0.{i}", 0))
+                s.sendto(b"2024 from %d" % i, ("127.0.0.1", source["port"]))
+                s.sendto(b"more of %d" % i, ("127.0.0.1", source["port"]))
+        wait_until(lambda: intake.stats()["log_messages"] >= count - 64, 8, intake.stats)  # those that made room
+        assert agent.stop() == 0
+        want = {f"2024 from {i}\\nmore of {i}": f"source_host:127.0.0.{i}" for i in range(1, count + 1)}
+        assert tags(intake) == want
+        assert len(intake.messages()) == count
+
+
 def test_drops_of_the_kernel_are_counted_while_the_intake_is_blocked():
     source = udp_source()
     config = {"bulkhead": {"spool_after": 1000}, "logs_config": {"disk_retry": {"max_size_bytes": 0}}}
