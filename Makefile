@@ -20,7 +20,7 @@ endif
 
 # --- packages ---------------------------------------------------------------------------------
 # Debian packages the build and the tests need; tests/setup installs those that are missing.
-PKGS_LINK   = nng libcurl sqlite3 yaml-0.1 libzstd zlib jansson libpcre2-8 libmicrohttpd libprotobuf-c
+PKGS_LINK   = nng libcurl sqlite3 yaml-0.1 libzstd zlib jansson libpcre2-8 libmicrohttpd libprotobuf-c libsystemd
 # nng ships no pkg-config file in Debian 12.
 pc_libs     = $(foreach p,$(1),$(if $(filter nng,$(p)),-lnng,$(shell pkg-config --libs $(p) 2>/dev/null)))
 
@@ -57,8 +57,8 @@ exe_supervisor = $(B)/bulkhead
 exe_ctl        = $(B)/bulkheadctl
 exe_intake     = $(B)/bulkhead-intake
 pkg_dogstatsd  = nng libzstd zlib jansson libpcre2-8
-pkg_logs-agent = nng libzstd zlib libpcre2-8
-pkg_forwarder  = nng libcurl sqlite3 libzstd zlib
+pkg_logs-agent = nng libzstd zlib libpcre2-8 libsystemd
+pkg_forwarder  = nng libcurl sqlite3 libzstd zlib jansson
 pkg_supervisor = yaml-0.1 libzstd
 pkg_ctl        = jansson yaml-0.1 libzstd
 pkg_intake     = libmicrohttpd libzstd zlib jansson libprotobuf-c
@@ -183,9 +183,9 @@ FUZZERS       = $(patsubst tests/fuzz/%.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_OPT      = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
                 -fno-sanitize-recover=all
 
-$(B)/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(lib_dogstatsd) $(lib_logs-agent) $(COMMON_LIB)
+$(B)/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(lib_dogstatsd) $(lib_logs-agent) $(lib_forwarder) $(COMMON_LIB)
 	$(call say,LD,$@)
-	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(call pc_libs,nng libzstd zlib yaml-0.1 jansson libpcre2-8) -lm
+	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(call pc_libs,nng libzstd zlib yaml-0.1 jansson libpcre2-8 libsystemd) -lm
 
 fuzzers: $(FUZZERS)
 

@@ -202,6 +202,34 @@ static void leave(struct bh_child *c, int exit_code)
 	bh_loop_stop(&c->loop);
 }
 
+static void take_arg(struct bh_child *c, uint32_t id, struct bh_str part)
+{
+	if (id != c->arg_id)
+		bh_buf_clear(&c->arg);
+	c->arg_id = id;
+	if (c->arg.len + part.n <= BH_CTL_ARG_MAX)
+		(void)bh_buf_append(&c->arg, part.p, part.n);
+	else
+		c->arg.failed = BH_E_LIMIT;
+}
+
+static void answer_query(struct bh_child *c, const struct bh_ctl_msg *m, int fd)
+{
+	struct bh_child_query q = {
+	    .id = m->id, .what = m->u.query.what, .limit = m->u.query.limit, .fd = fd};
+
+	if (m->id != c->arg_id)
+		bh_buf_clear(&c->arg);
+	q.arg = bh_buf_view(&c->arg);
+	if (bh_buf_failed(&c->arg))
+		bh_child_row(c, m->id, BH_ROW_END, "", "the argument is too long", 0, 0);
+	else if (c->ops->query)
+		c->ops->query(c->ctx, &q);
+	else
+		bh_child_row(c, m->id, BH_ROW_END, "", "nothing to ask for", 0, 0);
+	bh_buf_clear(&c->arg);
+}
+
 static void handle(struct bh_child *c, const struct bh_ctl_msg *m, int *fd)
 {
 	switch (m->type) {
@@ -222,14 +250,20 @@ static void handle(struct bh_child *c, const struct bh_ctl_msg *m, int *fd)
 		answer_stats(c, m->id);
 		break;
 	case BH_CTL_QUERY:
-		if (c->ops->query)
-			c->ops->query(c->ctx, m->id, m->u.query.what, m->u.query.limit);
-		else
-			bh_child_row(c, m->id, BH_ROW_END, "", "nothing to ask for", 0, 0);
+		answer_query(c, m, *fd);
+		break;
+	case BH_CTL_QUERY_ARG:
+		take_arg(c, m->id, m->u.part);
 		break;
 	case BH_CTL_CAPTURE:
 		if (c->ops->capture && *fd >= 0) {
 			c->ops->capture(c->ctx, *fd, m->u.capture_seconds);
+			*fd = -1;
+		}
+		break;
+	case BH_CTL_STREAM:
+		if (c->ops->stream && *fd >= 0) {
+			c->ops->stream(c->ctx, *fd, &m->u.stream);
 			*fd = -1;
 		}
 		break;
@@ -240,6 +274,7 @@ static void handle(struct bh_child *c, const struct bh_ctl_msg *m, int *fd)
 	case BH_CTL_DRAIN_ACK:
 	case BH_CTL_STATS_REPLY:
 	case BH_CTL_QUERY_ROW:
+	case BH_CTL_QUERY_PART:
 		bh_warn(&c->log, COMPONENT, "message %d is not for a child", (int)m->type);
 		break;
 	}
@@ -508,6 +543,7 @@ void bh_child_release(struct bh_child *c)
 	if (signals_fd >= 0)
 		(void)close(signals_fd);
 	bh_loop_release(&c->loop);
+	bh_buf_release(&c->arg);
 	bh_config_release(&c->config);
 }
 
@@ -523,4 +559,16 @@ void bh_child_row(struct bh_child *c, uint32_t id, enum bh_query_row_kind kind, 
 	m.u.row.count = count;
 	m.u.row.at = at;
 	send_msg(c, &m);
+}
+
+void bh_child_record(struct bh_child *c, uint32_t id, struct bh_str record)
+{
+	struct bh_ctl_msg m = message(c, BH_CTL_QUERY_PART);
+
+	m.id = id;
+	while (record.n) {
+		m.u.part = (struct bh_str){record.p, BH_MIN(record.n, (size_t)BH_CTL_PART_MAX)};
+		send_msg(c, &m);
+		record = (struct bh_str){record.p + m.u.part.n, record.n - m.u.part.n};
+	}
 }

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "common/attrs.h"
+#include "common/buf.h"
 #include "common/config.h"
 #include "common/err.h"
 #include "common/log.h"
@@ -53,6 +54,14 @@ struct bh_child_fd {
 /* Given to ops->stats: call bh_child_stat_*; each is one message. */
 struct bh_child;
 
+struct bh_child_query {
+	uint32_t id; /* for the answer */
+	enum bh_query_what what;
+	uint32_t limit;    /* rows of a kind */
+	struct bh_str arg; /* at most BH_CTL_ARG_MAX bytes; empty = none */
+	int fd;            /* -1 = none came along */
+};
+
 struct bh_child_ops {
 	/* DRAIN: stop taking in, hand everything over; call bh_child_drained() when done or at the
 	 * deadline. A second DRAIN with an earlier deadline or another mode may follow. */
@@ -64,10 +73,13 @@ struct bh_child_ops {
 	void (*stats)(void *ctx, struct bh_child *c); /* give every row, number and note */
 	void (*heartbeat)(void *ctx, struct bh_ctl_heartbeat *hb); /* rss is filled already */
 	/* QUERY: answer with bh_child_row(), now or later, the last row of kind BH_ROW_END. NULL:
-	 * this process has nothing to ask for. */
-	void (*query)(void *ctx, uint32_t id, enum bh_query_what what, uint32_t limit);
+	 * this process has nothing to ask for. q is borrowed until return, its descriptor with it.
+	 */
+	void (*query)(void *ctx, const struct bh_child_query *q);
 	/* CAPTURE: takes fd. NULL: this process captures nothing. */
 	void (*capture)(void *ctx, int fd, uint32_t seconds);
+	/* STREAM: takes fd. NULL: this process shows nothing. */
+	void (*stream)(void *ctx, int fd, const struct bh_stream_filter *filter);
 };
 
 struct bh_child {
@@ -87,6 +99,8 @@ struct bh_child {
 	struct bh_watch signals;
 	struct bh_timer beat;
 	uint32_t stats_id;
+	uint32_t arg_id; /* of the query arg belongs to */
+	struct bh_buf arg;
 	bool draining, drained, orphan, term_logged;
 	int64_t orphan_until_ns; /* mono time by which an orphan has drained */
 	int exit_code;           /* what main() returns after bh_child_run() */
@@ -120,5 +134,7 @@ void bh_child_release(struct bh_child *c);
 /* One row of the answer to a query. Strings are cut to what a row holds. */
 void bh_child_row(struct bh_child *c, uint32_t id, enum bh_query_row_kind kind, const char *name,
     const char *text, uint64_t count, int64_t at);
+/* The record of the row that follows, in as many messages as it takes. */
+void bh_child_record(struct bh_child *c, uint32_t id, struct bh_str record);
 
 #endif

@@ -123,7 +123,7 @@ struct bh_log_source {
 	    include_matches, exclude_matches; /* FIELD=VALUE, checked */
 	bool process_raw_message;             /* true */
 	bool container_mode;
-	char *default_application_name;
+	char *default_application_name; /* "docker"; "" = the ordinary name (spec/logs.md §12) */
 	char *config_id;
 	char *where; /* file:line of the entry, for messages */
 	char *fault; /* "" or why this source does not run, for the status */

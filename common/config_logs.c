@@ -35,7 +35,7 @@ int bh_log_source_init(struct bh_log_source *s)
 	    .process_raw_message = true,
 	};
 	for (size_t i = 0; i < BH_ARRAY_LEN(texts); i++) {
-		*text_at(s, i) = strdup("");
+		*text_at(s, i) = strdup(texts[i] == AT(default_application_name) ? "docker" : "");
 		if (!*text_at(s, i))
 			return -ENOMEM;
 	}

@@ -127,6 +127,8 @@ static int by_count(const void *va, const void *vb)
 
 	if (a->count != b->count)
 		return a->count < b->count ? 1 : -1;
+	if (!a->name || !b->name) /* not in practice: the analyzer does not follow rows */
+		return (b->name != NULL) - (a->name != NULL);
 	return strcmp(a->name, b->name);
 }
 

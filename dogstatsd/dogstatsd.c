@@ -130,23 +130,27 @@ static void give_senders(struct bh_dogstatsd *d, uint32_t id, uint32_t limit)
 	    n, 0);
 }
 
-static void query(void *ctx, uint32_t id, enum bh_query_what what, uint32_t limit)
+static void query(void *ctx, const struct bh_child_query *q)
 {
 	struct bh_dogstatsd *d = ctx;
 
-	if (what == BH_QUERY_METRICS && !d->child->config.dogstatsd_metrics_stats_enable) {
-		bh_child_row(d->child, id, BH_ROW_END, "",
+	if (q->what == BH_QUERY_METRICS && !d->child->config.dogstatsd_metrics_stats_enable) {
+		bh_child_row(d->child, q->id, BH_ROW_END, "",
 		    "samples are not counted: set dogstatsd_metrics_stats_enable: true and restart",
 		    0, 0);
 		return;
 	}
-	if (what == BH_QUERY_SENDERS) {
-		give_senders(d, id, limit);
+	if (q->what == BH_QUERY_SENDERS) {
+		give_senders(d, q->id, q->limit);
+		return;
+	}
+	if (q->what != BH_QUERY_METRICS && q->what != BH_QUERY_CONTEXTS) {
+		bh_child_row(d->child, q->id, BH_ROW_END, "", "not a question to dogstatsd", 0, 0);
 		return;
 	}
 	bh_census_release(&d->census); /* the supervisor asks again only when it gave up */
-	bh_census_begin(&d->census, what, limit);
-	d->census_id = id;
+	bh_census_begin(&d->census, q->what, q->limit);
+	d->census_id = q->id;
 	census_step(&d->census_timer);
 }
 

@@ -62,13 +62,14 @@ size_t bh_senders_top(const struct bh_senders *s, struct bh_sender_row *out, siz
 	struct bh_sender_row all[BH_SENDERS_MAX];
 	size_t n = 0;
 
-	for (size_t i = 0; s->rows && i < BH_SENDERS_MAX; i++) {
-		if (s->rows[i].packets)
-			all[n++] = s->rows[i];
+	if (!s->rows)
+		return 0;
+	memcpy(all, s->rows, sizeof(all));
+	qsort(all, BH_SENDERS_MAX, sizeof(*all), by_packets);
+	while (n < cap && n < BH_SENDERS_MAX && all[n].packets) {
+		out[n] = all[n];
+		n++;
 	}
-	qsort(all, n, sizeof(*all), by_packets);
-	n = n < cap ? n : cap;
-	memcpy(out, all, n * sizeof(*out));
 	return n;
 }
 

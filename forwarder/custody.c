@@ -336,9 +336,11 @@ struct resume {
 	struct bh_resume_writer *w;
 };
 
-static int resume_row(void *ctx, const struct bh_origin *row)
+static int resume_row(void *ctx, const struct bh_generation *g)
 {
-	return bh_resume_add(((struct resume *)ctx)->w, row);
+	if (g->row.state == BH_ORIGIN_FORGOTTEN)
+		return 0;
+	return bh_resume_add(((struct resume *)ctx)->w, &g->row);
 }
 
 static int resume(void *ctx, enum bh_role producer, struct bh_resume_writer *w)
@@ -446,8 +448,10 @@ void bh_custody_stats(struct bh_custody *c, struct bh_child *child)
 	}
 	bh_child_stat_number(child, "spool.rows", rows);
 	bh_child_stat_number(child, "spool.bytes", bytes);
-	bh_child_stat_number(child, "registry.rows", c->positions.n);
+	bh_child_stat_number(child, "registry.rows", c->positions.n - c->positions.sources);
 	bh_child_stat_number(child, "registry.gaps", c->positions.gaps);
+	if (c->registry_note[0])
+		bh_child_stat_note(child, "registry", "%s", c->registry_note);
 	if (c->full)
 		bh_child_stat_note(child, "spool",
 		    "full: free disk space or raise bulkhead.spool_max_size_bytes; logs that are "

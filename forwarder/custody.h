@@ -20,6 +20,8 @@
 
 #include "common/child.h"
 #include "forwarder/intake.h"
+#include "forwarder/positions.h"
+#include "forwarder/registry_import.h"
 #include "forwarder/store.h"
 #include "forwarder/transport.h"
 
@@ -57,6 +59,25 @@ void bh_custody_turn_end(void *ctx);
 /* FULL: goes on delivering until nothing is left, a destination fails or the deadline; then
  * everything else is committed. FAST and SPOOL_ONLY: committed at once. */
 void bh_custody_drain(struct bh_custody *c, int64_t deadline_ns, enum bh_drain_mode mode);
+
+/* The registry on request (spec/logs.md §16.3); custody_registry.c. */
+struct bh_registry_import {
+	size_t imported, skipped; /* skipped: the identifier is known, not by an import alone */
+	struct bh_registry_file file;
+};
+/* The rows of a registry.json, in one transaction: all or none. They count from the next start of
+ * the logs process on. 0; BH_E_FORMAT: in->file says what and where; BH_E_STATE after a drain;
+ * -ENOMEM; the store's errors. */
+int bh_custody_import(
+    struct bh_custody *c, const char *p, size_t n, struct bh_registry_import *in) BH_MUST_CHECK;
+/* At a start: when there is no row and none was ever imported, the Agent's file, if there is one.
+ * A fault is logged and shown, and the file is tried again at the next start. */
+void bh_custody_first_import(struct bh_custody *c);
+/* Deletes the rows of an identifier; *n of them. BH_E_STATE: logs_running, and that process tails
+ * one of them, or a drain is over; the store's errors. */
+int bh_custody_forget(
+    struct bh_custody *c, struct bh_str identifier, bool logs_running, size_t *n) BH_MUST_CHECK;
+const struct bh_positions *bh_custody_positions(const struct bh_custody *c);
 
 /* Rows, numbers and notes for status and ledger. */
 void bh_custody_stats(struct bh_custody *c, struct bh_child *child);

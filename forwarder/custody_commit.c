@@ -161,10 +161,11 @@ static void settle_mark(struct bh_custody *c, struct group *g, const struct bh_p
 		bh_receiver_settle(&g->marks[role], p->seq);
 }
 
-static int write_position(
-    void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord)
+static int write_position(void *ctx, const struct bh_position *p)
 {
-	return bh_store_position(ctx, row, safe_ord, delivered_ord);
+	if (p->gone)
+		return bh_store_forget(ctx, p->row.identifier, p->row.gen);
+	return bh_store_position(ctx, &p->row, p->safe_ord, p->delivered_ord);
 }
 
 static int write_marks(struct bh_custody *c, const struct group *g)

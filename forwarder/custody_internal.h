@@ -30,6 +30,7 @@ struct bh_custody {
 	struct bh_timer idle;    /* 1 s after the last commit: checkpoint */
 	struct bh_timer drain_timer;
 	struct bh_log_limit limit;
+	char registry_note[BH_ERR_TEXT_MAX]; /* why nothing was imported; "" = nothing to say */
 };
 
 /* Frees a payload that hangs nowhere any more. */

@@ -12,6 +12,7 @@
 
 #include "common/child.h"
 #include "forwarder/custody.h"
+#include "forwarder/questions.h"
 
 #define COMPONENT     "forwarder"
 #define PATH_CAP      4096
@@ -25,6 +26,7 @@ struct forwarder {
 	struct bh_custody *custody;
 	struct bh_intake *intake;
 	struct bh_transport *transport;
+	struct bh_questions questions;
 };
 
 static void on_fatal(void *ctx, int exit_code)
@@ -60,6 +62,8 @@ static void peer_state(void *ctx, enum bh_role role, bool running)
 
 	if (role == BH_ROLE_DOGSTATSD || role == BH_ROLE_LOGS)
 		bh_intake_peer_running(f->intake, role, running);
+	if (role == BH_ROLE_LOGS)
+		f->questions.logs_running = running;
 }
 
 static void stats(void *ctx, struct bh_child *child)
@@ -77,11 +81,19 @@ static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)
 	hb->link_up = bh_intake_connected(f->intake);
 }
 
+static void query(void *ctx, const struct bh_child_query *q)
+{
+	struct forwarder *f = ctx;
+
+	bh_questions_take(&f->questions, q);
+}
+
 static const struct bh_child_ops ops = {
     .drain = drain,
     .peer_state = peer_state,
     .stats = stats,
     .heartbeat = heartbeat,
+    .query = query,
 };
 
 static int64_t spool_limit(const struct bh_config *cfg, const char *dir)
@@ -166,6 +178,10 @@ static int set_up(struct forwarder *f, struct bh_err *err)
 	rc = bh_custody_new(&f->custody, &cfg, err);
 	if (rc)
 		return rc;
+	f->questions.child = &f->child;
+	f->questions.custody = f->custody;
+	if (!f->child.spool_only)
+		bh_custody_first_import(f->custody);
 	rc = bh_transport_new(&f->transport, &f->child.loop, &f->child.log, f->child.config.api_key,
 	    f->child.config.skip_ssl_validation, bh_custody_http_done, f->custody, err);
 	explicit_bzero(f->child.config.api_key, strlen(f->child.config.api_key));
@@ -199,6 +215,7 @@ static void tear_down(struct forwarder *f)
 {
 	bh_intake_free(f->intake);
 	bh_transport_free(f->transport);
+	bh_questions_release(&f->questions);
 	bh_custody_free(f->custody);
 	bh_store_free(f->store);
 	bh_child_release(&f->child);

@@ -167,6 +167,7 @@ static int insert(struct bh_positions *ps, const struct bh_origin *row, struct b
 	g->next = ps->slots[at];
 	ps->slots[at] = g;
 	ps->n++;
+	ps->sources += bh_origin_is_source(g->row.identifier, NULL);
 	*out = g;
 	return 0;
 }
@@ -209,8 +210,7 @@ int bh_positions_load_part(struct bh_positions *ps, const struct bh_origin *o, u
 	int rc;
 
 	if (!g)
-		return BH_E_CORRUPT; /* a row without its registry entry: written in one transaction
-				      */
+		return 0;
 	rc = append(g, o, ord, &p);
 	if (!rc)
 		p->durable = p->passed = true;
@@ -300,33 +300,30 @@ static const struct bh_part *first_open(const struct bh_generation *g)
 	return p;
 }
 
-static struct bh_origin values(
-    const struct bh_generation *g, uint64_t *safe_ord, uint64_t *delivered_ord)
+static struct bh_position values(const struct bh_generation *g)
 {
 	const struct bh_part *safe = safe_part(g);
 	const struct bh_part *open = first_open(g);
-	struct bh_origin row = g->row;
+	struct bh_position p = {.row = g->row, .safe_ord = g->safe_ord};
 
-	*safe_ord = g->safe_ord;
 	if (safe) {
-		row = safe->o;
-		*safe_ord = safe->ord;
+		p.row = safe->o;
+		p.safe_ord = safe->ord;
 	}
-	row.offset_first = open ? open->o.offset_first : row.offset_last;
-	*delivered_ord = open ? open->ord - 1 : *safe_ord;
-	if (*delivered_ord < g->delivered_ord)
-		*delivered_ord = g->delivered_ord;
-	return row;
+	p.row.offset_first = open ? open->o.offset_first : p.row.offset_last;
+	p.delivered_ord = open ? open->ord - 1 : p.safe_ord;
+	if (p.delivered_ord < g->delivered_ord)
+		p.delivered_ord = g->delivered_ord;
+	p.gone = !open && p.row.state == BH_ORIGIN_FORGOTTEN;
+	return p;
 }
 
-int bh_positions_staged(struct bh_positions *ps,
-    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord),
-    void *ctx)
+int bh_positions_staged(
+    struct bh_positions *ps, int (*fn)(void *ctx, const struct bh_position *p), void *ctx)
 {
 	for (struct bh_generation *g = ps->staged; g; g = g->next_staged) {
-		uint64_t safe_ord, delivered_ord;
-		struct bh_origin row = values(g, &safe_ord, &delivered_ord);
-		int rc = fn(ctx, &row, safe_ord, delivered_ord);
+		struct bh_position p = values(g);
+		int rc = fn(ctx, &p);
 
 		if (rc)
 			return rc;
@@ -334,13 +331,31 @@ int bh_positions_staged(struct bh_positions *ps,
 	return 0;
 }
 
-static void apply(struct bh_generation *g)
+static void take_out(struct bh_positions *ps, struct bh_generation *g)
 {
-	struct bh_origin row = values(g, &g->safe_ord, &g->delivered_ord);
+	struct bh_generation **at = &ps->slots[slot_index(ps, g->row.identifier, g->row.gen)];
 
+	while (*at != g)
+		at = &(*at)->next;
+	*at = g->next;
+	ps->n--;
+	ps->sources -= bh_origin_is_source(g->row.identifier, NULL);
+	free_generation(g);
+}
+
+static void apply(struct bh_positions *ps, struct bh_generation *g)
+{
+	struct bh_position now = values(g);
+
+	if (now.gone) {
+		take_out(ps, g);
+		return;
+	}
 	/* Written already: if memory is short the copy stays as it was and the next commit repairs
 	 * it. */
-	(void)set_row(g, &row);
+	(void)set_row(g, &now.row);
+	g->safe_ord = now.safe_ord;
+	g->delivered_ord = now.delivered_ord;
 	for (struct bh_part *p = g->head; p; p = p->next) {
 		p->durable = durable(p);
 		p->settled = settled(p);
@@ -365,7 +380,7 @@ void bh_positions_apply(struct bh_positions *ps)
 
 		ps->staged = g->next_staged;
 		g->staged = false;
-		apply(g);
+		apply(ps, g);
 	}
 }
 
@@ -390,15 +405,32 @@ void bh_positions_rewind_tips(struct bh_positions *ps)
 }
 
 int bh_positions_each(
-    const struct bh_positions *ps, int (*fn)(void *ctx, const struct bh_origin *row), void *ctx)
+    const struct bh_positions *ps, int (*fn)(void *ctx, const struct bh_generation *g), void *ctx)
 {
 	for (size_t i = 0; i < ps->slots_n; i++) {
 		for (struct bh_generation *g = ps->slots[i]; g; g = g->next) {
-			int rc = fn(ctx, &g->row);
+			int rc = fn(ctx, g);
 
 			if (rc)
 				return rc;
 		}
 	}
 	return 0;
+}
+
+void bh_positions_forget(struct bh_positions *ps, struct bh_str identifier, uint64_t gen)
+{
+	struct bh_generation *g = find(ps, identifier, gen);
+
+	if (g)
+		take_out(ps, g);
+}
+
+uint64_t bh_generation_outstanding(const struct bh_generation *g)
+{
+	uint64_t n = 0;
+
+	for (const struct bh_part *p = g->head; p; p = p->next)
+		n += !p->settled;
+	return n;
 }

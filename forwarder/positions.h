@@ -16,6 +16,9 @@
  * bh_positions_apply() or bh_positions_undo(). bh_positions_staged() lists what to write in
  * between.
  *
+ * A generation whose last durable part says BH_ORIGIN_FORGOTTEN leaves, here and in the store, with
+ * the commit that settles its last part.
+ *
  * Invariants: positions move over unbroken runs only, and never backwards.
  */
 #ifndef BH_FORWARDER_POSITIONS_H
@@ -30,6 +33,13 @@
 
 struct bh_part;
 
+/* What a commit must write of one generation. */
+struct bh_position {
+	struct bh_origin row; /* offset_last = safe, offset_first = delivered; borrowed */
+	uint64_t safe_ord, delivered_ord;
+	bool gone; /* forgotten, and nothing of it is outstanding: the row is deleted */
+};
+
 struct bh_generation {
 	struct bh_generation *next; /* in its hash chain */
 	struct bh_generation *next_staged;
@@ -43,6 +53,7 @@ struct bh_generation {
 struct bh_positions {
 	struct bh_generation **slots;
 	size_t slots_n, n;
+	size_t sources; /* of n, those that are no generations but sources (proto/LINK.md) */
 	struct bh_generation *staged;
 	uint64_t gaps; /* parts that did not connect: a bug of a producer */
 };
@@ -53,7 +64,8 @@ void bh_positions_release(struct bh_positions *ps);
 /* A row of the registry (copied); delivered is its offset_first. */
 int bh_positions_load(struct bh_positions *ps, const struct bh_origin *row, uint64_t safe_ord,
     uint64_t delivered_ord) BH_MUST_CHECK;
-/* An origin of a spool row found at start, in order of ord: durable, not settled. */
+/* An origin of a spool row found at start, in order of ord: durable, not settled. One whose
+ * generation is not there was forgotten while the row waited: the payload is still delivered. */
 int bh_positions_load_part(
     struct bh_positions *ps, const struct bh_origin *o, uint64_t ord) BH_MUST_CHECK;
 
@@ -65,8 +77,7 @@ int bh_positions_add(
 /* Marks every part of `origins` that was added under ord. Positions do not move yet. */
 void bh_positions_stage(struct bh_positions *ps, struct bh_str origins, uint64_t ord, bool settled);
 /* Calls fn for each generation that a commit must write, with its new values. Stops at an error. */
-int bh_positions_staged(struct bh_positions *ps,
-    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord),
+int bh_positions_staged(struct bh_positions *ps, int (*fn)(void *ctx, const struct bh_position *p),
     void *ctx) BH_MUST_CHECK;
 void bh_positions_apply(struct bh_positions *ps);
 void bh_positions_undo(struct bh_positions *ps);
@@ -75,6 +86,18 @@ void bh_positions_undo(struct bh_positions *ps);
 void bh_positions_rewind_tips(struct bh_positions *ps);
 
 int bh_positions_each(const struct bh_positions *ps,
-    int (*fn)(void *ctx, const struct bh_origin *row), void *ctx) BH_MUST_CHECK;
+    int (*fn)(void *ctx, const struct bh_generation *g), void *ctx) BH_MUST_CHECK;
+/* Takes one out with what is outstanding of it, whose payloads then move no position. Not while
+ * something is staged. */
+void bh_positions_forget(struct bh_positions *ps, struct bh_str identifier, uint64_t gen);
+
+/* Parts of it that are not settled. */
+uint64_t bh_generation_outstanding(const struct bh_generation *g);
+
+/* A row that an import made and no part has moved since. */
+static inline bool bh_generation_imported(const struct bh_generation *g)
+{
+	return g->safe_ord == 0 && g->delivered_ord == 0 && !g->head;
+}
 
 #endif

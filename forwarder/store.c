@@ -55,6 +55,10 @@ static const char *const sql[ST__N] = {
 		    " state=excluded.state, updated_ms=excluded.updated_ms"
 		    " WHERE excluded.safe_ord >= registry.safe_ord AND excluded.delivered_ord >= "
 		    "registry.delivered_ord",
+    [ST_FORGET] = "DELETE FROM registry WHERE identifier=?1 AND gen=?2",
+    [ST_SOURCE] = "INSERT INTO source VALUES (?1,?2) ON CONFLICT(cfg_hash) DO UPDATE SET"
+		  " last_scan_ms=excluded.last_scan_ms",
+    [ST_DEL_SOURCE] = "DELETE FROM source WHERE cfg_hash=?1",
     [ST_PRODUCER] = "INSERT INTO producer VALUES (?1,?2,?3,?4) ON CONFLICT(name) DO UPDATE SET"
 		    " epoch=excluded.epoch, base_seq=excluded.base_seq, mask=excluded.mask",
     [ST_META_SET] =
@@ -121,6 +125,20 @@ static int meta_get(struct bh_store *s, const char *key, sqlite3_int64 *v)
 		*v = sqlite3_column_int64(s->st[ST_META_GET], 0);
 	(void)sqlite3_reset(s->st[ST_META_GET]);
 	return step == SQLITE_ROW ? 1 : bh_store_error(step);
+}
+
+int bh_store_meta_set(struct bh_store *s, const char *key, int64_t v)
+{
+	return meta_set(s, key, v);
+}
+
+int bh_store_meta_get(struct bh_store *s, const char *key, int64_t *v)
+{
+	sqlite3_int64 got = 0;
+	int found = meta_get(s, key, &got);
+
+	*v = got;
+	return found;
 }
 
 static int load_id(struct bh_store *s)
@@ -575,11 +593,47 @@ int bh_store_remove(struct bh_store *s, uint64_t ord, int64_t dest, enum bh_stor
 	return rc ? rc : run(s, ST_DEL_SPOOL);
 }
 
+/* What is no number is a source that was never looked through. */
+static int64_t decimal_ms(struct bh_str text)
+{
+	int64_t v = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] < '0' || text.p[i] > '9' || v > INT64_MAX / 10 - 1)
+			return 0;
+		v = v * 10 + (text.p[i] - '0');
+	}
+	return v;
+}
+
+static int put_source(struct bh_store *s, struct bh_str hash, struct bh_str last_scan)
+{
+	(void)bind_blob(s->st[ST_SOURCE], 1, hash);
+	(void)sqlite3_bind_int64(s->st[ST_SOURCE], 2, decimal_ms(last_scan));
+	return run(s, ST_SOURCE);
+}
+
+int bh_store_forget(struct bh_store *s, struct bh_str identifier, uint64_t gen)
+{
+	struct bh_str hash;
+
+	if (bh_origin_is_source(identifier, &hash)) {
+		(void)bind_blob(s->st[ST_DEL_SOURCE], 1, hash);
+		return run(s, ST_DEL_SOURCE);
+	}
+	(void)bind_blob(s->st[ST_FORGET], 1, identifier);
+	bind_u64(s->st[ST_FORGET], 2, gen);
+	return run(s, ST_FORGET);
+}
+
 int bh_store_position(
     struct bh_store *s, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord)
 {
 	sqlite3_stmt *st = s->st[ST_POSITION];
+	struct bh_str hash;
 
+	if (bh_origin_is_source(row->identifier, &hash))
+		return put_source(s, hash, row->offset_last);
 	(void)bind_blob(st, 1, row->identifier);
 	bind_u64(st, 2, row->gen);
 	(void)bind_blob(st, 3, row->path);

@@ -88,10 +88,17 @@ enum bh_store_end { BH_STORE_TAKEN, BH_STORE_DROPPED, BH_STORE_EXPIRED, BH_STORE
 /* T2, T3: the delivery row goes, counted; the payload goes with its last delivery row. */
 int bh_store_remove(
     struct bh_store *s, uint64_t ord, int64_t dest, enum bh_store_end end) BH_MUST_CHECK;
+/* A row of the registry, or of the table of sources when its identifier is one (proto/LINK.md). */
 int bh_store_position(struct bh_store *s, const struct bh_origin *row, uint64_t safe_ord,
     uint64_t delivered_ord) BH_MUST_CHECK;
+/* Deletes the row, or the source's; harmless when there is none. */
+int bh_store_forget(struct bh_store *s, struct bh_str identifier, uint64_t gen) BH_MUST_CHECK;
 int bh_store_producer(
     struct bh_store *s, const char *name, const struct bh_receiver *r) BH_MUST_CHECK;
+
+/* A number kept under a name for ever. get: 1 = *v filled, 0 = never set. */
+int bh_store_meta_set(struct bh_store *s, const char *key, int64_t v) BH_MUST_CHECK;
+int bh_store_meta_get(struct bh_store *s, const char *key, int64_t *v) BH_MUST_CHECK;
 
 /* Loading at start. */
 int bh_store_load_producer(

@@ -1,4 +1,6 @@
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,12 +61,12 @@ static void read_position(sqlite3_stmt *st, struct bh_origin *o)
 	    .tailing_mode = column(st, 11),
 	    .ingestion_ns = sqlite3_column_int64(st, 12),
 	    .last_size = column_u64(st, 13),
-	    .state = state >= 0 && state <= BH_ORIGIN_FINISHED ? (enum bh_origin_state)state
-							       : BH_ORIGIN_LIVE,
+	    .state = state >= 0 && state <= BH_ORIGIN_FORGOTTEN ? (enum bh_origin_state)state
+								: BH_ORIGIN_LIVE,
 	};
 }
 
-int bh_store_each_position(struct bh_store *s,
+static int each_row(struct bh_store *s,
     int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord),
     void *ctx)
 {
@@ -86,6 +88,54 @@ int bh_store_each_position(struct bh_store *s,
 		rc = bh_store_error(step);
 	(void)sqlite3_finalize(st);
 	return rc;
+}
+
+/* As it was handed over: an identifier and a time in text. */
+static int give_source(struct bh_str hash, int64_t last_scan_ms,
+    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord),
+    void *ctx)
+{
+	struct bh_buf identifier = BH_BUF_INIT;
+	struct bh_origin o = {.gen = BH_ORIGIN_SOURCE_GEN};
+	char at[24];
+	int rc;
+
+	(void)snprintf(at, sizeof(at), "%" PRId64, last_scan_ms);
+	(void)bh_buf_str(&identifier, "source:");
+	(void)bh_buf_append(&identifier, hash.p, hash.n);
+	o.identifier = bh_buf_view(&identifier);
+	o.offset_first = o.offset_last = bh_str_from(at);
+	rc = bh_buf_failed(&identifier);
+	if (!rc)
+		rc = fn(ctx, &o, 0, 0);
+	bh_buf_release(&identifier);
+	return rc;
+}
+
+static int each_source(struct bh_store *s,
+    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord),
+    void *ctx)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = bh_store_error(
+	    sqlite3_prepare_v2(s->db, "SELECT cfg_hash,last_scan_ms FROM source", -1, &st, NULL));
+	int step = SQLITE_ROW;
+
+	while (!rc && (step = sqlite3_step(st)) == SQLITE_ROW)
+		rc = give_source(column(st, 0), sqlite3_column_int64(st, 1), fn, ctx);
+	if (!rc)
+		rc = bh_store_error(step);
+	(void)sqlite3_finalize(st);
+	return rc;
+}
+
+int bh_store_each_position(struct bh_store *s,
+    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord),
+    void *ctx)
+{
+	int rc = each_row(s, fn, ctx);
+
+	return rc ? rc : each_source(s, fn, ctx);
 }
 
 int bh_store_each_origins(

@@ -113,7 +113,8 @@ void bh_ages_expire(struct bh_logs *l)
 		return;
 	l->expired_ns = now;
 	for (struct bh_row *row = l->rows.all; row; row = row->next_all) {
-		if (row->open || strncmp(row->identifier, "file:", 5) != 0 || !is_over(l, row, now))
+		if (row->open || row->state == BH_ORIGIN_FORGOTTEN ||
+		    strncmp(row->identifier, "file:", 5) != 0 || !is_over(l, row, now))
 			continue;
 		row->state = BH_ORIGIN_FORGOTTEN;
 		bh_handover_touch_row(l, row);

@@ -18,8 +18,6 @@ static void free_list(struct bh_dirlist *d)
 
 static int add(struct bh_dirlist *d, const struct dirent *e)
 {
-	char *name;
-
 	if (d->n == d->cap) {
 		size_t cap = d->cap ? 2 * d->cap : 64;
 		struct bh_dirent *grown = reallocarray(d->v, cap, sizeof(*grown));
@@ -29,10 +27,10 @@ static int add(struct bh_dirlist *d, const struct dirent *e)
 		d->v = grown;
 		d->cap = cap;
 	}
-	name = strdup(e->d_name);
-	if (!name)
+	d->v[d->n] = (struct bh_dirent){strdup(e->d_name), e->d_ino};
+	if (!d->v[d->n].name)
 		return -1;
-	d->v[d->n++] = (struct bh_dirent){name, e->d_ino};
+	d->n++;
 	return 0;
 }
 

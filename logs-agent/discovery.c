@@ -98,6 +98,8 @@ static struct bh_generation *start(struct bh_logs *l, const struct bh_generation
 	}
 	g->before = t->last;
 	t->last = g;
+	if (g->before)
+		bh_tailing_read_again(l, g->before);
 	if (how->state == BH_ORIGIN_LIVE) {
 		t->live = g;
 		t->state = BH_TARGET_TAILED;
@@ -168,11 +170,14 @@ static bool starts_at_end(const struct bh_source *s)
 	return !mode_is(s, "beginning") && !mode_is(s, "forceBeginning");
 }
 
-/* The size, or what follows the last newline before it: the first message is whole then. */
-static uint64_t after_last_line(const char *path, uint64_t size)
+/* The size, or what follows the last newline before it: the first message is whole then. In UTF-16
+ * the newline is the one byte of its unit that is not zero. */
+static uint64_t after_last_line(const struct bh_target *t, uint64_t size)
 {
+	enum bh_unit unit = bh_charset_unit(t->source->decoder.charset);
+	uint64_t behind = unit == BH_UNIT_UTF16_LE ? 2 : 1;
 	uint64_t from = size > STEP_BACK ? size - STEP_BACK : 0, at = size;
-	int fd = open_quietly(path);
+	int fd = open_quietly(t->path);
 	char *bytes = malloc(STEP_BACK);
 	ssize_t n = 0;
 
@@ -182,12 +187,12 @@ static uint64_t after_last_line(const char *path, uint64_t size)
 		const char *nl = memrchr(bytes, '\n', (size_t)n);
 
 		if (nl)
-			at = from + (uint64_t)(nl - bytes) + 1;
+			at = from + (uint64_t)(nl - bytes) + behind;
 	}
 	if (fd >= 0)
 		(void)close(fd);
 	free(bytes);
-	return at;
+	return BH_MIN(at, size) - (unit == BH_UNIT_BYTE ? 0 : at % 2);
 }
 
 /* Of a file without a row, at a path of which nothing is known (§4.3, 4). */
@@ -197,7 +202,7 @@ static uint64_t first_offset(
 	const struct bh_source *s = t->source;
 
 	if (is_forced(l, s, "forceEnd"))
-		return after_last_line(t->path, (uint64_t)id->size);
+		return after_last_line(t, (uint64_t)id->size);
 	if (t->seen && starts_at_end(s))
 		return t->first_size;
 	if (s->scanned || !starts_at_end(s))
@@ -207,7 +212,7 @@ static uint64_t first_offset(
 		return 0;
 	if (s->last_scan_ns && id->birth_ns > s->last_scan_ns)
 		return 0;
-	return after_last_line(t->path, (uint64_t)id->size);
+	return after_last_line(t, (uint64_t)id->size);
 }
 
 /* A file whose row says where to go on, unless the configuration says otherwise. */
@@ -231,7 +236,7 @@ static void start_known(
 		resume(l, t, t->path, id, row, BH_ORIGIN_LIVE);
 		return;
 	}
-	end = after_last_line(t->path, (uint64_t)id->size);
+	end = after_last_line(t, (uint64_t)id->size);
 	(void)start(l, &(struct bh_generation_start){
 			   .target = t,
 			   .open_path = t->path,
@@ -444,42 +449,46 @@ static bool find_imported(
 		(void)snprintf(f->path, sizeof(f->path), "%s", t->path);
 		return true;
 	}
-	row->state = BH_ORIGIN_FINISHED;
+	row->state = BH_ORIGIN_FORGOTTEN;
 	bh_handover_touch_row(l, row);
 	return false;
 }
 
-/* Rows of the path that are not open: where their content is now. Returns how many were found. */
+/* Where the content of a row is now: under its inode, at its path under another one, in a copy. */
+static bool find_row(struct bh_logs *l, struct bh_target *t, const struct bh_dirlist *d,
+    struct bh_row *row, struct found *f)
+{
+	if (row->ino == 0)
+		return find_imported(l, t, row, f);
+	if (find_by_inode(l, d, row, f))
+		return true;
+	if (bh_file_identify(t->path, &f->id) == 0 && f->id.ino != row->ino &&
+	    !is_open(l, &f->id) && !bh_rows_know_inode(&l->rows, f->id.ino) &&
+	    is_surely(t->path, row)) {
+		(void)snprintf(f->path, sizeof(f->path), "%s", t->path);
+		return true;
+	}
+	if (find_copy(l, t->path, row, f))
+		return true;
+	if (d)
+		report_lost(l, t, row);
+	return false;
+}
+
+/* Rows of the path that are not open. Returns how many were found. */
 static size_t find_rows(
     struct bh_logs *l, struct bh_target *t, const char *identifier, struct found *v, bool *known)
 {
 	const struct bh_dirlist *d = bh_dirlists_get(&l->dirs, dir_of(t->path));
 	struct bh_row *row = NULL;
-	struct bh_file_id here;
 	size_t n = 0;
-	bool present = bh_file_identify(t->path, &here) == 0;
 
 	while ((row = bh_rows_next(&l->rows, identifier, row)) && n < FOUND_MAX) {
-		struct found *f = &v[n];
-
 		*known = true;
-		if (row->open || row->state == BH_ORIGIN_FINISHED)
-			continue;
-		f->row = row;
-		if (row->ino == 0) {
-			n += find_imported(l, t, row, f);
-		} else if (find_by_inode(l, d, row, f)) {
+		v[n].row = row;
+		if (!row->open && row->state != BH_ORIGIN_FINISHED &&
+		    row->state != BH_ORIGIN_FORGOTTEN && find_row(l, t, d, row, &v[n]))
 			n++;
-		} else if (present && here.ino != row->ino && !is_open(l, &here) &&
-			   !bh_rows_know_inode(&l->rows, here.ino) && is_surely(t->path, row)) {
-			(void)snprintf(f->path, sizeof(f->path), "%s", t->path);
-			f->id = here;
-			n++;
-		} else if (find_copy(l, t->path, row, f)) {
-			n++;
-		} else if (d) {
-			report_lost(l, t, row);
-		}
 	}
 	return n;
 }

@@ -153,6 +153,7 @@ int bh_generation_open(
 		return -ENOMEM;
 	g->logs = l;
 	g->target = how->target;
+	g->target->open++;
 	g->source = how->target->source;
 	g->gen = how->gen;
 	g->dev = how->id->dev;
@@ -176,6 +177,8 @@ void bh_generation_free(struct bh_generation *g)
 {
 	if (!g)
 		return;
+	if (g->target)
+		g->target->open--;
 	if (g->fd >= 0)
 		(void)close(g->fd);
 	bh_framer_release(&g->framer);

@@ -55,6 +55,7 @@ struct bh_generation {
 	struct bh_trail trail; /* before done_off */
 	struct bh_framer framer;
 	struct bh_assembler assembler;
+	bool broken;           /* a read failed */
 	bool at_end;           /* the last read met end of file */
 	bool read_once;        /* has been at its end once */
 	bool dirty;            /* is in the list */

@@ -171,6 +171,11 @@ static int take_entry(
 	return rest || !exists(e, path) ? 0 : take(x, path, (size_t)n);
 }
 
+static bool is_dots(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
 static int expand_component(
     struct expansion *x, const char *base, const char *component, const char *rest)
 {
@@ -179,8 +184,7 @@ static int expand_component(
 	int rc = 0;
 
 	while (dir && !rc && (e = readdir(dir))) {
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") &&
-		    bh_glob_match(component, e->d_name))
+		if (!is_dots(e->d_name) && bh_glob_match(component, e->d_name))
 			rc = take_entry(x, e, base, rest);
 	}
 	if (dir)
@@ -200,8 +204,7 @@ static int expand_everywhere(
 		char path[PATH_MAX];
 		int n = snprintf(path, sizeof(path), "%s/%s", base, e->d_name);
 
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && e->d_type == DT_DIR &&
-		    n > 0 && (size_t)n < sizeof(path))
+		if (!is_dots(e->d_name) && e->d_type == DT_DIR && n > 0 && (size_t)n < sizeof(path))
 			rc = expand(x, path, pattern);
 	}
 	if (dir)

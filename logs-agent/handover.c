@@ -96,35 +96,65 @@ static struct bh_str host_tags(struct bh_logs *l)
 	return bh_buf_view(&l->host_tags);
 }
 
-bool bh_handover_message(struct bh_logs *l, struct bh_source *s, const struct bh_record_ends *ends,
-    const struct bh_message *m)
+/* Into the batch, or too large for any. */
+static bool take(struct bh_logs *l, struct bh_source *s, struct bh_record *r)
 {
-	struct bh_record r = {
-	    .content = m->content,
-	    .status = m->status,
-	    .tags = m->tags,
-	    .timestamp_ms = l->chunk_ms ? l->chunk_ms : bh_wall_ms(&bh_clock_system),
-	    .ends = ends,
-	};
+	r->timestamp_ms = l->chunk_ms ? l->chunk_ms : bh_wall_ms(&bh_clock_system);
+	if (l->host_tags.len)
+		r->host_tags = host_tags(l);
+	if (!add_record(l, r)) {
+		bh_ledger_drop(&s->l, BH_DROP_TOO_LARGE, 1);
+		return false;
+	}
+	bh_stream_message(&l->streams, s->cfg, r);
+	l->batch.lines[source_index(l, s)]++;
+	s->l.in_flight++;
+	return true;
+}
 
+/* Counts it; false: it is empty, or a rule drops it. */
+static bool passes(
+    struct bh_logs *l, struct bh_source *s, const struct bh_message *m, struct bh_str *content)
+{
 	s->l.received++;
 	if (m->content.n == 0) {
 		bh_ledger_drop(&s->l, BH_DROP_EMPTY, 1);
 		return false;
 	}
-	if (s->rules && !apply_rules(l, s, m, &r.content)) {
+	*content = m->content;
+	if (s->rules && !apply_rules(l, s, m, content)) {
 		bh_ledger_drop(&s->l, BH_DROP_FILTERED, 1);
 		return false;
 	}
-	if (l->host_tags.len)
-		r.host_tags = host_tags(l);
-	if (!add_record(l, &r)) {
-		bh_ledger_drop(&s->l, BH_DROP_TOO_LARGE, 1);
-		return false;
-	}
-	l->batch.lines[source_index(l, s)]++;
-	s->l.in_flight++;
 	return true;
+}
+
+bool bh_handover_message(struct bh_logs *l, struct bh_source *s, const struct bh_record_ends *ends,
+    const struct bh_message *m)
+{
+	struct bh_record r = {.status = m->status, .tags = m->tags, .ends = ends};
+
+	return passes(l, s, m, &r.content) && take(l, s, &r);
+}
+
+bool bh_handover_journal(struct bh_logs *l, struct bh_source *s, const struct bh_record_ends *ends,
+    const struct bh_journal_text *t)
+{
+	const struct bh_message m = {
+	    .content = t->subject, .raw = t->raw, .status = t->status, .cut = t->cut};
+	struct bh_record r = {.status = t->status, .ends = ends};
+
+	if (!passes(l, s, &m, &r.content))
+		return false;
+	if (!s->cfg->process_raw_message) {
+		bh_buf_clear(&l->put_back);
+		if (bh_journal_put_back(&l->put_back, t, r.content)) {
+			bh_ledger_drop(&s->l, BH_DROP_TOO_LARGE, 1);
+			return false;
+		}
+		r.content = bh_buf_view(&l->put_back);
+	}
+	return take(l, s, &r);
 }
 
 void bh_handover_after(struct bh_logs *l)
@@ -210,6 +240,10 @@ static void mark_handed(struct bh_logs *l)
 		l->dirty_rows = row->next_dirty;
 		row->handed = row->offset;
 		row->dirty = false;
+		if (bh_row_cursor_handed(row)) {
+			bh_child_fail(l->child, BH_EXIT_INTERNAL); /* read again from the mark */
+			return;
+		}
 		if (row->state == BH_ORIGIN_FORGOTTEN)
 			bh_rows_remove(&l->rows, row);
 	}

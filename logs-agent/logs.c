@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "logs-agent/figures.h"
 #include "logs-agent/logs_internal.h"
 
 #define COMPONENT "logs"
@@ -94,8 +95,10 @@ static void link_ready(void *ctx)
 	l->link_ready = true;
 	bh_ages_recall(l);
 	bh_scan_run(l);
+	bh_journals_start(l);
 	bh_handover_close(l); /* start positions are registered before the first line */
 	on_poll(&l->poll);
+	bh_inlets_start(l->inlets);
 	tell_ready(l);
 }
 
@@ -128,7 +131,10 @@ static void finish_drain(struct bh_logs *l, bool complete)
 static void drain_step(struct bh_logs *l)
 {
 	bh_handover_pump(l);
-	if (l->draining && !l->fencing && !l->queue && l->link_ready) {
+	if (!l->draining || l->fencing || !l->link_ready || !bh_inlets_drain(l->inlets))
+		return;
+	bh_handover_close(l);
+	if (!l->queue) {
 		l->fencing = true;
 		bh_producer_fence(l->producer);
 	}
@@ -139,7 +145,11 @@ static void credit(void *ctx)
 	struct bh_logs *l = ctx;
 
 	drain_step(l);
+	if (bh_inlets_go_first(l->inlets))
+		bh_inlets_resume(l->inlets);
 	bh_tailing_read(l);
+	bh_journals_go_on(l);
+	bh_inlets_resume(l->inlets);
 }
 
 static void fenced(void *ctx)
@@ -269,11 +279,14 @@ int bh_logs_new(struct bh_logs **out, struct bh_child *child, struct bh_err *err
 	l->run_started_ns = parent_started_ns();
 	bh_rng_init(&l->rng);
 	bh_body_init(&l->body, &child->config);
+	bh_streams_init(&l->streams, &child->loop);
 	raise_file_limit();
 	watch(l);
 	rc = make_sources(l);
 	if (!rc)
 		rc = make_host_tags(l);
+	if (!rc)
+		rc = bh_inlets_new(&l->inlets, l);
 	if (rc) {
 		bh_logs_free(l);
 		return bh_err_set(err, rc, "sources");
@@ -315,6 +328,7 @@ void bh_logs_free(struct bh_logs *l)
 		l->head = g->next;
 		bh_generation_free(g);
 	}
+	bh_inlets_free(l->inlets);
 	free_packets(l->queue);
 	free_packets(l->flying);
 	if (l->inotify.fd >= 0) {
@@ -323,6 +337,8 @@ void bh_logs_free(struct bh_logs *l)
 		bh_loop_del_fd(&l->inotify);
 		(void)close(fd);
 	}
+	bh_journals_stop(l);
+	bh_buf_release(&l->put_back);
 	bh_producer_free(l->producer);
 	bh_rows_release(&l->rows);
 	bh_targets_release(&l->targets);
@@ -333,6 +349,7 @@ void bh_logs_free(struct bh_logs *l)
 	bh_assembler_work_release(&l->work);
 	bh_rules_work_release(&l->rules_work);
 	bh_buf_release(&l->host_tags);
+	bh_streams_release(&l->streams);
 	bh_body_release(&l->body);
 	bh_buf_release(&l->chunk);
 	bh_buf_release(&l->batch.json);
@@ -367,8 +384,8 @@ static void drain(void *ctx, int64_t deadline_ns, enum bh_drain_mode mode)
 		return;
 	}
 	bh_tailing_flush(l);
+	bh_journals_stop(l);
 	bh_ages_note_scan(l, true);
-	bh_handover_close(l);
 	drain_step(l);
 }
 
@@ -380,87 +397,9 @@ static void peer_state(void *ctx, enum bh_role role, bool running)
 		bh_producer_peer_running(l->producer, running);
 }
 
-/* "syslog.d/conf.yaml:3" of a whole path and line. */
-static const char *file_of(const char *where)
-{
-	const char *slash = strrchr(where, '/');
-
-	while (slash && slash > where && slash[-1] != '/')
-		slash--;
-	return slash ? slash : where;
-}
-
-static void stat_rules(const struct bh_source *s, const char *shown, struct bh_child *c)
-{
-	for (size_t i = 0; s->rules && i < bh_ruleset_count(s->rules); i++) {
-		const struct bh_rule_state *r = bh_ruleset_state(s->rules, i);
-		char name[BH_LEDGER_NAME_MAX];
-
-		if (r->dropped) {
-			(void)snprintf(
-			    name, sizeof(name), "rule_dropped.%.60s.%.100s", r->name, shown);
-			bh_child_stat_number(c, name, r->dropped);
-		}
-		if (r->limit_hits) {
-			(void)snprintf(
-			    name, sizeof(name), "rule_limit_hits.%.60s.%.100s", r->name, shown);
-			bh_child_stat_number(c, name, r->limit_hits);
-		}
-	}
-}
-
-static void stat_counts(const struct bh_logs *l, struct bh_child *c)
-{
-	const struct {
-		const char *name;
-		uint64_t n;
-	} all[] = {
-	    {"files.bytes_read", l->counts.bytes_read},
-	    {"files.waiting", l->counts.files_waiting},
-	    {"files.rotations", l->counts.rotations},
-	    {"files.truncations", l->counts.truncations},
-	    {"files.generations_lost", l->counts.generations_lost},
-	    {"files.bytes_lost", l->counts.bytes_lost},
-	    {"files.nul_bytes_skipped", l->counts.nul_bytes_skipped},
-	    {"files.resumed_renamed", l->counts.resumed_renamed},
-	    {"files.copies_recognised", l->counts.copies_recognised},
-	    {"files.read_errors", l->counts.read_errors},
-	};
-
-	for (size_t i = 0; i < BH_ARRAY_LEN(all); i++)
-		bh_child_stat_number(c, all[i].name, all[i].n);
-}
-
 static void stats(void *ctx, struct bh_child *c)
 {
-	struct bh_logs *l = ctx;
-	char name[BH_LEDGER_NAME_MAX], shown[PATH_MAX];
-	struct bh_producer_stats st;
-
-	for (size_t i = 0; i < l->sources_n; i++) {
-		struct bh_source *s = &l->sources[i];
-
-		bh_log_source_name(s->cfg, shown, sizeof(shown));
-		if (s->runs)
-			bh_child_stat_ledger(c, BH_LEDGER_SOURCE, shown, strlen(shown), &s->l);
-		stat_rules(s, shown, c);
-		(void)snprintf(name, sizeof(name), "source.%.150s", shown);
-		if (!s->runs) /* two that want one input have one name: the place tells them apart
-			       */
-			(void)snprintf(name, sizeof(name), "source.%.90s (%.60s)", shown,
-			    file_of(s->cfg->where));
-		if (s->note[0])
-			bh_child_stat_note(c, name, "%s", s->note);
-	}
-	l->handover.in_flight =
-	    l->handover.received - l->handover.delivered - bh_ledger_dropped(&l->handover);
-	bh_child_stat_ledger(c, BH_LEDGER_HANDOVER, "logs", 4, &l->handover);
-	bh_producer_stats(l->producer, &st);
-	bh_child_stat_number(c, "files.tailed", l->live);
-	bh_child_stat_number(c, "files.draining", l->draining_n);
-	stat_counts(l, c);
-	bh_child_stat_number(c, "link.resent", st.resent);
-	bh_child_stat_number(c, "link.renewals", st.renewals);
+	bh_figures_report(ctx, c);
 }
 
 static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)
@@ -474,9 +413,17 @@ static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)
 	hb->link_up = st.ready;
 }
 
+static void stream(void *ctx, int fd, const struct bh_stream_filter *filter)
+{
+	struct bh_logs *l = ctx;
+
+	bh_stream_add(&l->streams, fd, filter);
+}
+
 const struct bh_child_ops bh_logs_child_ops = {
     .drain = drain,
     .peer_state = peer_state,
     .stats = stats,
     .heartbeat = heartbeat,
+    .stream = stream,
 };

@@ -4,7 +4,9 @@
  *   scan.c       which paths are selected
  *   ages.c       what the registry keeps of scans, and for how long of files
  *   discovery.c  which file is which generation
+ *   journals.c   the same for journals: opening, reading, positions
  *   tailing.c    looking at open generations and reading them
+ *   inlet.c      sockets of tcp and udp sources
  *   handover.c   messages into batches, batches to the forwarder
  */
 #ifndef BH_LOGS_LOGS_INTERNAL_H
@@ -17,9 +19,13 @@
 #include "logs-agent/body.h"
 #include "logs-agent/dirlist.h"
 #include "logs-agent/generation.h"
+#include "logs-agent/inlet.h"
+#include "logs-agent/journal_entry.h"
+#include "logs-agent/journals.h"
 #include "logs-agent/logs.h"
 #include "logs-agent/rows.h"
 #include "logs-agent/source.h"
+#include "logs-agent/stream.h"
 #include "logs-agent/target.h"
 #include "logs-agent/watches.h"
 
@@ -63,12 +69,16 @@ struct bh_logs {
 	struct bh_generation *ready, **ready_end; /* have something to read, in turn */
 	struct bh_generation *dirty, **dirty_end; /* have something to tell */
 	struct bh_row *dirty_rows;                /* so do rows without an open generation */
+	struct bh_inlets *inlets;
 	struct bh_assembler_work work;
 	struct bh_batch batch;
 	struct bh_body body;
+	struct bh_streams streams; /* of those who look live */
 	struct bh_buf chunk;
 	int64_t chunk_ms; /* wall time at which it was read, while it is taken apart; else 0 */
 	struct bh_rules_work rules_work;
+	struct bh_buf put_back; /* a journal entry whose message the rules changed */
+	struct bh_journals journals;
 	struct bh_buf host_tags;    /* joined; empty once expected_tags_duration is over */
 	int64_t host_tags_until_ns; /* mono */
 	struct bh_packet *queue, **queue_end;
@@ -92,6 +102,9 @@ struct bh_logs {
 /* One message of a tailer: into the batch (true), or dropped with a reason. */
 bool bh_handover_message(struct bh_logs *l, struct bh_source *s, const struct bh_record_ends *ends,
     const struct bh_message *m);
+/* The same of a journal's entry. */
+bool bh_handover_journal(struct bh_logs *l, struct bh_source *s, const struct bh_record_ends *ends,
+    const struct bh_journal_text *t);
 /* After the position of a message has moved: closes the batch when it is full. */
 void bh_handover_after(struct bh_logs *l);
 /* g has something to tell: with the batch when that carries a message of it, else within a second.
@@ -142,6 +155,8 @@ void bh_tailing_look(struct bh_logs *l, struct bh_generation *g);
 void bh_tailing_read(struct bh_logs *l); /* reads what may be read; arms work when more is there */
 void bh_tailing_ready(struct bh_logs *l, struct bh_generation *g); /* something to read */
 void bh_tailing_add(struct bh_logs *l, struct bh_generation *g);
+/* To its end once more, before its successor begins: a writer may have gone on in it. */
+void bh_tailing_read_again(struct bh_logs *l, struct bh_generation *g);
 /* At rest, and everything acknowledged: its descriptor goes, its row waits. */
 void bh_tailing_set_aside(struct bh_logs *l, struct bh_generation *g);
 /* Away from its path: read to its end, then kept open for close_timeout. */

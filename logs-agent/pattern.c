@@ -95,9 +95,10 @@ static int build(struct bh_pattern *p, struct bh_str re2, struct bh_err *err)
 		rc = compile(&p->quick, bh_buf_view(&text), 0, err);
 	if (!rc)
 		rc = compile(&p->metered, bh_buf_view(&text), PCRE2_AUTO_CALLOUT, err);
+	/* A ".*" in front must begin behind a broken byte, too, not only behind a newline. */
 	if (!rc)
 		rc = compile(&p->broken, bh_buf_view(&text),
-		    PCRE2_AUTO_CALLOUT | PCRE2_MATCH_INVALID_UTF, err);
+		    PCRE2_AUTO_CALLOUT | PCRE2_MATCH_INVALID_UTF | PCRE2_NO_DOTSTAR_ANCHOR, err);
 	if (!rc) {
 		(void)pcre2_pattern_info(p->quick, PCRE2_INFO_CAPTURECOUNT, &p->groups);
 		bh_required_find(bh_buf_view(&text), &p->literal);

@@ -19,6 +19,7 @@ static void free_row(struct bh_row *row)
 	free(row->identifier);
 	free(row->path);
 	free(row->cursor);
+	free(row->cursor_handed);
 	free(row->fp_config);
 	free(row);
 }
@@ -164,6 +165,16 @@ static int set_text(char **to, struct bh_str text)
 	return 0;
 }
 
+int bh_row_cursor_set(struct bh_row *row, const char *cursor)
+{
+	return set_text(&row->cursor, bh_str_from(cursor));
+}
+
+int bh_row_cursor_handed(struct bh_row *row)
+{
+	return row->cursor ? set_text(&row->cursor_handed, bh_str_from(row->cursor)) : 0;
+}
+
 /* Texts that may change: the path after a rename, the cursor of a journal. */
 static int set_texts(struct bh_row *row, const struct bh_origin *o)
 {
@@ -173,7 +184,7 @@ static int set_texts(struct bh_row *row, const struct bh_origin *o)
 		rc = set_text(&row->fp_config, o->fp_config);
 	if (!rc && strncmp(row->identifier, JOURNAL, sizeof(JOURNAL) - 1) == 0)
 		rc = set_text(&row->cursor, o->offset_last);
-	return rc;
+	return rc ? rc : bh_row_cursor_handed(row);
 }
 
 struct bh_row *bh_rows_put(struct bh_rows *r, const struct bh_origin *o, bool open)
@@ -226,7 +237,8 @@ struct bh_row *bh_rows_of_file(const struct bh_rows *r, uint64_t dev, uint64_t i
 	struct bh_row *row = r->by_ino ? r->by_ino[ino_slot(r, ino)] : NULL;
 
 	/* The device number may change at a reboot: inode and content decide. */
-	while (row && (row->ino != ino || (row->dev != dev && row->marker_len != BH_MARKER_MAX) ||
+	while (row && (row->ino != ino || row->state == BH_ORIGIN_FORGOTTEN ||
+			  (row->dev != dev && row->marker_len != BH_MARKER_MAX) ||
 			  !bh_same_content(fd, row->offset, row->marker_len, row->marker_hash)))
 		row = row->next_ino;
 	return row;
@@ -265,7 +277,7 @@ void bh_row_origin(const struct bh_row *row, struct bh_origin *o, char first[24]
 	    .path = bh_str_from(row->path),
 	    .dev = row->dev,
 	    .ino = row->ino,
-	    .offset_first = bh_str_from(row->cursor ? row->cursor : first),
+	    .offset_first = bh_str_from(row->cursor ? row->cursor_handed : first),
 	    .offset_last = bh_str_from(row->cursor ? row->cursor : last),
 	    .marker_len = row->marker_len,
 	    .marker_hash = row->marker_hash,

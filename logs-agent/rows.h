@@ -17,9 +17,10 @@
 struct bh_row {
 	struct bh_row *next_name, *next_ino; /* hash chains */
 	struct bh_row *prev_all, *next_all;
-	char *identifier; /* owned */
-	char *path;       /* owned; last known */
-	char *cursor;     /* owned; the position of a journal, else NULL */
+	char *identifier;    /* owned */
+	char *path;          /* owned; last known */
+	char *cursor;        /* owned; the position of a journal, else NULL … */
+	char *cursor_handed; /* … and what was handed over of it */
 	uint64_t gen, dev, ino;
 	uint64_t offset; /* safe */
 	uint32_t marker_len;
@@ -60,6 +61,10 @@ bool bh_rows_know_inode(const struct bh_rows *r, uint64_t ino);
 /* Rows of an identifier, one after the other: begin with row = NULL. */
 struct bh_row *bh_rows_next(
     const struct bh_rows *r, const char *identifier, const struct bh_row *row);
+
+/* The position of a journal moves; and all of it has been handed over. -ENOMEM. */
+int bh_row_cursor_set(struct bh_row *row, const char *cursor) BH_MUST_CHECK;
+int bh_row_cursor_handed(struct bh_row *row) BH_MUST_CHECK;
 
 /* The row as an origin: the part from handed to offset. The texts are written to the two buffers;
  * the rest borrows from the row. */

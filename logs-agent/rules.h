@@ -29,7 +29,7 @@
 #define BH_RULE_REDACTED "[redacted: rule limit]"
 
 /* Steps for one message. */
-#define BH_RULES_EFFORT 4000000u
+#define BH_RULES_EFFORT 3000000u
 
 /* Bytes that a mask may make of a content; more counts as beyond the limit. */
 #define BH_RULES_CONTENT_MAX ((size_t)4 << 20)

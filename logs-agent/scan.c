@@ -16,9 +16,18 @@
 #define HURRY_NS  (100 * BH_NS_PER_MS)
 #define REST_NS   (60 * BH_NS_PER_S) /* at its end for so long: may give its place away */
 
+/* The log hears of it once, until a scan finds nothing wrong. */
+static void note(struct bh_logs *l, struct bh_source *s, const char text[BH_NOTE_MAX])
+{
+	if (strcmp(text, s->said) != 0)
+		bh_warn(&l->child->log, COMPONENT, "%s; it is tried again at every scan", text);
+	memcpy(s->note, text, BH_NOTE_MAX);
+	memcpy(s->said, text, BH_NOTE_MAX);
+}
+
 void bh_scan_note(struct bh_logs *l, struct bh_source *s, const char *path, int rc)
 {
-	char text[BH_NOTE_MAX], why[140];
+	char text[BH_NOTE_MAX] = "", why[140];
 	size_t n = strlen(path);
 	bool cut = n > NOTE_PATH;
 
@@ -30,9 +39,7 @@ void bh_scan_note(struct bh_logs *l, struct bh_source *s, const char *path, int 
 	/* The end of a long path tells it from its neighbours. */
 	(void)snprintf(text, sizeof(text), "cannot read file %s%.*s: %.139s", cut ? "..." : "",
 	    (int)NOTE_PATH, path + (cut ? n - NOTE_PATH : 0), why);
-	if (strcmp(text, s->note) != 0)
-		bh_warn(&l->child->log, COMPONENT, "%s; it is tried again at every scan", text);
-	memcpy(s->note, text, sizeof(text));
+	note(l, s, text);
 }
 
 static void watch_dir(struct bh_logs *l, const char *path)
@@ -87,7 +94,7 @@ static bool excluded(const struct bh_source *s, const char *path, bool recursive
 
 static void note_nothing(struct bh_logs *l, struct bh_source *s)
 {
-	char text[BH_NOTE_MAX];
+	char text[BH_NOTE_MAX] = "";
 
 	if (!bh_glob_is_pattern(s->cfg->path)) {
 		bh_scan_note(l, s, s->cfg->path, -ENOENT);
@@ -97,9 +104,7 @@ static void note_nothing(struct bh_logs *l, struct bh_source *s)
 	    "could not find any file matching pattern %.100s, check that all its subdirectories are"
 	    " executable",
 	    s->cfg->path);
-	if (strcmp(text, s->note) != 0)
-		bh_warn(&l->child->log, COMPONENT, "%s", text);
-	memcpy(s->note, text, sizeof(text));
+	note(l, s, text);
 }
 
 /* Paths of a source as of now, without those it excludes. */
@@ -111,7 +116,8 @@ static void expand(struct bh_logs *l, struct bh_source *s, struct bh_strlist *ou
 	int rc = bh_glob_expand(s->cfg->path, recursive, &all);
 
 	literal = all.n == 1 && strcmp(all.v[0], s->cfg->path) == 0;
-	s->note[0] = rc == BH_E_LIMIT ? s->note[0] : '\0';
+	if (rc != BH_E_LIMIT)
+		s->note[0] = '\0';
 	if (literal && stat(all.v[0], &st) == 0 && S_ISDIR(st.st_mode)) {
 		(void)snprintf(s->note, sizeof(s->note), "%.150s is a directory", s->cfg->path);
 		bh_strlist_release(&all);
@@ -204,7 +210,7 @@ static void deselect(struct bh_logs *l)
 
 	for (struct bh_target *t = l->targets.all; t; t = next) {
 		next = t->next;
-		if (t->scan == l->scans || t->live || t->last)
+		if (t->scan == l->scans || t->open)
 			continue;
 		bh_targets_remove(&l->targets, t);
 	}
@@ -288,8 +294,13 @@ static void make_room(struct bh_logs *l)
 
 static void describe(struct bh_logs *l)
 {
-	for (size_t i = 0; i < l->sources_n; i++)
-		l->sources[i].tailed = 0;
+	for (size_t i = 0; i < l->sources_n; i++) {
+		struct bh_source *s = &l->sources[i];
+
+		s->tailed = 0;
+		if (!s->note[0])
+			s->said[0] = '\0';
+	}
 	for (struct bh_generation *g = l->head; g; g = g->next)
 		g->source->tailed += g->state == BH_ORIGIN_LIVE;
 	if (l->counts.files_waiting)

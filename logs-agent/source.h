@@ -39,6 +39,7 @@ struct bh_source {
 	struct bh_ledger l;       /* messages */
 	bool runs;                /* false: note says why it does not */
 	char note[BH_NOTE_MAX];   /* last error in words; "" = none */
+	char said[BH_NOTE_MAX];   /* what of it the log has heard */
 	/* files */
 	char fp_config[BH_FINGERPRINT_TEXT_MAX]; /* its fingerprints are made with this */
 	bool scanned;                            /* its first scan is over: new files start at 0 */

@@ -117,14 +117,19 @@ void bh_tailing_set_aside(struct bh_logs *l, struct bh_generation *g)
 	bh_handover_touch_row(l, row);
 }
 
+void bh_tailing_read_again(struct bh_logs *l, struct bh_generation *g)
+{
+	if (g->state == BH_ORIGIN_FINISHED)
+		return;
+	g->at_end = g->read_once = false;
+	bh_tailing_ready(l, g);
+}
+
 void bh_tailing_rotate(struct bh_logs *l, struct bh_generation *g)
 {
 	set_state(l, g, BH_ORIGIN_DRAINING);
-	/* A writer may still have it open: it is read to its end once more before its successor
-	 * begins. */
-	g->at_end = g->read_once = false;
 	g->last_byte_ns = mono();
-	bh_tailing_ready(l, g);
+	bh_tailing_read_again(l, g);
 	bh_handover_touch(l, g, false);
 }
 
@@ -234,6 +239,8 @@ void bh_tailing_poll(struct bh_logs *l)
 		next = g->next;
 		if (g->state == BH_ORIGIN_FINISHED && !g->dirty)
 			forget(l, g);
+		else if (g->broken && !g->dirty && g->row)
+			bh_tailing_set_aside(l, g); /* opened anew by the next scan */
 		g = next;
 	}
 }
@@ -303,6 +310,7 @@ static size_t read_chunk(struct bh_logs *l, struct bh_generation *g)
 	} while (n < 0 && errno == EINTR);
 	if (n < 0) {
 		l->counts.read_errors++;
+		g->broken = true;
 		bh_scan_note(l, g->source, g->path, -errno);
 	}
 	return n > 0 ? (size_t)n : 0;

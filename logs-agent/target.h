@@ -33,6 +33,7 @@ struct bh_target {
 	enum bh_target_state state;
 	struct bh_generation *live; /* tailed at the path now; NULL = none */
 	struct bh_generation *last; /* opened last and not finished: the next one reads after it */
+	unsigned open;              /* generations that point here */
 	uint64_t scan;              /* number of the scan that selected it last */
 	uint64_t first_size;        /* of the file when it could be seen and not opened */
 	bool seen;                  /* first_size is set */

@@ -69,8 +69,16 @@ static int put_part(struct bh_buf *out, const struct bh_ctl_msg *m)
 		(void)put_text(out, m->u.row.text, BH_CTL_TEXT_MAX);
 		(void)bh_buf_u64(out, m->u.row.count);
 		return bh_buf_u64(out, (uint64_t)m->u.row.at);
+	case BH_CTL_QUERY_PART:
+	case BH_CTL_QUERY_ARG:
+		if (m->u.part.n == 0 || m->u.part.n > BH_CTL_PART_MAX)
+			return BH_E_LIMIT;
+		return bh_buf_append(out, m->u.part.p, m->u.part.n);
 	case BH_CTL_CAPTURE:
 		return bh_buf_u32(out, m->u.capture_seconds);
+	case BH_CTL_STREAM:
+		(void)put_text(out, m->u.stream.source, BH_STREAM_NAME_MAX);
+		return put_text(out, m->u.stream.service, BH_STREAM_NAME_MAX);
 	case BH_CTL_QUERY:
 		(void)bh_buf_u8(out, (uint8_t)m->u.query.what);
 		return bh_buf_u32(out, m->u.query.limit);
@@ -206,7 +214,7 @@ static int get_row(struct bh_cur *c, struct bh_query_row *r)
 		rc = get_text(c, r->text, BH_CTL_TEXT_MAX);
 	r->count = bh_cur_u64(c);
 	r->at = (int64_t)bh_cur_u64(c);
-	return rc ? rc : kind > BH_ROW_END ? BH_E_FORMAT : 0;
+	return rc ? rc : kind >= BH_ROW__N ? BH_E_FORMAT : 0;
 }
 
 static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
@@ -231,14 +239,21 @@ static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 		return get_stat(c, &m->u.stat);
 	case BH_CTL_QUERY_ROW:
 		return get_row(c, &m->u.row);
+	case BH_CTL_QUERY_PART:
+	case BH_CTL_QUERY_ARG:
+		m->u.part = bh_cur_take(c, c->left);
+		return m->u.part.n == 0 || m->u.part.n > BH_CTL_PART_MAX ? BH_E_FORMAT : 0;
 	case BH_CTL_CAPTURE:
 		m->u.capture_seconds = bh_cur_u32(c);
 		return 0;
+	case BH_CTL_STREAM:
+		rc = get_text(c, m->u.stream.source, BH_STREAM_NAME_MAX);
+		return rc ? rc : get_text(c, m->u.stream.service, BH_STREAM_NAME_MAX);
 	case BH_CTL_QUERY:
 		kind = bh_cur_u8(c);
 		m->u.query.what = (enum bh_query_what)kind;
 		m->u.query.limit = bh_cur_u32(c);
-		return kind > BH_QUERY_SENDERS ? BH_E_FORMAT : 0;
+		return kind > BH_QUERY_IMPORT ? BH_E_FORMAT : 0;
 	case BH_CTL_DRAIN:
 		m->u.drain.deadline_ms = bh_cur_u32(c);
 		mode = bh_cur_u8(c);

@@ -20,6 +20,8 @@
 #define BH_CTL_MSG_MAX  4096
 #define BH_CTL_HEAD     16 /* u16 type, u16 version, u32 generation, u32 id, u32 length of the rest */
 #define BH_CTL_TEXT_MAX 240
+#define BH_CTL_PART_MAX 3072 /* bytes in one QUERY_PART or QUERY_ARG */
+#define BH_CTL_ARG_MAX  8192 /* bytes of a whole argument */
 
 enum bh_ctl_type {
 	/* child → supervisor */
@@ -30,6 +32,7 @@ enum bh_ctl_type {
 	BH_CTL_DRAIN_ACK = 5,
 	BH_CTL_STATS_REPLY = 6,
 	BH_CTL_QUERY_ROW = 7,
+	BH_CTL_QUERY_PART = 8,
 	/* supervisor → child */
 	BH_CTL_DRAIN = 32,
 	BH_CTL_EXIT = 33,
@@ -37,13 +40,18 @@ enum bh_ctl_type {
 	BH_CTL_STATS = 35,
 	BH_CTL_QUERY = 36,
 	BH_CTL_CAPTURE = 37, /* a descriptor comes with it */
+	BH_CTL_STREAM = 38,  /* so it does with this one */
+	BH_CTL_QUERY_ARG = 39,
 };
 
-/* QUERY: what dogstatsd is to count. */
+/* QUERY: what dogstatsd is to count, and what the forwarder is to do with its registry. */
 enum bh_query_what {
 	BH_QUERY_METRICS = 0,  /* the most frequent metrics */
 	BH_QUERY_CONTEXTS = 1, /* names by contexts, then tag keys by values */
 	BH_QUERY_SENDERS = 2,  /* processes by packets */
+	BH_QUERY_REGISTRY = 3, /* rows: of the argument's identifier, else all */
+	BH_QUERY_FORGET = 4,   /* deletes the rows of the argument's identifier */
+	BH_QUERY_IMPORT = 5,   /* the Agent's registry.json; a descriptor comes with it */
 };
 
 enum bh_query_row_kind {
@@ -53,6 +61,10 @@ enum bh_query_row_kind {
 	BH_ROW_SENDER = 3,  /* name = pid, text = uid, count = packets, at = last seen */
 	BH_ROW_END =
 	    4, /* count = contexts or senders looked at; text = why there is nothing, or "" */
+	/* count = unsettled parts, text = "imported" or ""; its record came in QUERY_PARTs */
+	BH_ROW_REGISTRY = 5,
+	BH_ROW_COUNT = 6, /* name, count */
+	BH_ROW__N,
 };
 
 enum bh_drain_mode {
@@ -121,6 +133,14 @@ struct bh_query_row {
 	int64_t at; /* Unix seconds */
 };
 
+#define BH_STREAM_NAME_MAX 200
+
+/* Which log messages a stream is to show: those whose source and service are exactly these. */
+struct bh_stream_filter {
+	char source[BH_STREAM_NAME_MAX + 1]; /* "" = any */
+	char service[BH_STREAM_NAME_MAX + 1];
+};
+
 struct bh_ctl_msg {
 	enum bh_ctl_type type;
 	uint32_t generation; /* of the child; an older one is dropped by the reader */
@@ -139,15 +159,17 @@ struct bh_ctl_msg {
 			enum bh_query_what what;
 			uint32_t limit; /* rows of a kind */
 		} query;
-		struct bh_query_row row;  /* QUERY_ROW */
-		uint32_t capture_seconds; /* CAPTURE */
-	} u;                              /* READY, EXIT, STATS have no content */
+		struct bh_query_row row;        /* QUERY_ROW */
+		uint32_t capture_seconds;       /* CAPTURE */
+		struct bh_stream_filter stream; /* STREAM */
+		struct bh_str part;             /* QUERY_PART, QUERY_ARG; borrowed */
+	} u;                                    /* READY, EXIT, STATS have no content */
 };
 
 /* Clears out and writes one message. BH_E_LIMIT when it would not fit BH_CTL_MSG_MAX. */
 int bh_ctl_encode(const struct bh_ctl_msg *m, struct bh_buf *out) BH_MUST_CHECK;
-/* BH_E_FORMAT for anything encode does not write. Strings come out NUL-terminated, without bytes
- * below 0x20 (replaced by '?'). */
+/* BH_E_FORMAT for anything encode does not write. A part borrows from the message. Strings come out
+ * NUL-terminated, without bytes below 0x20 (replaced by '?'). */
 int bh_ctl_decode(const void *p, size_t n, struct bh_ctl_msg *m) BH_MUST_CHECK;
 
 #endif

@@ -1,13 +1,29 @@
 #include "proto/origin.h"
 
+#include <ctype.h>
+
 #include "common/err.h"
 
 #define ORIGINS_VERSION 1
-#define STRING_MAX      8192
+
+bool bh_origin_is_source(struct bh_str identifier, struct bh_str *hash)
+{
+	const struct bh_str word = BH_STR_LIT("source:");
+
+	if (!bh_str_starts(identifier, word) || identifier.n == word.n)
+		return false;
+	for (size_t i = word.n; i < identifier.n; i++) {
+		if (!isxdigit((unsigned char)identifier.p[i]))
+			return false;
+	}
+	if (hash)
+		*hash = (struct bh_str){identifier.p + word.n, identifier.n - word.n};
+	return true;
+}
 
 static int put_string(struct bh_buf *out, struct bh_str s)
 {
-	if (s.n > STRING_MAX)
+	if (s.n > BH_ORIGIN_STRING_MAX)
 		return BH_E_LIMIT;
 	(void)bh_buf_u16(out, (uint16_t)s.n);
 	return bh_buf_append(out, s.p, s.n);
@@ -100,22 +116,16 @@ static struct bh_str get_string(struct bh_cur *c)
 {
 	uint16_t n = bh_cur_u16(c);
 
-	if (n > STRING_MAX)
+	if (n > BH_ORIGIN_STRING_MAX)
 		c->failed = true;
 	return bh_cur_take(c, n);
 }
 
-int bh_origins_next(struct bh_origins_reader *r, struct bh_origin *o)
+int bh_origin_decode(struct bh_str record, struct bh_origin *o)
 {
-	struct bh_str record;
-	struct bh_cur c;
+	struct bh_cur c = bh_cur_init(record.p, record.n);
 	uint8_t state;
 
-	if (r->left == 0)
-		return bh_cur_end(&r->cur);
-	r->left--;
-	record = bh_cur_blob(&r->cur);
-	c = bh_cur_init(record.p, record.n);
 	o->identifier = get_string(&c);
 	o->path = get_string(&c);
 	o->offset_first = get_string(&c);
@@ -131,8 +141,21 @@ int bh_origins_next(struct bh_origins_reader *r, struct bh_origin *o)
 	o->ingestion_ns = (int64_t)bh_cur_u64(&c);
 	o->last_size = bh_cur_u64(&c);
 	state = bh_cur_u8(&c);
-	if (r->cur.failed || c.failed || state > BH_ORIGIN_FINISHED)
+	if (c.failed || state > BH_ORIGIN_FORGOTTEN)
 		return BH_E_FORMAT;
 	o->state = (enum bh_origin_state)state;
-	return 1;
+	return 0;
+}
+
+int bh_origins_next(struct bh_origins_reader *r, struct bh_origin *o)
+{
+	struct bh_str record;
+	int rc;
+
+	if (r->left == 0)
+		return bh_cur_end(&r->cur);
+	r->left--;
+	record = bh_cur_blob(&r->cur);
+	rc = r->cur.failed ? BH_E_FORMAT : bh_origin_decode(record, o);
+	return rc ? rc : 1;
 }

@@ -11,6 +11,7 @@
 #ifndef BH_PROTO_ORIGIN_H
 #define BH_PROTO_ORIGIN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/attrs.h"
@@ -22,8 +23,11 @@ enum bh_origin_state {
 	BH_ORIGIN_DRAINING = 1, /* rotated or gone, being read to its end */
 	BH_ORIGIN_WAITING = 2,  /* matched but beyond the open-files limit */
 	BH_ORIGIN_FINISHED = 3, /* read to its end; kept to recognise copies */
-	BH_ORIGIN_FORGOTTEN = 4, /* its row is to be deleted */
+	/* Gone for good: its row is deleted once nothing of the generation is outstanding. */
+	BH_ORIGIN_FORGOTTEN = 4,
 };
+
+#define BH_ORIGIN_SOURCE_GEN 1 /* the generation of every identifier of a source */
 
 struct bh_origin {
 	struct bh_str identifier; /* "file:<path>" */
@@ -44,7 +48,13 @@ struct bh_origin {
 	enum bh_origin_state state;
 };
 
-#define BH_ORIGINS_MAX 4096
+#define BH_ORIGINS_MAX       4096
+#define BH_ORIGIN_STRING_MAX 8192
+#define BH_ORIGIN_RECORD_MAX (6 * (2 + BH_ORIGIN_STRING_MAX) + 69) /* bytes of one record */
+
+/* Whether this names a source's configuration, "source:" and hex digits, not a generation (LINK.md
+ * "Sources"). *hash is the digits, borrowed from it; NULL when they are not wanted. */
+bool bh_origin_is_source(struct bh_str identifier, struct bh_str *hash);
 
 /* Appends the encoding of n origins. -ENOMEM or BH_E_LIMIT (more than BH_ORIGINS_MAX, string > 8
  * KiB). */
@@ -64,6 +74,8 @@ struct bh_origins_reader {
 	uint16_t left;
 };
 
+/* The record alone, without its length before it. BH_E_FORMAT. Strings borrow from it. */
+int bh_origin_decode(struct bh_str record, struct bh_origin *o) BH_MUST_CHECK;
 int bh_origins_begin(struct bh_origins_reader *r, const void *p, size_t n) BH_MUST_CHECK;
 int bh_origins_next(struct bh_origins_reader *r, struct bh_origin *o) BH_MUST_CHECK;
 

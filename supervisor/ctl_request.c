@@ -1,7 +1,9 @@
 #include "supervisor/ctl_request.h"
 
 #include <stdbool.h>
+#include <string.h>
 
+#include "common/attrs.h"
 #include "common/err.h"
 
 const char *bh_verb_name(enum bh_verb verb)
@@ -19,6 +21,11 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_CONTEXTS] = "contexts",
 	    [BH_VERB_SENDERS] = "senders",
 	    [BH_VERB_CAPTURE] = "dogstatsd-capture",
+	    [BH_VERB_STREAM_LOGS] = "stream-logs",
+	    [BH_VERB_REGISTRY] = "registry",
+	    [BH_VERB_REGISTRY_SHOW] = "registry-show",
+	    [BH_VERB_REGISTRY_FORGET] = "registry-forget",
+	    [BH_VERB_REGISTRY_IMPORT] = "registry-import",
 	};
 
 	return names[verb];
@@ -84,8 +91,13 @@ static int add_name(struct bh_str word, unsigned *roles)
 	return BH_E_LIMIT;
 }
 
+/* --- members: each puts its value into the request --------------------------------------------
+ */
+
+typedef int member_fn(struct bh_str value, struct bh_ctl_request *r);
+
 /* Names between blanks. */
-static int parse_names(struct bh_str names, unsigned *roles)
+static int parse_names(struct bh_str names, struct bh_ctl_request *r)
 {
 	int rc = 0;
 
@@ -95,30 +107,64 @@ static int parse_names(struct bh_str names, unsigned *roles)
 
 		while (n < names.n && names.p[n] != ' ' && names.p[n] != '\t')
 			n++;
-		rc = add_name((struct bh_str){names.p, n}, roles);
+		rc = add_name((struct bh_str){names.p, n}, &r->roles);
 		names = (struct bh_str){names.p + n, names.n - n};
 		skip_space(&names);
 	}
-	return rc;
+	return rc ? rc : r->roles ? 0 : BH_E_FORMAT;
 }
 
-static int parse_seconds(struct bh_str text, uint32_t *seconds)
+static int parse_seconds(struct bh_str text, struct bh_ctl_request *r)
 {
 	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] < '0' || text.p[i] > '9' || *seconds > BH_CAPTURE_SECONDS_MAX)
+		if (text.p[i] < '0' || text.p[i] > '9' || r->seconds > BH_CAPTURE_SECONDS_MAX)
 			return BH_E_FORMAT;
-		*seconds = *seconds * 10 + (uint32_t)(text.p[i] - '0');
+		r->seconds = r->seconds * 10 + (uint32_t)(text.p[i] - '0');
 	}
-	return *seconds >= 1 && *seconds <= BH_CAPTURE_SECONDS_MAX ? 0 : BH_E_FORMAT;
+	return r->seconds >= 1 && r->seconds <= BH_CAPTURE_SECONDS_MAX ? 0 : BH_E_FORMAT;
 }
 
-/* The member a verb wants beside itself; NULL = none. */
-static const char *member_of(enum bh_verb verb)
+/* Of the control characters only DEL gets through take_string(). */
+static int copy_name(struct bh_str text, char *out)
 {
-	if (verb == BH_VERB_START || verb == BH_VERB_STOP || verb == BH_VERB_RESTART)
-		return "names";
-	return verb == BH_VERB_CAPTURE ? "seconds" : NULL;
+	if (text.n == 0 || text.n > BH_STREAM_NAME_MAX || memchr(text.p, 0x7f, text.n))
+		return BH_E_FORMAT;
+	memcpy(out, text.p, text.n);
+	out[text.n] = '\0';
+	return 0;
 }
+
+static int parse_source(struct bh_str text, struct bh_ctl_request *r)
+{
+	return copy_name(text, r->filter.source);
+}
+
+static int parse_service(struct bh_str text, struct bh_ctl_request *r)
+{
+	return copy_name(text, r->filter.service);
+}
+
+static int parse_arg(struct bh_str text, struct bh_ctl_request *r)
+{
+	r->arg = text;
+	return text.n ? 0 : BH_E_FORMAT;
+}
+
+#define OF(verb) (1u << BH_VERB_##verb)
+
+static const struct member {
+	const char *key;
+	unsigned needed_by, taken_by; /* verbs */
+	member_fn *parse;
+} members[] = {
+    {"names", OF(START) | OF(STOP) | OF(RESTART), OF(START) | OF(STOP) | OF(RESTART), parse_names},
+    {"seconds", OF(CAPTURE), OF(CAPTURE), parse_seconds},
+    {"source", 0, OF(STREAM_LOGS), parse_source},
+    {"service", 0, OF(STREAM_LOGS), parse_service},
+    {"identifier", OF(REGISTRY_SHOW) | OF(REGISTRY_FORGET), OF(REGISTRY_SHOW) | OF(REGISTRY_FORGET),
+	parse_arg},
+    {"file", OF(REGISTRY_IMPORT), OF(REGISTRY_IMPORT), parse_arg},
+};
 
 /* "key":"value" */
 static bool take_member(struct bh_str *s, struct bh_str *key, struct bh_str *value)
@@ -126,33 +172,64 @@ static bool take_member(struct bh_str *s, struct bh_str *key, struct bh_str *val
 	return take_string(s, key) && take_char(s, ':') && take_string(s, value);
 }
 
+/* Notes the member in *seen, a bit for each of the table. */
+static int parse_member(
+    struct bh_str key, struct bh_str value, struct bh_ctl_request *r, unsigned *seen)
+{
+	for (size_t i = 0; i < BH_ARRAY_LEN(members); i++) {
+		const struct member *m = &members[i];
+
+		if (!bh_str_eq(key, bh_str_from(m->key)))
+			continue;
+		if (!(m->taken_by & 1u << r->verb) || *seen & 1u << i)
+			return BH_E_FORMAT;
+		*seen |= 1u << i;
+		return m->parse(value, r);
+	}
+	return BH_E_FORMAT;
+}
+
+static bool all_needed(enum bh_verb verb, unsigned seen)
+{
+	for (size_t i = 0; i < BH_ARRAY_LEN(members); i++) {
+		if (members[i].needed_by & 1u << verb && !(seen & 1u << i))
+			return false;
+	}
+	return true;
+}
+
+/* Behind the last member: the brace, and nothing more. */
+static bool take_end(struct bh_str *s)
+{
+	if (!take_char(s, '}'))
+		return false;
+	skip_space(s);
+	return s->n == 0;
+}
+
 int bh_ctl_request_parse(struct bh_str line, struct bh_ctl_request *r)
 {
-	struct bh_str key, verb, value = {"", 0};
-	const char *wanted;
-	bool more;
+	struct bh_str key, verb, value;
+	unsigned seen = 0;
 	int rc;
 
 	*r = (struct bh_ctl_request){.roles = 0};
 	if (!take_char(&line, '{') || !take_member(&line, &key, &verb) ||
 	    !bh_str_eq(key, BH_STR_LIT("verb")))
 		return BH_E_FORMAT;
-	more = take_char(&line, ',');
-	if (more && !take_member(&line, &key, &value))
-		return BH_E_FORMAT;
-	if (!take_char(&line, '}'))
-		return BH_E_FORMAT;
-	skip_space(&line);
-	if (line.n)
-		return BH_E_FORMAT;
 	rc = parse_verb(verb, &r->verb);
 	if (rc)
-		return more ? BH_E_FORMAT : rc;
-	wanted = member_of(r->verb);
-	if (more != (wanted != NULL) || (wanted && !bh_str_eq(key, bh_str_from(wanted))))
+		return take_end(&line) ? rc : BH_E_FORMAT;
+	while (take_char(&line, ',')) {
+		int bad = take_member(&line, &key, &value) ? parse_member(key, value, r, &seen)
+							   : BH_E_FORMAT;
+
+		/* A line that is no request is worse than a name that is unknown. */
+		if (bad == BH_E_FORMAT)
+			return bad;
+		rc = rc ? rc : bad;
+	}
+	if (!take_end(&line) || !all_needed(r->verb, seen))
 		return BH_E_FORMAT;
-	if (r->verb == BH_VERB_CAPTURE)
-		return parse_seconds(value, &r->seconds);
-	rc = parse_names(value, &r->roles);
-	return rc ? rc : wanted && !r->roles ? BH_E_FORMAT : 0;
+	return rc;
 }

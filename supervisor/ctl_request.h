@@ -1,7 +1,9 @@
 /*
  * One request on the control socket: a line with a flat JSON object of strings, {"verb":"status"}
- * {"verb":"restart","names":"dogstatsd logs"} or {"verb":"dogstatsd-capture","seconds":"60"}.
- * Strict: no other types, no nesting, no escapes (no verb needs one), no unknown or repeated key.
+ * {"verb":"restart","names":"dogstatsd logs"}, {"verb":"dogstatsd-capture","seconds":"60"} or
+ * {"verb":"stream-logs","source":"nginx","service":"web"}, the last two members as wanted.
+ * Strict: no other types, no nesting, no escapes of JSON, no unknown or repeated key. Names of
+ * files come in the form of common/percent.h, which needs no escapes.
  */
 #ifndef BH_SUPERVISOR_CTL_REQUEST_H
 #define BH_SUPERVISOR_CTL_REQUEST_H
@@ -9,6 +11,7 @@
 #include "common/attrs.h"
 #include "common/config.h"
 #include "common/str.h"
+#include "proto/control.h"
 #include "supervisor/capture.h"
 
 enum bh_verb {
@@ -23,7 +26,12 @@ enum bh_verb {
 	BH_VERB_DOGSTATSD_STATS,
 	BH_VERB_CONTEXTS,
 	BH_VERB_SENDERS,
-	BH_VERB_CAPTURE, /* with seconds */
+	BH_VERB_CAPTURE,     /* with seconds */
+	BH_VERB_STREAM_LOGS, /* with source, service, both or neither */
+	BH_VERB_REGISTRY,
+	BH_VERB_REGISTRY_SHOW, /* with identifier */
+	BH_VERB_REGISTRY_FORGET,
+	BH_VERB_REGISTRY_IMPORT, /* with file */
 	BH_VERB__N,
 };
 
@@ -31,12 +39,14 @@ struct bh_ctl_request {
 	enum bh_verb verb;
 	unsigned roles;   /* 1 << enum bh_role, of the names; 0 where the verb takes none */
 	uint32_t seconds; /* 0 where the verb takes none */
+	struct bh_stream_filter filter;
+	struct bh_str arg; /* identifier or file as it came; borrows from the line */
 };
 
 const char *bh_verb_name(enum bh_verb verb);
 
-/* 0; BH_E_FORMAT when it is not such an object, or names are missing or too many; BH_E_STATE when
- * the verb is unknown; BH_E_LIMIT when a name is. "all" stands for every child. */
+/* 0; BH_E_FORMAT when it is not such an object, a member is missing or not the verb's; BH_E_STATE
+ * when the verb is unknown; BH_E_LIMIT when a name is. "all" stands for every child. */
 int bh_ctl_request_parse(struct bh_str line, struct bh_ctl_request *r) BH_MUST_CHECK;
 
 #endif

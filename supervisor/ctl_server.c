@@ -18,6 +18,13 @@
 #define ANSWER_NS  (10 * BH_NS_PER_S)
 #define BACKLOG    16
 
+static void forget_pass_fd(struct bh_ctl_conn *c)
+{
+	if (c->pass_fd >= 0)
+		(void)close(c->pass_fd);
+	c->pass_fd = -1;
+}
+
 static void close_conn(struct bh_ctl_conn *c)
 {
 	int fd = c->watch.fd;
@@ -26,6 +33,7 @@ static void close_conn(struct bh_ctl_conn *c)
 	bh_loop_del_fd(&c->watch);
 	if (fd >= 0)
 		(void)close(fd);
+	forget_pass_fd(c);
 	bh_buf_release(&c->in);
 	bh_buf_release(&c->out);
 	c->watch.fd = -1;
@@ -37,11 +45,41 @@ static void on_timeout(struct bh_timer *t)
 	close_conn(BH_CONTAINER(t, struct bh_ctl_conn, timer));
 }
 
+/* The next part of the answer; the descriptor is the client's as soon as a byte is. */
+static ssize_t send_part(struct bh_ctl_conn *c)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = {c->out.data + c->sent, c->out.len - c->sent};
+	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t n;
+
+	memset(&control, 0, sizeof(control));
+	if (c->pass_fd >= 0) {
+		struct cmsghdr *head;
+
+		h.msg_control = control.room;
+		h.msg_controllen = sizeof(control.room);
+		head = CMSG_FIRSTHDR(&h);
+		head->cmsg_level = SOL_SOCKET;
+		head->cmsg_type = SCM_RIGHTS;
+		head->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(head), &c->pass_fd, sizeof(int));
+	}
+	n = sendmsg(c->watch.fd, &h, MSG_NOSIGNAL);
+	if (n > 0) {
+		c->sent += (size_t)n;
+		forget_pass_fd(c);
+	}
+	return n;
+}
+
 static void write_out(struct bh_ctl_conn *c)
 {
 	while (c->sent < c->out.len) {
-		ssize_t n =
-		    send(c->watch.fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);
+		ssize_t n = send_part(c);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -51,7 +89,6 @@ static void write_out(struct bh_ctl_conn *c)
 		}
 		if (n < 0)
 			break;
-		c->sent += (size_t)n;
 	}
 	close_conn(c);
 }
@@ -71,6 +108,13 @@ void bh_ctl_answer(struct bh_ctl_conn *c, struct bh_str json)
 	write_out(c);
 }
 
+void bh_ctl_answer_fd(struct bh_ctl_conn *c, struct bh_str json, int fd)
+{
+	forget_pass_fd(c);
+	c->pass_fd = fd;
+	bh_ctl_answer(c, json);
+}
+
 void bh_ctl_answer_error(struct bh_ctl_conn *c, const char *text)
 {
 	struct bh_buf json = BH_BUF_INIT;
@@ -85,6 +129,14 @@ void bh_ctl_answer_error(struct bh_ctl_conn *c, const char *text)
 	bh_buf_release(&json);
 }
 
+/* What changes something, or shows what clients and files said. */
+static bool is_worth_noting(const struct bh_ctl_conn *c)
+{
+	return c->verb == BH_VERB_DRAIN || c->verb == BH_VERB_SHUTDOWN ||
+	       c->verb == BH_VERB_STREAM_LOGS || c->verb == BH_VERB_REGISTRY_FORGET ||
+	       c->verb == BH_VERB_REGISTRY_IMPORT || c->roles || c->seconds;
+}
+
 static void take_request(struct bh_ctl_conn *c, size_t n)
 {
 	struct bh_ctl_request request;
@@ -94,6 +146,8 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 	c->verb = request.verb;
 	c->roles = request.roles;
 	c->seconds = request.seconds;
+	c->filter = request.filter;
+	c->arg = request.arg;
 	/* Nothing more is read; a client that leaves while it waits is seen as a hang-up. */
 	(void)bh_loop_mod_fd(&c->watch, 0);
 	bh_timer_cancel(&c->timer);
@@ -107,11 +161,12 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 	}
 	if (rc) {
 		bh_ctl_answer_error(c,
-		    "the request is not {\"verb\":\"NAME\"} on one line, with \"names\" or "
-		    "\"seconds\" (1 to 86400) where the verb takes them");
+		    "the request is not {\"verb\":\"NAME\"} on one line, with \"names\", "
+		    "\"seconds\" (1 to 86400), \"source\" or \"service\" (at most 200 bytes), "
+		    "\"identifier\" or \"file\" where the verb takes them");
 		return;
 	}
-	if (c->verb == BH_VERB_DRAIN || c->verb == BH_VERB_SHUTDOWN || c->roles || c->seconds)
+	if (is_worth_noting(c))
 		bh_info(c->server->log, COMPONENT, "%s asked by uid=%u pid=%d",
 		    bh_verb_name(c->verb), (unsigned)c->uid, (int)c->pid);
 	c->server->handle(c->server->ctx, c);
@@ -175,7 +230,8 @@ static void greet(struct bh_ctl_server *s, int fd)
 
 		if (c->watch.fd >= 0)
 			continue;
-		*c = (struct bh_ctl_conn){.server = s, .uid = peer.uid, .pid = peer.pid};
+		*c = (struct bh_ctl_conn){
+		    .server = s, .uid = peer.uid, .pid = peer.pid, .pass_fd = -1};
 		if (bh_loop_add_fd(s->loop, &c->watch, fd, BH_LOOP_READ, on_conn)) {
 			c->watch.fd = -1;
 			(void)close(fd);
@@ -225,7 +281,7 @@ int bh_ctl_server_open(struct bh_ctl_server *s, struct bh_loop *loop, struct bh_
 	*s = (struct bh_ctl_server){.loop = loop, .log = log};
 	s->listener.fd = -1;
 	for (size_t i = 0; i < BH_CTL_CONNS; i++)
-		s->conn[i].watch.fd = -1;
+		s->conn[i].watch.fd = s->conn[i].pass_fd = -1;
 	if (asprintf(&s->path, "%s/ctl.sock", run_dir) < 0) {
 		s->path = NULL;
 		return bh_err_set(err, -ENOMEM, "control socket");
@@ -257,12 +313,8 @@ static void flush(struct bh_ctl_conn *c)
 	    setsockopt(c->watch.fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) < 0)
 		return;
 	while (c->sent < c->out.len) {
-		ssize_t n =
-		    send(c->watch.fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);
-
-		if (n <= 0)
+		if (send_part(c) <= 0)
 			return;
-		c->sent += (size_t)n;
 	}
 }
 

@@ -31,11 +31,14 @@ struct bh_ctl_conn {
 	struct bh_timer timer;
 	struct bh_buf in, out;
 	size_t sent;
-	bool asked; /* a request was taken; an answer is owed until `answered` */
+	int pass_fd; /* owned; goes with the first byte of the answer; -1 = none */
+	bool asked;  /* a request was taken; an answer is owed until `answered` */
 	bool answered;
 	enum bh_verb verb;
 	unsigned roles;                  /* of a request with names */
 	uint32_t seconds;                /* of a request with seconds */
+	struct bh_stream_filter filter;  /* of stream-logs */
+	struct bh_str arg;               /* of a request with identifier or file; in `in` */
 	unsigned was_so;                 /* of these, those that were as wished before */
 	uint32_t generation[BH_ROLE__N]; /* of these, at the time of the request */
 	uid_t uid;
@@ -59,6 +62,8 @@ int bh_ctl_server_open(struct bh_ctl_server *s, struct bh_loop *loop, struct bh_
 
 /* Sends json and a newline, then closes. */
 void bh_ctl_answer(struct bh_ctl_conn *conn, struct bh_str json);
+/* The same, with a descriptor for the client (SCM_RIGHTS). Takes fd. */
+void bh_ctl_answer_fd(struct bh_ctl_conn *conn, struct bh_str json, int fd);
 void bh_ctl_answer_error(struct bh_ctl_conn *conn, const char *text);
 
 /* Whether this connection waits for an answer to that verb. */

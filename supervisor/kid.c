@@ -68,7 +68,8 @@ static void send_msg(struct bh_kid *k, struct bh_ctl_msg *m)
 	bh_buf_release(&out);
 }
 
-/* The same with a descriptor, which stays the caller's. false when it was not sent. */
+/* The same with a descriptor, which stays the caller's, or none (-1). false when it was not sent.
+ */
 static bool send_with_fd(struct bh_kid *k, struct bh_ctl_msg *m, int fd)
 {
 	union {
@@ -78,10 +79,7 @@ static bool send_with_fd(struct bh_kid *k, struct bh_ctl_msg *m, int fd)
 	struct bh_buf out = BH_BUF_INIT;
 	struct cmsghdr *c;
 	struct iovec iov;
-	struct msghdr h = {.msg_iov = &iov,
-	    .msg_iovlen = 1,
-	    .msg_control = control.room,
-	    .msg_controllen = sizeof(control.room)};
+	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
 	bool sent;
 
 	memset(&control, 0, sizeof(control));
@@ -91,11 +89,15 @@ static bool send_with_fd(struct bh_kid *k, struct bh_ctl_msg *m, int fd)
 		return false;
 	}
 	iov = (struct iovec){out.data, out.len};
-	c = CMSG_FIRSTHDR(&h);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	if (fd >= 0) {
+		h.msg_control = control.room;
+		h.msg_controllen = sizeof(control.room);
+		c = CMSG_FIRSTHDR(&h);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	}
 	sent = sendmsg(k->control.fd, &h, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)out.len;
 	bh_buf_release(&out);
 	return sent;
@@ -273,6 +275,7 @@ static unsigned allowed_in(enum bh_ctl_type type)
 	case BH_CTL_HEARTBEAT:
 	case BH_CTL_STATS_REPLY:
 	case BH_CTL_QUERY_ROW:
+	case BH_CTL_QUERY_PART:
 		return IN(RUNNING) | IN(DRAINING) | IN(STOPPING);
 	case BH_CTL_DRAIN_PROGRESS:
 	case BH_CTL_DRAIN_ACK:
@@ -282,7 +285,9 @@ static unsigned allowed_in(enum bh_ctl_type type)
 	case BH_CTL_PEER_STATE:
 	case BH_CTL_STATS:
 	case BH_CTL_QUERY:
+	case BH_CTL_QUERY_ARG:
 	case BH_CTL_CAPTURE:
+	case BH_CTL_STREAM:
 		break;
 	}
 	return 0;
@@ -333,13 +338,18 @@ static void take(struct bh_kid *k, const struct bh_ctl_msg *m)
 	case BH_CTL_QUERY_ROW:
 		k->env->ops->row(k->env->ctx, k, m->id, &m->u.row);
 		break;
+	case BH_CTL_QUERY_PART:
+		k->env->ops->part(k->env->ctx, k, m->id, m->u.part);
+		break;
 	case BH_CTL_HELLO:
 	case BH_CTL_DRAIN:
 	case BH_CTL_EXIT:
 	case BH_CTL_PEER_STATE:
 	case BH_CTL_STATS:
 	case BH_CTL_QUERY:
+	case BH_CTL_QUERY_ARG:
 	case BH_CTL_CAPTURE:
+	case BH_CTL_STREAM:
 		break;
 	}
 }
@@ -455,16 +465,25 @@ void bh_kid_peer_state(struct bh_kid *k, enum bh_role peer, bool running)
 		send_msg(k, &m);
 }
 
-bool bh_kid_query(struct bh_kid *k, uint32_t id, enum bh_query_what what, uint32_t limit)
+bool bh_kid_query(struct bh_kid *k, const struct bh_kid_query *q)
 {
-	struct bh_ctl_msg m = {.type = BH_CTL_QUERY, .id = id};
+	struct bh_ctl_msg m = {.type = BH_CTL_QUERY, .id = q->id};
+	struct bh_str left = q->arg;
 
 	if (k->life.state != BH_LIFE_RUNNING || k->control.fd < 0)
 		return false;
-	m.u.query.what = what;
-	m.u.query.limit = limit;
-	send_msg(k, &m);
-	return true;
+	while (left.n) {
+		struct bh_ctl_msg arg = {.type = BH_CTL_QUERY_ARG, .id = q->id};
+		size_t n = BH_MIN(left.n, (size_t)BH_CTL_PART_MAX);
+
+		arg.u.part = (struct bh_str){left.p, n};
+		if (!send_with_fd(k, &arg, -1))
+			return false;
+		left = (struct bh_str){left.p + n, left.n - n};
+	}
+	m.u.query.what = q->what;
+	m.u.query.limit = q->limit;
+	return send_with_fd(k, &m, q->fd);
 }
 
 bool bh_kid_capture(struct bh_kid *k, int fd, uint32_t seconds)
@@ -474,5 +493,15 @@ bool bh_kid_capture(struct bh_kid *k, int fd, uint32_t seconds)
 	if (k->life.state != BH_LIFE_RUNNING || k->control.fd < 0)
 		return false;
 	m.u.capture_seconds = seconds;
+	return send_with_fd(k, &m, fd);
+}
+
+bool bh_kid_stream(struct bh_kid *k, int fd, const struct bh_stream_filter *filter)
+{
+	struct bh_ctl_msg m = {.type = BH_CTL_STREAM};
+
+	if (k->life.state != BH_LIFE_RUNNING || k->control.fd < 0)
+		return false;
+	m.u.stream = *filter;
 	return send_with_fd(k, &m, fd);
 }

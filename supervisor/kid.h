@@ -35,6 +35,8 @@ struct bh_kid_ops {
 	void (*gone)(
 	    void *ctx, struct bh_kid *kid); /* its process ended; the state is the new one */
 	void (*stats)(void *ctx, struct bh_kid *kid); /* its answer is complete in kid->stats */
+	/* bytes of the record that the next row of the answer to query id closes; borrowed */
+	void (*part)(void *ctx, struct bh_kid *kid, uint32_t id, struct bh_str part);
 	/* one row of the answer to query id; borrowed until return */
 	void (*row)(void *ctx, struct bh_kid *kid, uint32_t id, const struct bh_query_row *row);
 };
@@ -91,10 +93,22 @@ void bh_kid_event(
 bool bh_kid_ask(struct bh_kid *k, uint32_t id);
 void bh_kid_peer_state(struct bh_kid *k, enum bh_role peer, bool running);
 
-/* QUERY with this id (not 0). false when it does not run. */
-bool bh_kid_query(struct bh_kid *k, uint32_t id, enum bh_query_what what, uint32_t limit);
+/* A question to one child. */
+struct bh_kid_query {
+	uint32_t id; /* not 0 */
+	enum bh_query_what what;
+	uint32_t limit;
+	struct bh_str arg; /* at most BH_CTL_ARG_MAX bytes; empty = none */
+	int fd;            /* goes along, stays the caller's; -1 = none */
+};
+
+/* false when it does not run, or does not read what it is sent. */
+bool bh_kid_query(struct bh_kid *k, const struct bh_kid_query *q);
 
 /* CAPTURE into fd, which stays the caller's. false when it does not run. */
 bool bh_kid_capture(struct bh_kid *k, int fd, uint32_t seconds);
+
+/* STREAM into fd, which stays the caller's. false when it does not run. */
+bool bh_kid_stream(struct bh_kid *k, int fd, const struct bh_stream_filter *filter);
 
 #endif

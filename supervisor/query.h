@@ -1,18 +1,23 @@
 /*
- * Questions that dogstatsd answers with rows: the most frequent metrics, and what makes the
- * contexts. One at a time; the rows become one JSON answer, bounded by the number asked for.
+ * Questions that one child answers with rows: dogstatsd's most frequent metrics and what makes the
+ * contexts, the forwarder's registry and what is to be done with it (proto/CONTROL.md QUERY). One
+ * at a time for each child; the rows become one JSON answer, bounded in rows and in bytes.
  */
 #ifndef BH_SUPERVISOR_QUERY_H
 #define BH_SUPERVISOR_QUERY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/buf.h"
-#include "common/jsonw.h"
+#include "common/config.h"
 #include "proto/control.h"
 #include "supervisor/ctl_server.h"
 
-#define BH_QUERY_ROWS 500 /* of each kind */
+#define BH_QUERY_ROWS          500    /* of each kind */
+#define BH_QUERY_REGISTRY_ROWS 250000 /* more than a registry holds (spec/logs.md §16.4) */
+#define BH_QUERY_BYTES_MAX     ((size_t)128 << 20) /* of rows as JSON */
+#define BH_QUERY_COUNTS        8
 
 struct bh_supervisor;
 
@@ -20,14 +25,21 @@ struct bh_query {
 	uint32_t id; /* of the one under way or the last one */
 	bool open;
 	enum bh_verb verb;
-	unsigned rows[BH_ROW_END];      /* received of each kind */
-	struct bh_buf json[BH_ROW_END]; /* array elements */
+	unsigned rows[BH_ROW__N];      /* received of each kind */
+	struct bh_buf json[BH_ROW__N]; /* array elements */
+	struct bh_query_row counts[BH_QUERY_COUNTS];
+	size_t counts_n;
+	struct bh_buf record;  /* of the row that comes next, as far as it has come */
+	const char *fault;     /* what is wrong with the answer; NULL = nothing */
+	struct bh_buf subject; /* what was asked about, for people: the name of a file */
 };
 
 void bh_query_take(struct bh_supervisor *s, struct bh_ctl_conn *conn);
-void bh_query_row(struct bh_supervisor *s, uint32_t id, const struct bh_query_row *row);
-/* dogstatsd is not RUNNING any more: who waits is told. */
-void bh_query_give_up(struct bh_supervisor *s);
+void bh_query_part(struct bh_supervisor *s, enum bh_role role, uint32_t id, struct bh_str part);
+void bh_query_row(
+    struct bh_supervisor *s, enum bh_role role, uint32_t id, const struct bh_query_row *row);
+/* That child is not RUNNING any more: who waits for it is told. */
+void bh_query_give_up(struct bh_supervisor *s, enum bh_role role);
 void bh_query_release(struct bh_query *q);
 
 #endif

@@ -305,7 +305,8 @@ static void take_down(struct bh_supervisor *s)
 	bh_handover_fds_release(&s->handover);
 	bh_loop_release(&s->loop);
 	bh_buf_release(&s->report);
-	bh_query_release(&s->query);
+	for (int i = 0; i < BH_ROLE__N; i++)
+		bh_query_release(&s->queries[i]);
 }
 
 static int exit_code_of(int rc)

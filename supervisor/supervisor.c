@@ -10,6 +10,7 @@
 #include "supervisor/capture.h"
 #include "supervisor/file_write.h"
 #include "supervisor/status_view.h"
+#include "supervisor/stream.h"
 
 #define COMPONENT "supervisor"
 #define STATUS_NS (10 * BH_NS_PER_S)
@@ -174,8 +175,8 @@ static void on_changed(void *ctx, struct bh_kid *k, enum bh_life_state from)
 	    (int)k->pid, bh_life_state_name(to), bh_life_state_name(from));
 	if (worked != works(k))
 		tell_peers(s, k);
-	if (k->role == BH_ROLE_DOGSTATSD && to != BH_LIFE_RUNNING)
-		bh_query_give_up(s);
+	if (to != BH_LIFE_RUNNING)
+		bh_query_give_up(s, k->role);
 	if (to == BH_LIFE_RUNNING && k->role == BH_ROLE_DOGSTATSD)
 		bh_handover_fds_taken(&s->handover);
 	if (to == BH_LIFE_RUNNING && bh_stopping(s)) {
@@ -234,8 +235,12 @@ static void on_stats(void *ctx, struct bh_kid *k)
 
 static void on_row(void *ctx, struct bh_kid *k, uint32_t id, const struct bh_query_row *row)
 {
-	if (k->role == BH_ROLE_DOGSTATSD)
-		bh_query_row(ctx, id, row);
+	bh_query_row(ctx, k->role, id, row);
+}
+
+static void on_part(void *ctx, struct bh_kid *k, uint32_t id, struct bh_str part)
+{
+	bh_query_part(ctx, k->role, id, part);
 }
 
 const struct bh_kid_ops bh_supervisor_kid_ops = {
@@ -245,6 +250,7 @@ const struct bh_kid_ops bh_supervisor_kid_ops = {
     .drained = on_drained,
     .gone = on_gone,
     .stats = on_stats,
+    .part = on_part,
     .row = on_row,
 };
 
@@ -352,10 +358,17 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 	case BH_VERB_DOGSTATSD_STATS:
 	case BH_VERB_CONTEXTS:
 	case BH_VERB_SENDERS:
+	case BH_VERB_REGISTRY:
+	case BH_VERB_REGISTRY_SHOW:
+	case BH_VERB_REGISTRY_FORGET:
+	case BH_VERB_REGISTRY_IMPORT:
 		bh_query_take(s, conn);
 		break;
 	case BH_VERB_CAPTURE:
 		start_capture(s, conn);
+		break;
+	case BH_VERB_STREAM_LOGS:
+		bh_stream_take(s, conn);
 		break;
 	case BH_VERB__N:
 		break;

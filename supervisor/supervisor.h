@@ -40,7 +40,7 @@ struct bh_supervisor {
 	struct bh_kid_env env;
 	struct bh_kid kids[BH_ROLE__N]; /* [BH_ROLE_SUPERVISOR] is unused */
 	struct bh_order orders[BH_ROLE__N];
-	struct bh_query query;
+	struct bh_query queries[BH_ROLE__N]; /* to each child */
 	struct bh_collect collect;
 	struct bh_ctl_server ctl;
 	struct bh_watch signals;

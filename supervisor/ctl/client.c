@@ -32,9 +32,33 @@ static int open_socket(const char *path, struct bh_err *err)
 	return bh_err_set(err, rc, "connect to %s", path);
 }
 
-static int read_answer(int fd, int64_t end_ms, struct bh_buf *out, struct bh_err *err)
+/* recv() that keeps the last descriptor that came along. */
+static ssize_t receive(int from, char *part, size_t cap, int *fd)
 {
-	struct pollfd p = {.fd = fd, .events = POLLIN};
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = {part, cap};
+	struct msghdr h = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control.room,
+	    .msg_controllen = sizeof(control.room)};
+	ssize_t n = recvmsg(from, &h, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&h) : NULL;
+
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(int))) {
+		if (*fd >= 0)
+			(void)close(*fd);
+		memcpy(fd, CMSG_DATA(c), sizeof(int));
+	}
+	return n;
+}
+
+static int read_answer(int from, int64_t end_ms, struct bh_buf *out, int *fd, struct bh_err *err)
+{
+	struct pollfd p = {.fd = from, .events = POLLIN};
 	char part[4096];
 
 	for (;;) {
@@ -46,7 +70,7 @@ static int read_answer(int fd, int64_t end_ms, struct bh_buf *out, struct bh_err
 			continue;
 		if (ready == 0)
 			return bh_err_set(err, -ETIMEDOUT, "the supervisor does not answer");
-		n = ready < 0 ? -1 : recv(fd, part, sizeof(part), 0);
+		n = ready < 0 ? -1 : receive(from, part, sizeof(part), fd);
 		if (n < 0)
 			return bh_err_set(err, -errno, "read the answer");
 		if (n == 0)
@@ -61,30 +85,35 @@ static int read_answer(int fd, int64_t end_ms, struct bh_buf *out, struct bh_err
 	}
 }
 
-int bh_ctl_ask(const char *socket_path, const char *verb, const char *member, const char *value,
-    int timeout_ms, struct bh_buf *out, struct bh_err *err)
+int bh_ctl_ask(const char *socket_path, const char *verb, const struct bh_ctl_member *members,
+    size_t n, int timeout_ms, struct bh_buf *out, int *fd, struct bh_err *err)
 {
 	int64_t end_ms = bh_mono_ms(&bh_clock_system) + timeout_ms;
 	struct bh_buf request = BH_BUF_INIT;
-	int fd = open_socket(socket_path, err);
+	int to = open_socket(socket_path, err);
 	int rc;
 
-	if (fd < 0)
-		return fd;
+	*fd = -1;
+	if (to < 0)
+		return to;
 	rc = bh_buf_printf(&request, "{\"verb\":\"%s\"", verb);
-	if (!rc && member)
-		rc = bh_buf_printf(&request, ",\"%s\":\"%s\"", member, value);
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = bh_buf_printf(&request, ",\"%s\":\"%s\"", members[i].name, members[i].value);
 	if (!rc)
 		rc = bh_buf_str(&request, "}\n");
 	if (rc)
 		(void)bh_err_set(err, rc, "ask %s", verb);
 	/* One that is turned away finds the reason in the answer, although its request was not
 	 * taken. */
-	else if (send(fd, request.data, request.len, MSG_NOSIGNAL) < 0 && errno != EPIPE)
+	else if (send(to, request.data, request.len, MSG_NOSIGNAL) < 0 && errno != EPIPE)
 		rc = bh_err_set(err, -errno, "ask %s", verb);
 	if (!rc)
-		rc = read_answer(fd, end_ms, out, err);
+		rc = read_answer(to, end_ms, out, fd, err);
+	if (rc && *fd >= 0) {
+		(void)close(*fd);
+		*fd = -1;
+	}
 	bh_buf_release(&request);
-	(void)close(fd);
+	(void)close(to);
 	return rc;
 }

@@ -1,16 +1,22 @@
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/config.h"
 #include "common/config_load.h"
 #include "common/jsonw.h"
+#include "common/percent.h"
 #include "common/version.h"
+#include "proto/control.h"
 #include "supervisor/ctl/client.h"
 #include "supervisor/ctl/replay.h"
+#include "supervisor/ctl/stream.h"
 #include "supervisor/ctl/view.h"
 #include "supervisor/ctl/view_json.h"
 
@@ -38,6 +44,12 @@ static const char usage[] =
     "  top senders      the processes that send the most packets to the Unix sockets\n"
     "  dogstatsd-capture [SECONDS]   every packet to a file, for 60 seconds; prints its path\n"
     "  dogstatsd-replay FILE         a capture's packets to dogstatsd_socket, spaced as they came\n"
+    "  stream-logs      log messages as they are taken, until Ctrl-C; the four options below\n"
+    "  registry [ls]    where each log file stands: state, delivered, safe, size, path\n"
+    "  registry show IDENTIFIER | forget IDENTIFIER\n"
+    "                   everything about the rows of a file (file:/var/log/a.log); deletes them\n"
+    "  registry import FILE | export\n"
+    "                   takes over, or prints, the Agent's registry.json\n"
     "  drain       ordered drain; the supervisor stays, its children are stopped\n"
     "  shutdown    ordered drain, then the end; prints the report\n"
     "  version     versions of this program and of the supervisor that runs\n"
@@ -47,6 +59,8 @@ static const char usage[] =
     "  -s, --socket PATH       control socket (else run_dir/ctl.sock of the configuration)\n"
     "      --json              one JSON object instead of text\n"
     "      --timeout SECONDS   how long to wait for the answer\n"
+    "      --source S, --service S   stream-logs: only messages with exactly this one\n"
+    "      --duration SECONDS, --count N   stream-logs: end after so long, or so many messages\n"
     "  -h, --help; --version\n";
 
 struct options {
@@ -54,14 +68,20 @@ struct options {
 	const char *socket;
 	long timeout_s; /* 0 = by verb */
 	bool json;
+	bool stream; /* one of these was given */
+	const char *source, *service;
+	long duration_s;
+	long long count;
 };
 
 struct verb {
 	const char *name;
 	bool drains;
 	const char *member; /* what it takes beside itself; NULL = nothing */
-	void (*view)(const json_t *answer, struct bh_buf *out);
+	void (*view)(const json_t *answer, struct bh_buf *out); /* NULL: the answer is not shown */
 	int (*verdict)(const json_t *answer);
+	bool own_json; /* --json changes nothing: the view is JSON, of another form */
+	int wait_s;    /* for the answer; 0 = 5 */
 };
 
 static int status_verdict(const json_t *answer)
@@ -111,20 +131,28 @@ static int answered_verdict(const json_t *answer)
 }
 
 static const struct verb top_verbs[] = {
-    {"contexts", false, NULL, bh_view_contexts, answered_verdict},
-    {"senders", false, NULL, bh_view_senders, answered_verdict},
+    {.name = "contexts", .view = bh_view_contexts, .verdict = answered_verdict},
+    {.name = "senders", .view = bh_view_senders, .verdict = answered_verdict},
 };
 
 static const struct verb verbs[] = {
-    {"status", false, NULL, bh_view_status, status_verdict},
-    {"ledger", false, NULL, bh_view_ledger, ledger_verdict},
-    {"drain", true, NULL, bh_view_report, report_verdict},
-    {"shutdown", true, NULL, bh_view_report, report_verdict},
-    {"version", false, NULL, version_view, version_verdict},
-    {"start", false, "names", bh_view_results, results_verdict},
-    {"stop", true, "names", bh_view_results, results_verdict},
-    {"restart", true, "names", bh_view_results, results_verdict},
-    {"dogstatsd-stats", false, NULL, bh_view_metrics, answered_verdict},
+    {.name = "status", .view = bh_view_status, .verdict = status_verdict},
+    {.name = "ledger", .view = bh_view_ledger, .verdict = ledger_verdict},
+    {.name = "drain", .drains = true, .view = bh_view_report, .verdict = report_verdict},
+    {.name = "shutdown", .drains = true, .view = bh_view_report, .verdict = report_verdict},
+    {.name = "version", .view = version_view, .verdict = version_verdict},
+    {.name = "start", .member = "names", .view = bh_view_results, .verdict = results_verdict},
+    {.name = "stop",
+	.drains = true,
+	.member = "names",
+	.view = bh_view_results,
+	.verdict = results_verdict},
+    {.name = "restart",
+	.drains = true,
+	.member = "names",
+	.view = bh_view_results,
+	.verdict = results_verdict},
+    {.name = "dogstatsd-stats", .view = bh_view_metrics, .verdict = answered_verdict},
 };
 
 static int wrong(const char *what, const char *word)
@@ -191,9 +219,9 @@ static int show(const struct options *o, const struct verb *v, const struct bh_b
 		code = json_is_true(json_object_get(json, "denied")) ? EXIT_UNKNOWN : EXIT_WRONG;
 		(void)fail(o, bh_json_text(json, "error"), code);
 	} else {
-		if (o->json)
+		if (o->json && v->view && !v->own_json)
 			(void)bh_buf_printf(&text, "%s\n", answer->data);
-		else
+		else if (v->view)
 			v->view(json, &text);
 		print(&text);
 		code = v->verdict(json);
@@ -208,10 +236,12 @@ static int timeout_ms(const struct options *o, const struct verb *v, const struc
 	if (o->timeout_s)
 		return (int)(o->timeout_s * 1000);
 	return v->drains ? (int)BH_MIN(bh_config_stop_budget_ms(cfg) + 5000, (int64_t)INT32_MAX)
-			 : 5000;
+			 : (v->wait_s ? v->wait_s : 5) * 1000;
 }
 
-static int ask(const struct options *o, const struct verb *v, const char *names)
+/* *fd: a descriptor that came with the answer, or -1. */
+static int ask_with(const struct options *o, const struct verb *v,
+    const struct bh_ctl_member *members, size_t n, int *fd)
 {
 	struct bh_buf path = BH_BUF_INIT, answer = BH_BUF_INIT;
 	struct bh_findings findings = {0};
@@ -230,17 +260,75 @@ static int ask(const struct options *o, const struct verb *v, const char *names)
 		rc = bh_buf_str(&path, o->socket);
 	else
 		rc = bh_buf_printf(&path, "%s/ctl.sock", cfg.run_dir);
+	*fd = -1;
 	if (rc)
 		(void)bh_err_set(&err, rc, "path of the socket");
 	else
-		rc = bh_ctl_ask(path.data, v->name, names ? v->member : NULL, names,
-		    timeout_ms(o, v, &cfg), &answer, &err);
+		rc = bh_ctl_ask(
+		    path.data, v->name, members, n, timeout_ms(o, v, &cfg), &answer, fd, &err);
 	code = rc ? cannot_ask(o, v, rc, err.text) : show(o, v, &answer);
 	bh_buf_release(&path);
 	bh_buf_release(&answer);
 	bh_findings_release(&findings);
 	bh_config_release(&cfg);
 	return code;
+}
+
+static int ask(const struct options *o, const struct verb *v, const char *names)
+{
+	const struct bh_ctl_member member = {v->member, names};
+	int fd;
+	int code = ask_with(o, v, &member, names ? 1 : 0, &fd);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return code;
+}
+
+/* A whole number from 1 to max. */
+static bool take_number(const char *text, long long max, long long *out)
+{
+	char *end = NULL;
+
+	errno = 0;
+	*out = strtoll(text, &end, 10);
+	return !errno && end != text && !*end && *out >= 1 && *out <= max;
+}
+
+/* What a request can hold (supervisor/ctl_request.h). */
+static bool is_name(const char *text)
+{
+	size_t n = strlen(text);
+
+	for (const char *p = text; *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f || *p == '"' || *p == '\\')
+			return false;
+	}
+	return n >= 1 && n <= BH_STREAM_NAME_MAX;
+}
+
+/* -1: go on; else the exit status. */
+static int take_stream_option(struct options *o, int opt)
+{
+	long long seconds;
+
+	o->stream = true;
+	switch (opt) {
+	case 'd':
+		if (!take_number(optarg, 86400, &seconds))
+			return wrong("the duration is a number of seconds", optarg);
+		o->duration_s = (long)seconds;
+		return -1;
+	case 'n':
+		return take_number(optarg, INT64_MAX, &o->count)
+			   ? -1
+			   : wrong("a number of messages is wanted", optarg);
+	default:
+		if (!is_name(optarg))
+			return wrong("is no name of a source or service", optarg);
+		*(opt == 'S' ? &o->source : &o->service) = optarg;
+		return -1;
+	}
 }
 
 /* -1: go on; else the exit status. */
@@ -263,6 +351,11 @@ static int take_option(struct options *o, int opt, char **argv)
 		return *end || o->timeout_s < 1 || o->timeout_s > 86400
 			   ? wrong("the timeout is a number of seconds", optarg)
 			   : -1;
+	case 'S':
+	case 'W':
+	case 'd':
+	case 'n':
+		return take_stream_option(o, opt);
 	case 'h':
 		(void)fputs(usage, stdout);
 		return EXIT_DONE;
@@ -312,8 +405,10 @@ static void capture_view(const json_t *answer, struct bh_buf *out)
 
 static int capture(const struct options *o, char **words)
 {
-	static const struct verb v = {
-	    "dogstatsd-capture", false, "seconds", capture_view, answered_verdict};
+	static const struct verb v = {.name = "dogstatsd-capture",
+	    .member = "seconds",
+	    .view = capture_view,
+	    .verdict = answered_verdict};
 	static char minute[] = "60";
 
 	if (words[0] && words[1])
@@ -344,6 +439,141 @@ static int replay(const struct options *o, char **words)
 	return EXIT_DONE;
 }
 
+static int stream_logs(const struct options *o, char **words)
+{
+	static const struct verb v = {.name = "stream-logs", .verdict = answered_verdict};
+	const struct bh_stream_show what = {(uint32_t)o->duration_s, (uint64_t)o->count, o->json};
+	struct bh_ctl_member members[2];
+	struct bh_err err = BH_ERR_INIT;
+	size_t n = 0;
+	int fd, code;
+
+	if (*words)
+		return wrong("unexpected argument", *words);
+	if (o->source)
+		members[n++] = (struct bh_ctl_member){"source", o->source};
+	if (o->service)
+		members[n++] = (struct bh_ctl_member){"service", o->service};
+	code = ask_with(o, &v, members, n, &fd);
+	if (code == EXIT_DONE && fd < 0)
+		return fail(o, "the answer came without a stream", EXIT_WRONG);
+	if (fd >= 0 && code == EXIT_DONE)
+		return bh_stream_show(fd, &what, &err) ? fail(o, err.text, EXIT_WRONG) : EXIT_DONE;
+	if (fd >= 0)
+		(void)close(fd);
+	return code;
+}
+
+/* --- registry --- */
+
+#define REGISTRY_WAIT_S 60 /* there may be many rows */
+
+enum registry_word { REGISTRY_ALL, REGISTRY_IDENTIFIER, REGISTRY_FILE };
+
+static const struct {
+	const char *word;
+	enum registry_word takes;
+	struct verb verb;
+} registry_verbs[] = {
+    {"ls", REGISTRY_ALL,
+	{.name = "registry",
+	    .view = bh_view_registry,
+	    .verdict = answered_verdict,
+	    .wait_s = REGISTRY_WAIT_S}},
+    {"export", REGISTRY_ALL,
+	{.name = "registry",
+	    .view = bh_view_registry_export,
+	    .verdict = answered_verdict,
+	    .own_json = true,
+	    .wait_s = REGISTRY_WAIT_S}},
+    {"show", REGISTRY_IDENTIFIER,
+	{.name = "registry-show",
+	    .member = "identifier",
+	    .view = bh_view_registry_show,
+	    .verdict = answered_verdict,
+	    .wait_s = REGISTRY_WAIT_S}},
+    {"forget", REGISTRY_IDENTIFIER,
+	{.name = "registry-forget",
+	    .member = "identifier",
+	    .view = bh_view_registry_forget,
+	    .verdict = answered_verdict,
+	    .wait_s = REGISTRY_WAIT_S}},
+    {"import", REGISTRY_FILE,
+	{.name = "registry-import",
+	    .member = "file",
+	    .view = bh_view_registry_import,
+	    .verdict = answered_verdict,
+	    .wait_s = REGISTRY_WAIT_S}},
+};
+
+/* As it is listed, or as the shell gives it: a % that begins no escape stands for itself. */
+static int put_identifier(const char *word, struct bh_buf *out)
+{
+	for (; *word; word++) {
+		bool escape = word[0] == '%' && isxdigit((unsigned char)word[1]) &&
+			      isxdigit((unsigned char)word[2]);
+		size_t n = strcspn(word + 1, "%") + 1;
+
+		if (escape) {
+			(void)bh_buf_append(out, word, 3);
+			word += 2;
+			continue;
+		}
+		(void)bh_percent_encode((struct bh_str){word, n}, out);
+		word += n - 1;
+	}
+	return bh_buf_failed(out);
+}
+
+/* The supervisor stands in another directory. */
+static int put_file(const char *word, struct bh_buf *out)
+{
+	char here[PATH_MAX] = "";
+	int rc = 0;
+
+	if (*word != '/' && !getcwd(here, sizeof(here)))
+		return -errno;
+	if (*word != '/') {
+		(void)bh_percent_encode(bh_str_from(here), out);
+		rc = bh_buf_u8(out, '/');
+	}
+	(void)bh_percent_encode(bh_str_from(word), out);
+	return rc ? rc : bh_buf_failed(out);
+}
+
+static int registry_ask(const struct options *o, size_t which, const char *word)
+{
+	struct bh_buf arg = BH_BUF_INIT;
+	int code, rc = registry_verbs[which].takes == REGISTRY_FILE ? put_file(word, &arg)
+								    : put_identifier(word, &arg);
+
+	code = rc ? fail(o, bh_err_name(rc), EXIT_WRONG)
+		  : ask(o, &registry_verbs[which].verb, arg.data);
+	bh_buf_release(&arg);
+	return code;
+}
+
+static int registry(const struct options *o, char **words)
+{
+	const char *word = words[0] ? words[0] : "ls";
+	size_t i = 0;
+
+	while (i < BH_ARRAY_LEN(registry_verbs) && strcmp(registry_verbs[i].word, word) != 0)
+		i++;
+	if (i == BH_ARRAY_LEN(registry_verbs))
+		return wrong("ls, show, forget, import or export", word);
+	words += words[0] != NULL;
+	if (registry_verbs[i].takes == REGISTRY_ALL)
+		return run_verb(o, &registry_verbs[i].verb, words);
+	if (!words[0] || !*words[0])
+		return wrong(registry_verbs[i].takes == REGISTRY_FILE ? "needs one file"
+								      : "needs an identifier",
+		    word);
+	if (words[1])
+		return wrong("unexpected argument", words[1]);
+	return registry_ask(o, i, words[0]);
+}
+
 static int top(const struct options *o, char **words)
 {
 	for (size_t i = 0; words[0] && i < BH_ARRAY_LEN(top_verbs); i++) {
@@ -360,6 +590,10 @@ int main(int argc, char **argv)
 	    {"socket", required_argument, NULL, 's'},
 	    {"json", no_argument, NULL, 'j'},
 	    {"timeout", required_argument, NULL, 't'},
+	    {"source", required_argument, NULL, 'S'},
+	    {"service", required_argument, NULL, 'W'},
+	    {"duration", required_argument, NULL, 'd'},
+	    {"count", required_argument, NULL, 'n'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'},
 	    {NULL, 0, NULL, 0},
@@ -379,12 +613,19 @@ int main(int argc, char **argv)
 		(void)fputs(usage, stdout);
 		return EXIT_DONE;
 	}
+	if (strcmp(argv[optind], "stream-logs") == 0)
+		return stream_logs(&o, argv + optind + 1);
+	if (o.stream)
+		return wrong("--source, --service, --duration and --count are for stream-logs",
+		    argv[optind]);
 	if (strcmp(argv[optind], "dogstatsd-capture") == 0)
 		return capture(&o, argv + optind + 1);
 	if (strcmp(argv[optind], "dogstatsd-replay") == 0)
 		return replay(&o, argv + optind + 1);
 	if (strcmp(argv[optind], "top") == 0)
 		return top(&o, argv + optind + 1);
+	if (strcmp(argv[optind], "registry") == 0)
+		return registry(&o, argv + optind + 1);
 	for (size_t i = 0; i < BH_ARRAY_LEN(verbs); i++) {
 		if (strcmp(verbs[i].name, argv[optind]) == 0)
 			return run_verb(&o, &verbs[i], argv + optind + 1);

@@ -1,6 +1,7 @@
 /*
- * The supervisor's answers as text for people, never wider than 80 columns. Pure: parsed JSON in,
- * text out. Fields that are missing count as empty or zero.
+ * The supervisor's answers as text for people, never wider than 80 columns, but for the names of
+ * files in the registry, which are never cut. Pure: parsed JSON in, text out. Fields that are
+ * missing count as empty or zero.
  */
 #ifndef BH_CTL_VIEW_H
 #define BH_CTL_VIEW_H
@@ -26,6 +27,16 @@ void bh_view_contexts(const json_t *answer, struct bh_buf *out);
 void bh_view_senders(const json_t *answer, struct bh_buf *out);
 /* "logs: restarted", one line a process. */
 void bh_view_results(const json_t *answer, struct bh_buf *out);
+
+/* One line a row of the registry, by path. */
+void bh_view_registry(const json_t *answer, struct bh_buf *out);
+/* Everything about each row. */
+void bh_view_registry_show(const json_t *answer, struct bh_buf *out);
+void bh_view_registry_import(const json_t *answer, struct bh_buf *out);
+void bh_view_registry_forget(const json_t *answer, struct bh_buf *out);
+/* The Agent's registry.json, version 2 (spec/logs.md §16.2, §16.3): of each identifier the row of
+ * the generation at its path, with what is delivered as its offset. */
+void bh_view_registry_export(const json_t *answer, struct bh_buf *out);
 
 /* Whether every role is RUNNING: exit status 0 of `status`, else 3. */
 bool bh_view_all_running(const json_t *status);

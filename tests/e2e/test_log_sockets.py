@@ -64,7 +64,7 @@ def test_a_port_in_use_and_sources_that_cannot_run_are_told_and_stop_nothing(tmp
             wait_until(lambda: intake.messages() == ["hello"], 20, intake.messages)
             text = " ".join(agent.run_ctl("status").stdout.split())
             assert f"TCP port {port} of 0.0.0.0 is in use by another process" in text
-            assert f"Error: {log} is read already by the source at" in text
+            assert "Error: /" in text and "/app.log is read already by the source at" in text  # long paths are shortened
             assert "Error: type docker is not supported by bulkhead" in text
             assert agent.stop() == 0
 

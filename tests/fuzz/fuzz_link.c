@@ -16,8 +16,16 @@ static void read_origins(struct bh_str set)
 
 	if (bh_origins_begin(&r, set.p, set.n) == 0) {
 		while (bh_origins_next(&r, &o) == 1) {
-			if (bh_origin_encode(&o, &again))
+			struct bh_origin back;
+
+			bh_buf_clear(&again);
+			if (bh_origin_encode(&o, &again) || again.len > 4 + BH_ORIGIN_RECORD_MAX)
 				abort();
+			if (bh_origin_decode(
+				(struct bh_str){again.data + 4, again.len - 4}, &back) ||
+			    back.state != o.state || !bh_str_eq(back.identifier, o.identifier))
+				abort();
+			(void)bh_origin_is_source(o.identifier, NULL);
 		}
 	}
 	bh_buf_release(&again);

@@ -443,6 +443,7 @@ Test(config_logs, the_keys_of_sockets_and_journal)
 	cr_assert_eq(s[1].port, 514);
 	cr_assert_eq(s[1].auto_multi_line, BH_TRUE);
 	cr_assert(s[1].process_raw_message);
+	cr_assert_str_eq(s[1].default_application_name, "docker");
 	cr_assert_eq(s[2].include_units.n, 2);
 	cr_assert_str_eq(s[2].exclude_units.v[0], "*");
 	cr_assert_str_eq(s[2].include_user_units.v[0], "u");

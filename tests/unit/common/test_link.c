@@ -130,3 +130,41 @@ Test(producer_state,
 	cr_assert_eq(bh_link_fsm_tick(&f, 10199 * MS, true), BH_LINK_DO_NOTHING);
 	cr_assert_eq(bh_link_fsm_tick(&f, 10200 * MS, true), BH_LINK_DO_HELLO);
 }
+
+Test(origin, a_state_beyond_forgotten_is_refused)
+{
+	struct bh_origin o = {.identifier = BH_STR_LIT("file:/a"), .state = BH_ORIGIN_FORGOTTEN},
+			 got;
+	struct bh_buf b = BH_BUF_INIT;
+
+	cr_assert_eq(bh_origin_encode(&o, &b), 0);
+	cr_assert_eq(bh_origin_decode((struct bh_str){b.data + 4, b.len - 4}, &got), 0);
+	cr_expect_eq(got.state, BH_ORIGIN_FORGOTTEN);
+	b.data[b.len - 1]++;
+	cr_expect_eq(bh_origin_decode((struct bh_str){b.data + 4, b.len - 4}, &got), BH_E_FORMAT);
+	bh_buf_release(&b);
+}
+
+Test(origin, sources_are_told_by_their_identifier)
+{
+	static const struct {
+		const char *identifier, *hash; /* NULL = a generation */
+	} cases[] = {
+	    {"source:0", "0"},
+	    {"source:00ffAB", "00ffAB"},
+	    {"source:", NULL},
+	    {"source:0g", NULL},
+	    {"source:/0", NULL},
+	    {"file:/source:0", NULL},
+	    {"", NULL},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		struct bh_str hash = {NULL, 0};
+		bool is = bh_origin_is_source(bh_str_from(cases[i].identifier), &hash);
+
+		cr_expect_eq(is, cases[i].hash != NULL, "%s", cases[i].identifier);
+		if (is)
+			cr_expect(bh_str_eq(hash, bh_str_from(cases[i].hash)));
+	}
+}

@@ -44,8 +44,9 @@ struct seen {
 	char safe[24], delivered[24];
 };
 
-static int look(void *ctx, const struct bh_origin *row)
+static int look(void *ctx, const struct bh_generation *g)
 {
+	const struct bh_origin *row = &g->row;
 	struct seen *s = ctx;
 
 	(void)snprintf(
@@ -194,4 +195,150 @@ Test(positions, any_order_of_ends_closes_at_the_last_byte_and_never_goes_back)
 		expect(&ps, "160", "160");
 		bh_positions_release(&ps);
 	}
+}
+
+/* --- forgotten (proto/LINK.md) ------------------------------------------------------------------
+ */
+
+static void add_forgotten(
+    struct bh_positions *ps, const char *first, const char *last, uint64_t ord)
+{
+	struct bh_origin o = part(first, last);
+
+	o.state = BH_ORIGIN_FORGOTTEN;
+	cr_assert_eq(bh_positions_add(ps, &o, ord), 0);
+}
+
+static int count_gone(void *ctx, const struct bh_position *p)
+{
+	*(int *)ctx += p->gone ? 100 : 1;
+	return 0;
+}
+
+/* What a commit writes: 100 = deletes the row, 1 = writes it. */
+static int commit_counted(struct bh_positions *ps, uint64_t ord, bool settled)
+{
+	int n = 0;
+
+	stage(ps, ord, settled);
+	cr_assert_eq(bh_positions_staged(ps, count_gone, &n), 0);
+	bh_positions_apply(ps);
+	return n;
+}
+
+Test(positions, a_forgotten_generation_leaves_with_its_commit)
+{
+	struct bh_positions ps;
+
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	add(&ps, "0", "10", 1);
+	commit(&ps, 1, true);
+	add_forgotten(&ps, "10", "10", 2);
+	cr_expect_eq(commit_counted(&ps, 2, true), 100);
+	cr_expect_eq(ps.n, 0);
+	bh_positions_release(&ps);
+}
+
+Test(positions, a_forgotten_generation_stays_while_something_of_it_is_outstanding)
+{
+	struct bh_positions ps;
+
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	add(&ps, "0", "10", 1);
+	commit(&ps, 1, false); /* a row of the spool */
+	add_forgotten(&ps, "10", "10", 2);
+	cr_expect_eq(commit_counted(&ps, 2, true), 1);
+	cr_expect_eq(ps.n, 1);
+	cr_expect_eq(commit_counted(&ps, 1, true), 100);
+	cr_expect_eq(ps.n, 0);
+	bh_positions_release(&ps);
+}
+
+Test(positions, a_forgotten_row_found_at_start_leaves_with_its_last_part)
+{
+	struct bh_origin row = part("0", "10"), spooled = part("0", "10");
+	struct bh_positions ps;
+
+	row.state = BH_ORIGIN_FORGOTTEN;
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	cr_assert_eq(bh_positions_load(&ps, &row, 1, 0), 0);
+	cr_assert_eq(bh_positions_load_part(&ps, &spooled, 1), 0);
+	cr_expect_eq(commit_counted(&ps, 1, true), 100);
+	cr_expect_eq(ps.n, 0);
+	bh_positions_release(&ps);
+}
+
+Test(positions, what_is_said_after_forgotten_keeps_the_row)
+{
+	struct bh_positions ps;
+
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	add_forgotten(&ps, "0", "10", 1);
+	add(&ps, "10", "20", 2);
+	cr_expect_eq(commit_counted(&ps, 1, true), 1);
+	cr_expect_eq(commit_counted(&ps, 2, true), 1);
+	expect(&ps, "20", "20");
+	bh_positions_release(&ps);
+}
+
+Test(positions, undo_keeps_a_forgotten_generation)
+{
+	struct bh_positions ps;
+
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	add_forgotten(&ps, "0", "10", 1);
+	stage(&ps, 1, true);
+	bh_positions_undo(&ps);
+	cr_expect_eq(ps.n, 1);
+	cr_expect_eq(commit_counted(&ps, 1, true), 100);
+	bh_positions_release(&ps);
+}
+
+Test(positions, a_row_of_the_spool_may_outlive_its_generation)
+{
+	struct bh_origin o = part("0", "10");
+	struct bh_positions ps;
+
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	cr_assert_eq(bh_positions_load_part(&ps, &o, 1), 0);
+	cr_expect_eq(commit_counted(&ps, 1, true), 0);
+	add(&ps, "0", "10", 2);
+	bh_positions_forget(&ps, o.identifier, GEN);
+	cr_expect_eq(ps.n, 0);
+	cr_expect_eq(commit_counted(&ps, 2, true), 0);
+	bh_positions_release(&ps);
+}
+
+Test(positions, only_a_row_that_no_part_has_moved_is_imported)
+{
+	struct bh_origin row = part("5", "5");
+	struct bh_positions ps;
+
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	cr_assert_eq(bh_positions_load(&ps, &row, 0, 0), 0);
+	for (size_t i = 0; i < ps.slots_n; i++)
+		cr_expect(!ps.slots[i] || bh_generation_imported(ps.slots[i]));
+	add(&ps, "5", "10", 1);
+	for (size_t i = 0; i < ps.slots_n; i++)
+		cr_expect(!ps.slots[i] || !bh_generation_imported(ps.slots[i]));
+	commit(&ps, 1, true);
+	for (size_t i = 0; i < ps.slots_n; i++)
+		cr_expect(!ps.slots[i] || !bh_generation_imported(ps.slots[i]));
+	bh_positions_release(&ps);
+}
+
+Test(positions, sources_are_counted_by_themselves)
+{
+	struct bh_origin source = part("5", "5"), file = part("0", "0");
+	struct bh_positions ps;
+
+	source.identifier = BH_STR_LIT("source:0a");
+	source.gen = BH_ORIGIN_SOURCE_GEN;
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	cr_assert_eq(bh_positions_load(&ps, &source, 0, 0), 0);
+	cr_assert_eq(bh_positions_load(&ps, &file, 0, 0), 0);
+	cr_expect(ps.n == 2 && ps.sources == 1);
+	bh_positions_forget(&ps, source.identifier, source.gen);
+	cr_expect(ps.n == 1 && ps.sources == 0);
+	bh_positions_release(&ps);
 }

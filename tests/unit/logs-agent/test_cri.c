@@ -10,7 +10,7 @@ Test(cri, lines_as_the_table_says)
 {
 	static const struct {
 		const char *in, *content;
-		enum bh_stream stream;
+		enum bh_std_stream stream;
 		enum bh_log_status status;
 		bool partial;
 	} rows[] = {

@@ -8,7 +8,7 @@
 
 struct row {
 	const char *in, *content;
-	enum bh_stream stream;
+	enum bh_std_stream stream;
 	bool partial;
 };
 

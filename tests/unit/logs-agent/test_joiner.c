@@ -30,9 +30,9 @@ static void play(struct bh_joiner *j, const char *script, struct out *o)
 	for (const char *p = script; *p; p++) {
 		size_t n = strcspn(p, " ");
 		char c = *p;
-		enum bh_stream stream = strchr("oOC", c)  ? BH_STREAM_STDOUT
-					: strchr("eE", c) ? BH_STREAM_STDERR
-							  : BH_STREAM_OTHER;
+		enum bh_std_stream stream = strchr("oOC", c)  ? BH_STREAM_STDOUT
+					    : strchr("eE", c) ? BH_STREAM_STDERR
+							      : BH_STREAM_OTHER;
 		const struct bh_piece piece = {
 		    {p, n}, stream, bh_stream_status(stream), strchr("oex", c) != NULL};
 
@@ -159,7 +159,7 @@ Test(joiner, sums_hold_for_any_pieces)
 		for (int i = 0; i < 100; i++) {
 			uint64_t r = bh_rng_u64(&rng);
 			const struct bh_piece piece = {{"abcdefgh", r % 9},
-			    (enum bh_stream)(r >> 8 & 0xFF) % BH_STREAM__N, BH_STATUS_INFO,
+			    (enum bh_std_stream)(r >> 8 & 0xFF) % BH_STREAM__N, BH_STATUS_INFO,
 			    (r & 1 << 16) != 0};
 			uint64_t raw = r >> 24 & 0xF;
 

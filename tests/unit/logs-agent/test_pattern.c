@@ -178,6 +178,7 @@ Test(pattern, broken_utf8_hides_nothing_but_itself)
 	expect_walk("a+", BH_STR_LIT("aa\xff\x61\xc3\x61\xed\xa0\x80\x61"), "0-2 3-4 5-6 9-10 ");
 	expect_walk("", BH_STR_LIT("\xff\xc3\xa9"), "0-0 1-1 3-3 ");
 	expect_walk("secret=\\w+", BH_STR_LIT("\x80secret=abc\xe4\xb8"), "1-11 ");
+	expect_walk(".*key=\\d", BH_STR_LIT("a\xff key=1"), "2-8 ");
 	expect_walk("^.*$", BH_STR_LIT("ab\xff"), "");
 	expect_walk("\xc3\xa9", BH_STR_LIT("\xe9\xc3\xa9"), "1-3 ");
 }

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -53,8 +54,19 @@ static void on_peer(void *ctx, enum bh_role role, bool running)
 	bh_child_stat_number(&child, bh_role_name(role), running);
 }
 
-static const struct bh_child_ops ops = {
-    .drain = on_drain, .peer_state = on_peer, .stats = on_stats, .heartbeat = on_heartbeat};
+static void on_stream(void *ctx, int fd, const struct bh_stream_filter *filter)
+{
+	(void)ctx;
+	if (send(fd, filter->service, strlen(filter->service), 0) < 0)
+		_exit(1);
+	(void)close(fd);
+}
+
+static const struct bh_child_ops ops = {.drain = on_drain,
+    .peer_state = on_peer,
+    .stats = on_stats,
+    .heartbeat = on_heartbeat,
+    .stream = on_stream};
 
 static int child_main(void)
 {
@@ -205,6 +217,57 @@ static void hear_stats(uint32_t id)
 
 		cr_assert_eq(m.u.stat.type, types[i]);
 		cr_assert_eq(m.id, id);
+	}
+}
+
+/* A message with a descriptor, which the test does not keep. */
+static void tell_with(const struct bh_ctl_msg *m, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {.room = {0}};
+	struct bh_buf out = BH_BUF_INIT;
+	struct iovec iov;
+	struct msghdr h = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control.room,
+	    .msg_controllen = sizeof(control.room)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+
+	cr_assert_eq(bh_ctl_encode(m, &out), 0);
+	iov = (struct iovec){out.data, out.len};
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	cr_assert_eq(sendmsg(channel, &h, MSG_NOSIGNAL), (ssize_t)out.len);
+	(void)close(fd);
+	bh_buf_release(&out);
+}
+
+Test(child, what_comes_with_a_message_is_given_to_its_operation_or_closed)
+{
+	static const enum bh_ctl_type types[] = {
+	    BH_CTL_STREAM, BH_CTL_CAPTURE /* without an operation */, BH_CTL_STATS};
+
+	start_ready();
+	for (size_t i = 0; i < BH_ARRAY_LEN(types); i++) {
+		struct bh_ctl_msg m = {.type = types[i], .generation = 9, .id = 77};
+		char said[16] = "";
+		int pair[2];
+
+		cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+		if (types[i] == BH_CTL_STREAM) {
+			(void)snprintf(m.u.stream.service, sizeof(m.u.stream.service), "web");
+			tell_with(&m, pair[1]);
+			cr_assert_eq(recv(pair[0], said, sizeof(said), 0), 3);
+			cr_assert_str_eq(said, "web");
+		} else {
+			tell_with(&m, pair[1]);
+		}
+		cr_assert_eq(recv(pair[0], said, sizeof(said), 0), 0, "type %d", (int)types[i]);
+		(void)close(pair[0]);
 	}
 }
 

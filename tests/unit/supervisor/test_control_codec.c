@@ -79,10 +79,25 @@ static size_t samples(struct bh_ctl_msg *m)
 	m[n++].u.query.limit = 500;
 	m[n] = message(BH_CTL_QUERY_ROW);
 	m[n++].u.row = (struct bh_query_row){BH_ROW_METRIC, "a.b", "x:1 y", 7, -1};
+	m[n] = message(BH_CTL_CAPTURE);
+	m[n++].u.capture_seconds = 60;
+	m[n++] = message(BH_CTL_STREAM);
+	m[n] = message(BH_CTL_STREAM);
+	m[n++].u.stream = (struct bh_stream_filter){"nginx", "web"};
+	m[n] = message(BH_CTL_QUERY_PART);
+	m[n++].u.part = BH_STR_LIT("\0any\xff bytes");
+	m[n] = message(BH_CTL_QUERY_ARG);
+	m[n++].u.part = BH_STR_LIT("file:/var/log/x");
 	return n;
 }
 
 #define SAMPLES_MAX 20
+
+/* Its content is all that is left of the message: any length but none will do. */
+static bool is_part(const struct bh_ctl_msg *m)
+{
+	return m->type == BH_CTL_QUERY_PART || m->type == BH_CTL_QUERY_ARG;
+}
 
 Test(control_codec, every_message_comes_back_as_it_was)
 {
@@ -95,8 +110,12 @@ Test(control_codec, every_message_comes_back_as_it_was)
 
 		cr_assert_eq(bh_ctl_encode(&all[i], &a), 0);
 		cr_assert_eq(bh_ctl_decode(a.data, a.len, &back), 0, "sample %zu", i);
-		cr_assert_eq(memcmp(&back, &all[i], sizeof(back)), 0, "sample %zu", i);
 		cr_assert_eq(bh_ctl_encode(&back, &b), 0);
+		if (is_part(&back)) {
+			cr_assert(bh_str_eq(back.u.part, all[i].u.part), "sample %zu", i);
+			back.u.part.p = all[i].u.part.p; /* each borrows from its own message */
+		}
+		cr_assert_eq(memcmp(&back, &all[i], sizeof(back)), 0, "sample %zu", i);
 		cr_assert(bh_str_eq(bh_buf_view(&a), bh_buf_view(&b)), "sample %zu", i);
 	}
 	bh_buf_release(&a);
@@ -132,7 +151,7 @@ Test(control_codec, a_message_that_is_cut_or_longer_is_refused)
 		for (size_t cut = 0; cut < a.len; cut++) {
 			cr_assert_eq(bh_ctl_decode(a.data, cut, &back), BH_E_FORMAT,
 			    "sample %zu cut at %zu", i, cut);
-			if (cut >= BH_CTL_HEAD) {
+			if (cut >= BH_CTL_HEAD && (!is_part(&all[i]) || cut == BH_CTL_HEAD)) {
 				/* also when the length field agrees with the cut */
 				char head[BH_CTL_MSG_MAX];
 
@@ -146,6 +165,25 @@ Test(control_codec, a_message_that_is_cut_or_longer_is_refused)
 		cr_assert_eq(bh_buf_u8(&a, 0), 0);
 		cr_assert_eq(bh_ctl_decode(a.data, a.len, &back), BH_E_FORMAT, "sample %zu + 1", i);
 	}
+	bh_buf_release(&a);
+}
+
+Test(control_codec, a_part_has_a_bound)
+{
+	static char bytes[BH_CTL_PART_MAX + 1];
+	struct bh_ctl_msg m = message(BH_CTL_QUERY_PART), back;
+	struct bh_buf a = BH_BUF_INIT;
+
+	m.u.part = (struct bh_str){bytes, 0};
+	cr_expect_eq(bh_ctl_encode(&m, &a), BH_E_LIMIT);
+	m.u.part.n = BH_CTL_PART_MAX + 1;
+	cr_expect_eq(bh_ctl_encode(&m, &a), BH_E_LIMIT);
+	m.u.part.n = BH_CTL_PART_MAX;
+	cr_assert_eq(bh_ctl_encode(&m, &a), 0);
+	cr_expect_eq(bh_ctl_decode(a.data, a.len, &back), 0);
+	cr_assert_eq(bh_buf_u8(&a, 0), 0);
+	a.data[12]++;
+	cr_expect_eq(bh_ctl_decode(a.data, a.len, &back), BH_E_FORMAT);
 	bh_buf_release(&a);
 }
 
@@ -167,8 +205,8 @@ Test(control_codec, values_outside_their_range_are_refused)
 	    {BH_CTL_STATS_REPLY, 17, 77},   /* ledger kind */
 	    {BH_CTL_DRAIN, 20, 4},          /* mode */
 	    {BH_CTL_PEER_STATE, 16, 4},     /* role */
-	    {BH_CTL_QUERY, 16, 3},          /* what */
-	    {BH_CTL_QUERY_ROW, 16, 5},      /* kind */
+	    {BH_CTL_QUERY, 16, 6},          /* what */
+	    {BH_CTL_QUERY_ROW, 16, 7},      /* kind */
 	};
 	static struct bh_ctl_msg all[SAMPLES_MAX], back;
 	struct bh_buf a = BH_BUF_INIT;
@@ -197,6 +235,31 @@ Test(control_codec, control_characters_of_a_child_are_replaced)
 	cr_assert_eq(bh_ctl_decode(a.data, a.len, &back), 0);
 	cr_assert_str_eq(back.u.stat.name, "a?[2J");
 	cr_assert_str_eq(back.u.stat.text, "line?break?");
+	bh_buf_release(&a);
+}
+
+Test(control_codec, a_name_of_a_stream_filter_is_bounded)
+{
+	static struct bh_ctl_msg m, back;
+	struct bh_buf a = BH_BUF_INIT;
+
+	m = message(BH_CTL_STREAM);
+	memset(m.u.stream.source, 's', BH_STREAM_NAME_MAX);
+	memset(m.u.stream.service, 'v', BH_STREAM_NAME_MAX);
+	cr_assert_eq(bh_ctl_encode(&m, &a), 0);
+	cr_assert_eq(a.len, BH_CTL_HEAD + 2 * (1 + BH_STREAM_NAME_MAX));
+	cr_assert_eq(bh_ctl_decode(a.data, a.len, &back), 0);
+	cr_assert_str_eq(back.u.stream.source, m.u.stream.source);
+	cr_assert_str_eq(back.u.stream.service, m.u.stream.service);
+	/* either of them a byte longer, in a message that agrees */
+	cr_assert_eq(bh_buf_u8(&a, 'v'), 0);
+	a.data[12]++;
+	a.data[BH_CTL_HEAD + 1 + BH_STREAM_NAME_MAX]++;
+	cr_assert_eq(bh_ctl_decode(a.data, a.len, &back), BH_E_FORMAT);
+	a.data[BH_CTL_HEAD]++;
+	a.data[BH_CTL_HEAD + 1 + BH_STREAM_NAME_MAX] = 's';
+	a.data[BH_CTL_HEAD + 2 + BH_STREAM_NAME_MAX] = (char)BH_STREAM_NAME_MAX;
+	cr_assert_eq(bh_ctl_decode(a.data, a.len, &back), BH_E_FORMAT);
 	bh_buf_release(&a);
 }
 

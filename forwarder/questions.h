@@ -1,0 +1,29 @@
+/*
+ * What bulkheadctl asks the forwarder about its registry, or tells it to do with it
+ * (proto/CONTROL.md QUERY 3 to 5). A list is a picture of the moment it was asked for, sent a few
+ * hundred rows a turn, so that payloads do not wait for it.
+ */
+#ifndef BH_FORWARDER_QUESTIONS_H
+#define BH_FORWARDER_QUESTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/child.h"
+#include "forwarder/custody.h"
+
+struct bh_questions {
+	struct bh_child *child;     /* borrowed */
+	struct bh_custody *custody; /* borrowed */
+	bool logs_running;          /* as the supervisor says; kept by the owner */
+	/* the list under way */
+	uint32_t id;
+	struct bh_buf rows;
+	size_t sent; /* bytes of rows */
+	struct bh_timer timer;
+};
+
+void bh_questions_take(struct bh_questions *q, const struct bh_child_query *query);
+void bh_questions_release(struct bh_questions *q);
+
+#endif

@@ -1,0 +1,142 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "forwarder/store.h"
+
+static char dir[] = "/tmp/bh-store-XXXXXX";
+static struct bh_rng rng;
+
+static struct bh_store *reopen(void)
+{
+	const struct bh_store_config cfg = {
+	    .dir = dir, .clock = &bh_clock_system, .rng = &rng, .max_size_bytes = 1 << 24};
+	struct bh_err err = BH_ERR_INIT;
+	struct bh_store *s = NULL;
+
+	cr_assert_eq(bh_store_open(&s, &cfg, &err), 0, "%s", err.text);
+	return s;
+}
+
+static void set_up(void)
+{
+	cr_assert(mkdtemp(dir) != NULL);
+	bh_rng_seed(&rng, 1);
+}
+
+static void tear_down(void)
+{
+	static const char *const names[] = {
+	    "spool.db", "spool.db-wal", "spool.db-shm", "spool.ballast"};
+	char path[64];
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(names); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		(void)unlink(path);
+	}
+	(void)rmdir(dir);
+}
+
+TestSuite(store, .init = set_up, .fini = tear_down);
+
+static struct bh_origin row(const char *identifier, uint64_t gen, const char *offset)
+{
+	return (struct bh_origin){
+	    .identifier = bh_str_from(identifier),
+	    .gen = gen,
+	    .offset_first = bh_str_from(offset),
+	    .offset_last = bh_str_from(offset),
+	    .fp_value = UINT64_MAX,
+	};
+}
+
+static void put(struct bh_store *s, const char *identifier, uint64_t gen, const char *offset)
+{
+	struct bh_origin o = row(identifier, gen, offset);
+
+	cr_assert_eq(bh_store_position(s, &o, 1, 1), 0);
+}
+
+/* "identifier gen offset;" of every row. */
+static int note(void *ctx, const struct bh_origin *o, uint64_t safe_ord, uint64_t delivered_ord)
+{
+	(void)safe_ord, (void)delivered_ord;
+	return bh_buf_printf(ctx, "%.*s %llu %.*s;", (int)o->identifier.n, o->identifier.p,
+	    (unsigned long long)o->gen, (int)o->offset_last.n, o->offset_last.p);
+}
+
+static void expect_rows(struct bh_store *s, const char *want)
+{
+	struct bh_buf got = BH_BUF_INIT;
+
+	cr_assert_eq(bh_store_each_position(s, note, &got), 0);
+	cr_expect_str_eq(got.data ? got.data : "", want);
+	bh_buf_release(&got);
+}
+
+Test(store, a_source_is_kept_in_a_table_of_its_own_and_comes_back_as_a_row)
+{
+	struct bh_store *s = reopen();
+
+	cr_assert_eq(bh_store_begin(s), 0);
+	put(s, "file:/a", 7, "10");
+	put(s, "source:00fF3", 1, "1700000000123");
+	put(s, "source:xyz", 9, "5"); /* no digits: an ordinary row */
+	cr_assert_eq(bh_store_commit(s), 0);
+	put(s, "source:00fF3", 1, "1700000000999");
+	bh_store_free(s); /* as a crash would */
+	s = reopen();
+	expect_rows(s, "file:/a 7 10;source:xyz 9 5;source:00fF3 1 1700000000999;");
+	bh_store_free(s);
+}
+
+Test(store, a_forgotten_row_goes_with_its_transaction_or_stays)
+{
+	struct bh_store *s = reopen();
+
+	put(s, "file:/a", 7, "10");
+	put(s, "file:/a", 8, "20");
+	put(s, "source:01", 1, "3");
+	cr_assert_eq(bh_store_begin(s), 0);
+	cr_assert_eq(bh_store_forget(s, BH_STR_LIT("file:/a"), 7), 0);
+	cr_assert_eq(bh_store_forget(s, BH_STR_LIT("source:01"), 1), 0);
+	bh_store_free(s); /* before its commit */
+	s = reopen();
+	expect_rows(s, "file:/a 7 10;file:/a 8 20;source:01 1 3;");
+	cr_assert_eq(bh_store_begin(s), 0);
+	cr_assert_eq(bh_store_forget(s, BH_STR_LIT("file:/a"), 7), 0);
+	cr_assert_eq(bh_store_forget(s, BH_STR_LIT("source:01"), 1), 0);
+	cr_assert_eq(bh_store_forget(s, BH_STR_LIT("file:/never"), 1), 0);
+	cr_assert_eq(bh_store_commit(s), 0);
+	bh_store_free(s);
+	s = reopen();
+	expect_rows(s, "file:/a 8 20;");
+	bh_store_free(s);
+}
+
+Test(store, a_source_whose_time_is_no_number_was_never_looked_through)
+{
+	static const char *const texts[] = {"", "x", "-5", "1.5", "99999999999999999999"};
+	struct bh_store *s = reopen();
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(texts); i++) {
+		put(s, "source:aa", 1, texts[i]);
+		expect_rows(s, "source:aa 1 0;");
+	}
+	bh_store_free(s);
+}
+
+Test(store, meta_remembers)
+{
+	struct bh_store *s = reopen();
+	int64_t v = 0;
+
+	cr_expect_eq(bh_store_meta_get(s, "imported", &v), 0);
+	cr_assert_eq(bh_store_meta_set(s, "imported", 1), 0);
+	bh_store_free(s);
+	s = reopen();
+	cr_expect_eq(bh_store_meta_get(s, "imported", &v), 1);
+	cr_expect_eq(v, 1);
+	bh_store_free(s);
+}
