@@ -195,7 +195,7 @@ fuzz: setup
 
 # --- figures: medians and ratios to the bare floor, never a verdict ------------------------------
 # BENCH=dogstatsd or BENCH=logs: only that part.
-BENCH      =
+BENCH     ?=
 BENCH_EXES = $(addprefix $(B)/bench/,dogstatsd-send dogstatsd-floor logs-write logs-floor blackhole)
 
 $(B)/bench/dogstatsd-send: $(B)/obj/tests/bench/dogstatsd_send.o $(B)/obj/tests/bench/load.o $(COMMON_LIB)

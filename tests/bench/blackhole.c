@@ -54,6 +54,7 @@ struct hole {
 	struct bh_buf plain; /* a body, decompressed */
 	uint64_t requests, bytes, log_requests, log_bytes, errors;
 	int64_t first_ns, last_ns; /* mono: of the requests with logs */
+	int64_t last_but_one_ns;   /* the last one waited for more lines to go with it */
 	unsigned connections, connections_most;
 };
 
@@ -201,17 +202,18 @@ static void report(struct conn *c)
 		waiting++;
 	(void)snprintf(text, sizeof(text),
 	    "{\"requests\":%llu,\"bytes\":%llu,\"log_requests\":%llu,\"log_bytes\":%llu,"
-	    "\"first_ns\":%lld,\"last_ns\":%lld,\"connections_most\":%u,\"waiting\":%zu,"
+	    "\"first_ns\":%lld,\"last_ns\":%lld,\"last_but_one_ns\":%lld,\"connections_most\":%u,"
+	    "\"waiting\":%zu,"
 	    "\"errors\":%llu,\"unique\":%llu,\"duplicates\":%llu,\"gaps\":%llu,\"last_new_ms\":%"
 	    "lld,"
 	    "\"age_p50_ms\":%u,\"age_p99_ms\":%u,\"age_max_ms\":%u}\n",
 	    (unsigned long long)h->requests, (unsigned long long)h->bytes,
 	    (unsigned long long)h->log_requests, (unsigned long long)h->log_bytes,
-	    (long long)h->first_ns, (long long)h->last_ns, h->connections_most, waiting,
-	    (unsigned long long)h->errors, (unsigned long long)h->seen.unique,
-	    (unsigned long long)h->seen.duplicates, (unsigned long long)bh_seen_gaps(&h->seen),
-	    (long long)h->seen.last_new_ms, bh_seen_age(&h->seen, 0.5), bh_seen_age(&h->seen, 0.99),
-	    bh_seen_age(&h->seen, 1));
+	    (long long)h->first_ns, (long long)h->last_ns, (long long)h->last_but_one_ns,
+	    h->connections_most, waiting, (unsigned long long)h->errors,
+	    (unsigned long long)h->seen.unique, (unsigned long long)h->seen.duplicates,
+	    (unsigned long long)bh_seen_gaps(&h->seen), (long long)h->seen.last_new_ms,
+	    bh_seen_age(&h->seen, 0.5), bh_seen_age(&h->seen, 0.99), bh_seen_age(&h->seen, 1));
 	answer(c, "200 OK", text);
 }
 
@@ -230,6 +232,7 @@ static void finish(struct conn *c)
 	if (c->logs) {
 		h->log_requests++;
 		h->log_bytes += c->got;
+		h->last_but_one_ns = h->last_ns;
 		h->last_ns = now_ns();
 	}
 	if (c->body)
