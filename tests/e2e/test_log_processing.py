@@ -140,4 +140,4 @@ def test_an_open_group_is_sent_at_a_stop_and_its_lines_are_not_read_again(tmp_pa
 )
 def test_bodies_arrive_whole_however_they_are_compressed(tmp_path, config):
     text = [f"line {i} of some length, as lines have" for i in range(3000)]
-    run(tmp_path, "".join(f"{t}\n" for t in text).encode(), text, config={"logs_config": config})
+    run(tmp_path, "".join(f"{t}\n" for t in text).encode(), text, config={"logs_config": {"batch_max_concurrent_send": 1, **config}})
