@@ -67,6 +67,7 @@ static void configure(struct bh_dest *d, const struct bh_config *cfg, bool logs)
 			    : cfg->forwarder_storage_max_size_in_bytes) != 0;
 	d->concurrency =
 	    (unsigned)BH_MIN(logs ? (logs_n > 0 ? logs_n : LOGS_CONCURRENCY) : workers, 64);
+	d->adaptive = logs && logs_n <= 0;
 	d->timeout_ms = logs ? cfg->logs_http_timeout_ms : cfg->forwarder_timeout_ms;
 	bh_backoff_init(&d->backoff, &b, logs ? 1 : 2, logs ? 120 : 64);
 }

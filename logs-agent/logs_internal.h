@@ -87,7 +87,7 @@ struct bh_logs {
 	uint64_t closed, durable;  /* batches */
 	struct bh_ledger handover; /* items */
 	struct bh_timer work_timer, scan, poll, batch_timer, dirty_timer, ready_timer, drain_timer,
-	    held_timer;
+	    held_timer, inotify_timer;
 	struct bh_watch inotify;
 	struct bh_log_limit limit;
 	struct bh_logs_counts counts;
