@@ -58,6 +58,9 @@ void bh_custody_turn_end(void *ctx);
  * everything else is committed. FAST and SPOOL_ONLY: committed at once. */
 void bh_custody_drain(struct bh_custody *c, int64_t deadline_ns, enum bh_drain_mode mode);
 
+/* Ordered end: the registry's backup beside the database. */
+void bh_custody_write_backup(struct bh_custody *c);
+
 /* Rows, numbers and notes for status and ledger. */
 void bh_custody_stats(struct bh_custody *c, struct bh_child *child);
 void bh_custody_totals(const struct bh_custody *c, struct bh_ctl_drained *d);
