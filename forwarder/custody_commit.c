@@ -326,6 +326,7 @@ static void apply_group(struct bh_custody *c, struct group *g, const struct reti
 {
 	struct bh_dest *metrics = &c->dests[1];
 
+	c->positions_moved |= c->positions.staged != NULL;
 	bh_positions_apply(&c->positions);
 	if (gone->rows) {
 		struct bh_dest_counts counts = {0};
@@ -490,6 +491,7 @@ void bh_custody_expire(struct bh_custody *c)
 			bh_positions_undo(&c->positions);
 			continue;
 		}
+		c->positions_moved |= c->positions.staged != NULL;
 		bh_positions_apply(&c->positions);
 		d->rows = counts.pending_rows;
 		d->row_bytes = counts.pending_bytes;

@@ -99,6 +99,8 @@ static void resume_row(void *ctx, const struct bh_origin *row)
 {
 	struct bh_logs *l = ctx;
 
+	if (bh_str_eq(row->identifier, BH_STR_LIT(BH_ORIGIN_STORE_LOST)))
+		return; /* no generation */
 	if (!bh_rows_put(&l->rows, row, false))
 		bh_child_fail(
 		    l->child, BH_EXIT_INTERNAL); /* without a row a file would be read again */
