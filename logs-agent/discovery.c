@@ -212,7 +212,29 @@ static uint64_t first_offset(
 		return 0;
 	if (s->last_scan_ns && id->birth_ns > s->last_scan_ns)
 		return 0;
+	if (!s->last_scan_ns && l->store_lost_ns && id->birth_ns > l->store_lost_ns)
+		return 0;
 	return after_last_line(t, (uint64_t)id->size);
+}
+
+/* A file that may have been read before its position was lost: said in words, never in silence
+ * (§16.5, 4). */
+static void tell_lost(
+    const struct bh_logs *l, struct bh_target *t, const struct bh_file_id *id, uint64_t from)
+{
+	struct bh_source *s = t->source;
+
+	if (!l->store_lost_ns || s->scanned || s->last_scan_ns ||
+	    (from == 0 && id->birth_ns > l->store_lost_ns))
+		return;
+	s->lost_files++;
+	(void)snprintf(s->lost, sizeof(s->lost),
+	    "the store was lost: by start_position %.80s is read from %llu, %llu bytes %s; %u such"
+	    " files",
+	    base_of(t->path), (unsigned long long)from,
+	    (unsigned long long)(from ? from : (uint64_t)id->size),
+	    from ? "are skipped" : "may be repeated", s->lost_files);
+	bh_warn(&l->child->log, COMPONENT, "%s: %s", t->path, s->lost);
 }
 
 /* A file whose row says where to go on, unless the configuration says otherwise. */
@@ -288,6 +310,16 @@ static bool is_shadow(
 	return false;
 }
 
+static void start_unknown(
+    struct bh_logs *l, struct bh_target *t, const struct bh_file_id *id, bool known)
+{
+	uint64_t from = known ? 0 : first_offset(l, t, id);
+
+	if (!known)
+		tell_lost(l, t, id, from);
+	(void)begin(l, t, t->path, id, from, BH_ORIGIN_LIVE);
+}
+
 /* known: the path had a generation before, so whatever is new in it starts at 0 (§4.3, 3). */
 static void start_present(struct bh_logs *l, struct bh_target *t, bool known)
 {
@@ -324,8 +356,7 @@ static void start_present(struct bh_logs *l, struct bh_target *t, bool known)
 	else if (!known && is_shadow(l, t, &id))
 		t->state = BH_TARGET_SHADOW;
 	else
-		(void)begin(
-		    l, t, t->path, &id, known ? 0 : first_offset(l, t, &id), BH_ORIGIN_LIVE);
+		start_unknown(l, t, &id, known);
 }
 
 /* --- finding generations again -------------------------------------------------------------------

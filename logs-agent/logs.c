@@ -95,12 +95,25 @@ static void on_ready_limit(struct bh_timer *t)
 	tell_ready(BH_CONTAINER(t, struct bh_logs, ready_timer));
 }
 
+/* When the store that was lost was written last, in milliseconds. */
+static void note_lost_store(struct bh_logs *l, struct bh_str ms)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%.*s", (int)BH_MIN(ms.n, sizeof(text) - 1), ms.p);
+	l->store_lost_ns = (int64_t)BH_MIN(strtoull(text, NULL, 10),
+			       (unsigned long long)INT64_MAX / BH_NS_PER_MS) *
+			   BH_NS_PER_MS;
+}
+
 static void resume_row(void *ctx, const struct bh_origin *row)
 {
 	struct bh_logs *l = ctx;
 
-	if (bh_str_eq(row->identifier, BH_STR_LIT(BH_ORIGIN_STORE_LOST)))
-		return; /* no generation */
+	if (bh_str_eq(row->identifier, BH_STR_LIT(BH_ORIGIN_STORE_LOST))) {
+		note_lost_store(l, row->offset_last); /* no generation */
+		return;
+	}
 	if (!bh_rows_put(&l->rows, row, false))
 		bh_child_fail(
 		    l->child, BH_EXIT_INTERNAL); /* without a row a file would be read again */

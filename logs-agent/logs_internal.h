@@ -94,6 +94,7 @@ struct bh_logs {
 	uint64_t scans;
 	int64_t expired_ns;        /* mono: when rows were looked through last */
 	unsigned live, draining_n; /* open generations at their path, and away from it */
+	int64_t store_lost_ns;     /* wall: last write of a store that was lost; 0 = none was */
 	int64_t run_started_ns;    /* wall: start of the supervisor; files born later are new */
 	bool link_ready, told_ready, draining, fencing, drained;
 };

@@ -145,20 +145,25 @@ def test_a_store_that_is_gone_goes_on_from_its_backup(tmp_path):
 def test_without_a_backup_files_begin_at_start_position_and_it_is_said(tmp_path):
     log = tmp_path / "app.log"
     log.touch()
-    with Intake() as intake, Agent(intake, logs=[{"path": str(log)}], config=config()) as agent:
+    with Intake() as intake, Agent(intake, logs=[{"path": str(tmp_path / "*.log")}], config=config()) as agent:
         make_delivered(agent, intake, log)
         assert agent.stop() == 0
         agent.store.unlink()
         (agent.store.parent / "registry-backup.json").unlink()
         write_log(log, 1000, 1100)
+        write_log(tmp_path / "young.log", 5000, 5010)  # born after the last write of the store: all of it is new
         agent.start()
         assert "no position is known: files begin at their start_position" in agent.log_text()
         assert "store-replaced" in notes(agent)
+        size = log.stat().st_size
+        said = f"the store was lost: by start_position app.log is read from {size}, {size} bytes are skipped"
+        wait_until(lambda: said in notes(agent), 10, lambda: notes(agent))
+        assert "young.log is read from" not in notes(agent)
         write_log(log, 1100, 1110)
-        wait_until(lambda: len(counted(intake.messages())) == 1010, 30, intake.stats)
+        wait_until(lambda: len(counted(intake.messages())) == 1020, 30, intake.stats)
         assert agent.stop() == 0
         # mode end: what was written while it was down is skipped
-        assert sorted(counted(intake.messages())) == [*range(1000), *range(1100, 1110)]
+        assert sorted(counted(intake.messages())) == [*range(1000), *range(1100, 1110), *range(5000, 5010)]
         assert set(counted(intake.messages()).values()) == {1}
 
 
