@@ -75,7 +75,8 @@ struct bh_logs {
 	struct bh_body body;
 	struct bh_streams streams; /* of those who look live */
 	struct bh_buf chunk;
-	int64_t chunk_ms; /* wall time at which it was read, while it is taken apart; else 0 */
+	int64_t arrived_ns; /* mono: when what is handed over now was read; 0 = just now */
+	int64_t chunk_ms;   /* wall time at which it was read, while it is taken apart; else 0 */
 	struct bh_rules_work rules_work;
 	struct bh_buf put_back; /* a journal entry whose message the rules changed */
 	struct bh_journals journals;

@@ -365,11 +365,15 @@ static void on_held(struct bh_timer *t)
 
 		if (bh_assembler_held(&g->assembler) == 0)
 			continue;
-		if (due > now)
+		if (due > now) {
 			next = BH_MIN(next, due);
-		else if (bh_assembler_flush(&g->assembler))
+			continue;
+		}
+		l->arrived_ns = g->last_byte_ns;
+		if (bh_assembler_flush(&g->assembler))
 			bh_child_fail(l->child, BH_EXIT_INTERNAL); /* read again from the mark */
 	}
+	l->arrived_ns = 0;
 	if (next != INT64_MAX)
 		bh_timer_at(&l->child->loop, t, next, on_held);
 }
