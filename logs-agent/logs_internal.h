@@ -3,6 +3,7 @@
  *   logs.c       life, link, figures
  *   scan.c       which paths are selected
  *   discovery.c  which file is which generation
+ *   shadow.c     copies of live files under way
  *   tailing.c    looking at open generations and reading them
  *   handover.c   messages into batches, batches to the forwarder
  */
@@ -110,6 +111,8 @@ void bh_scan_note(struct bh_logs *l, struct bh_source *s, const char *path, int 
  * in between, the file at the path. since_ns: wall time from which unknown rotated files are new.
  */
 void bh_discover(struct bh_logs *l, struct bh_target *t, int64_t since_ns);
+/* Whether the registry tells of a generation of the path. */
+bool bh_discover_knows(const struct bh_logs *l, const char *path);
 /* The path has no place yet: its row says from where it will be read. */
 void bh_discover_waiting(struct bh_logs *l, struct bh_target *t);
 /* Whether the file of a path that waits has bytes that were not read. */
@@ -118,6 +121,13 @@ bool bh_discover_has_more(const struct bh_logs *l, const struct bh_target *t);
 void bh_discover_rotated(struct bh_logs *l, struct bh_generation *g);
 /* The content of g went away under its descriptor: it goes on in a copy, or is over. */
 void bh_discover_truncated(struct bh_logs *l, struct bh_generation *g);
+
+/* --- shadow.c --- */
+/* Looks at the live files that t may be a copy of: whether they were truncated must be known before
+ * t is judged. */
+void bh_shadow_look(struct bh_logs *l, const struct bh_target *t);
+/* Whether the file at t is a copy of a live one, under way or waiting for the truncation. */
+bool bh_shadow_is(const struct bh_logs *l, const struct bh_target *t, const struct bh_file_id *id);
 
 /* --- tailing.c --- */
 void bh_tailing_poll(struct bh_logs *l); /* looks at every generation that is due */
@@ -129,6 +139,8 @@ void bh_tailing_add(struct bh_logs *l, struct bh_generation *g);
 void bh_tailing_set_aside(struct bh_logs *l, struct bh_generation *g);
 /* Away from its path: read to its end, then kept open for close_timeout. */
 void bh_tailing_rotate(struct bh_logs *l, struct bh_generation *g);
+/* A draining one is at its path again. */
+void bh_tailing_return(struct bh_logs *l, struct bh_generation *g);
 /* Over: what is unfinished or held becomes messages. */
 void bh_tailing_finish(struct bh_logs *l, struct bh_generation *g);
 /* What is held becomes messages; unfinished lines stay. For the drain. */
