@@ -444,6 +444,18 @@ static void end_row(struct bh_logs *l, struct bh_row *row)
 	bh_handover_touch_row(l, row);
 }
 
+/* Copied or restored: the content is at the path, under an inode of its own. */
+static bool find_restored(struct bh_logs *l, const struct bh_target *t,
+    const struct bh_file_id *here, const struct bh_row *row, struct found *f)
+{
+	if (here->ino == row->ino || is_open(l, here) || bh_rows_know_inode(&l->rows, here->ino) ||
+	    !is_surely(t->path, row))
+		return false;
+	(void)snprintf(f->path, sizeof(f->path), "%s", t->path);
+	f->id = *here;
+	return true;
+}
+
 /* Rows of the path that are not open: where their content is now. Returns how many were found. */
 static size_t find_rows(
     struct bh_logs *l, struct bh_target *t, const char *identifier, struct found *v, bool *known)
@@ -461,14 +473,9 @@ static size_t find_rows(
 		if (row->open || row->state == BH_ORIGIN_FINISHED)
 			continue;
 		f->row = row;
-		if (find_by_inode(l, d, row, f)) {
-			n++;
-		} else if (present && here.ino != row->ino && !is_open(l, &here) &&
-			   !bh_rows_know_inode(&l->rows, here.ino) && is_surely(t->path, row)) {
-			(void)snprintf(f->path, sizeof(f->path), "%s", t->path);
-			f->id = here;
-			n++;
-		} else if (find_copy(l, t->path, row, present && here.ino == row->ino, f)) {
+		if (find_by_inode(l, d, row, f) ||
+		    (present && find_restored(l, t, &here, row, f)) ||
+		    find_copy(l, t->path, row, present && here.ino == row->ino, f)) {
 			n++;
 		} else if (d) {
 			report_lost(l, t, row);

@@ -111,7 +111,8 @@ static void expand(struct bh_logs *l, struct bh_source *s, struct bh_strlist *ou
 	int rc = bh_glob_expand(s->cfg->path, recursive, &all);
 
 	literal = all.n == 1 && strcmp(all.v[0], s->cfg->path) == 0;
-	s->note[0] = rc == BH_E_LIMIT ? s->note[0] : '\0';
+	if (rc != BH_E_LIMIT)
+		s->note[0] = '\0';
 	if (literal && stat(all.v[0], &st) == 0 && S_ISDIR(st.st_mode)) {
 		(void)snprintf(s->note, sizeof(s->note), "%.150s is a directory", s->cfg->path);
 		bh_strlist_release(&all);
