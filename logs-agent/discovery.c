@@ -619,10 +619,10 @@ static struct bh_row *waiting_row(const struct bh_logs *l, const struct bh_targe
 }
 
 /* A row for a file that nobody has opened: its marker is that of the place it will start at. */
-static void register_place(struct bh_logs *l, struct bh_target *t, const struct bh_file_id *id)
+static void register_place(struct bh_logs *l, struct bh_target *t, const struct bh_file_id *id,
+    uint64_t offset, enum bh_origin_state state)
 {
 	char identifier[PATH_MAX + 8], at[24];
-	uint64_t offset = first_offset(l, t, id);
 	struct bh_window before = {.n = (size_t)BH_MIN(offset, (uint64_t)BH_MARKER_MAX)};
 	int fd = open_quietly(t->path);
 	struct bh_origin o = {
@@ -636,7 +636,7 @@ static void register_place(struct bh_logs *l, struct bh_target *t, const struct 
 	    .tailing_mode = bh_str_from(t->source->cfg->start_position),
 	    .ingestion_ns = bh_wall_ns(&bh_clock_system),
 	    .last_size = (uint64_t)id->size,
-	    .state = BH_ORIGIN_WAITING,
+	    .state = state,
 	};
 	struct bh_row *row;
 
@@ -668,8 +668,14 @@ void bh_discover_waiting(struct bh_logs *l, struct bh_target *t)
 	if (fd < 0)
 		return;
 	if (!bh_rows_of_file(&l->rows, id.dev, id.ino, fd))
-		register_place(l, t, &id);
+		register_place(l, t, &id, first_offset(l, t, &id), BH_ORIGIN_WAITING);
 	(void)close(fd);
+}
+
+void bh_discover_nothing_new(struct bh_logs *l, struct bh_target *t, const struct bh_file_id *id)
+{
+	register_place(l, t, id, (uint64_t)id->size, BH_ORIGIN_FINISHED);
+	t->state = BH_TARGET_READ;
 }
 
 bool bh_discover_has_more(const struct bh_logs *l, const struct bh_target *t)
@@ -695,6 +701,7 @@ void bh_discover_rotated(struct bh_logs *l, struct bh_generation *g)
 	struct bh_target *t = g->target;
 
 	l->counts.rotations++;
+	bh_shadow_settle(l, g);
 	bh_tailing_rotate(l, g);
 	t->live = NULL;
 	t->state = BH_TARGET_ABSENT;

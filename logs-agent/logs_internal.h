@@ -115,6 +115,8 @@ void bh_discover(struct bh_logs *l, struct bh_target *t, int64_t since_ns);
 bool bh_discover_knows(const struct bh_logs *l, const char *path);
 /* The path has no place yet: its row says from where it will be read. */
 void bh_discover_waiting(struct bh_logs *l, struct bh_target *t);
+/* The file of a path repeats what another one held: its row says that it was read. */
+void bh_discover_nothing_new(struct bh_logs *l, struct bh_target *t, const struct bh_file_id *id);
 /* Whether the file of a path that waits has bytes that were not read. */
 bool bh_discover_has_more(const struct bh_logs *l, const struct bh_target *t);
 /* g is not at its path any more, and what is there now follows. */
@@ -128,6 +130,9 @@ void bh_discover_truncated(struct bh_logs *l, struct bh_generation *g);
 void bh_shadow_look(struct bh_logs *l, const struct bh_target *t);
 /* Whether the file at t is a copy of a live one, under way or waiting for the truncation. */
 bool bh_shadow_is(const struct bh_logs *l, const struct bh_target *t, const struct bh_file_id *id);
+
+/* g is rotated, not truncated: copies that were made of it hold nothing new. */
+void bh_shadow_settle(struct bh_logs *l, const struct bh_generation *g);
 
 /* --- tailing.c --- */
 void bh_tailing_poll(struct bh_logs *l); /* looks at every generation that is due */

@@ -70,3 +70,14 @@ bool bh_shadow_is(const struct bh_logs *l, const struct bh_target *t, const stru
 	}
 	return false;
 }
+
+void bh_shadow_settle(struct bh_logs *l, const struct bh_generation *g)
+{
+	for (struct bh_target *t = l->targets.all; t; t = t->next) {
+		struct bh_file_id id;
+
+		if (t->state == BH_TARGET_SHADOW && bh_file_identify(t->path, &id) == 0 &&
+		    is_beginning_of(t->path, (uint64_t)id.size, g->fd))
+			bh_discover_nothing_new(l, t, &id);
+	}
+}
