@@ -246,7 +246,7 @@ static int make_sources(struct bh_logs *l)
 		l->sources_n++;
 		rc = bh_source_init(&l->sources[i], &cfg->log_sources[i], cfg, &l->child->log);
 	}
-	return rc ? rc : bh_buf_reserve(&l->chunk, BH_CHUNK);
+	return rc ? rc : bh_buf_reserve(&l->chunk, BH_MARKER_MAX + BH_CHUNK);
 }
 
 static int make_host_tags(struct bh_logs *l)
