@@ -62,6 +62,12 @@ static bool ready(const struct bh_payload *p)
 	return !p->sending && !p->settled;
 }
 
+/* Rows that were not claimed yet are older than anything in memory that is not a row. */
+static bool is_behind_rows(const struct bh_dest *d, const struct bh_payload *p)
+{
+	return !p->row && d->rows > d->active_rows;
+}
+
 unsigned bh_dest_slots(const struct bh_dest *d)
 {
 	int64_t n = d->concurrency;
@@ -93,6 +99,8 @@ struct bh_payload *bh_dest_next(const struct bh_dest *d)
 	}
 	/* The window counts from the oldest open one: what a crash may repeat stays within it. */
 	for (struct bh_payload *p = d->head; p && open < slots; p = p->next) {
+		if (is_behind_rows(d, p))
+			return NULL;
 		if (ready(p))
 			return p;
 		open += !p->settled;
@@ -104,7 +112,7 @@ bool bh_dest_wants_claim(const struct bh_dest *d)
 {
 	uint64_t bytes = 0;
 
-	if (d->rows <= d->active_rows || d->active_n >= bh_dest_slots(d))
+	if (d->rows <= d->active_rows || d->active_rows >= bh_dest_slots(d))
 		return false;
 	for (const struct bh_payload *p = d->head; p; p = p->next)
 		bytes += p->row ? p->body.n : 0;
