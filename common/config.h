@@ -265,6 +265,18 @@ struct bh_config {
 	bool forwarder_recovery_reset;
 	int64_t forwarder_storage_max_size_in_bytes; /* -1 = default; explicit 0 = spool off */
 	int64_t forwarder_stop_timeout_ms;           /* 2 s */
+	char *forwarder_http_protocol, *logs_http_protocol; /* auto, http1 */
+	int64_t forwarder_connection_reset_interval_ms;     /* 0 = never */
+	int64_t logs_connection_reset_interval_ms;          /* 0 = never */
+	char *proxy_http, *proxy_https;   /* secret; "" = none (spec/intake.md §3.1) */
+	struct bh_strlist proxy_no_proxy; /* one entry an item */
+	bool no_proxy_nonexact_match, use_proxy_for_cloud_metadata;
+	char *min_tls_version;                    /* tlsv1.2 */
+	char *sslkeylogfile;                      /* "" = off */
+	char *tls_ca_file;                        /* bulkhead.tls.*; "" = the system's */
+	char *tls_cert_file, *tls_key_file;       /* "" = no client certificate */
+	char *tls_key_password;                   /* secret */
+	struct bh_strlist tls_pinned_public_keys; /* "sha256//" and base64; none = no pins */
 
 	/* bulkhead: */
 	int64_t spool_after_ms; /* bulkhead.spool_after, 5 s; 0 = write-through */

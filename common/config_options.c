@@ -3,6 +3,7 @@
 #define ALL       ((1u << BH_ROLE__N) - 1)
 #define AT(field) offsetof(struct bh_config, field)
 #define MS(s)     ((int64_t)(s)*1000)
+#define SENDER    (1u << BH_ROLE_FORWARDER)
 
 /* clang-format off */
 #define UNUSED(k) {k, NULL, BH_OPT_IGNORED, 0, "", 0, 0, 0, ""}
@@ -139,7 +140,25 @@ const struct bh_option bh_options[] = {
 	{"forwarder_recovery_interval", NULL, BH_OPT_INT, AT(forwarder_recovery_interval), "2", 0, 1000, ALL, "steps down per success"},
 	{"forwarder_recovery_reset", NULL, BH_OPT_BOOL, AT(forwarder_recovery_reset), "false", 0, 0, ALL, "one success clears all"},
 	{"forwarder_storage_max_size_in_bytes", NULL, BH_OPT_INT, AT(forwarder_storage_max_size_in_bytes), "-1", -1, INT64_MAX, ALL, "0 turns the metrics spool off"},
+	{"forwarder_http_protocol", NULL, BH_OPT_STRING, AT(forwarder_http_protocol), "auto", 0, 0, SENDER, "auto http1: may metrics go over HTTP/2"},
+	{"forwarder_connection_reset_interval", NULL, BH_OPT_SECONDS, AT(forwarder_connection_reset_interval_ms), "0", 0, MS(86400) * 365, SENDER, "seconds after which a connection is not used again; 0 = never"},
+	{"logs_config.http_protocol", NULL, BH_OPT_STRING, AT(logs_http_protocol), "auto", 0, 0, SENDER, "auto http1: may logs go over HTTP/2"},
+	{"logs_config.connection_reset_interval", NULL, BH_OPT_SECONDS, AT(logs_connection_reset_interval_ms), "0", 0, MS(86400) * 365, SENDER, "the same for logs"},
 	{"forwarder_stop_timeout", NULL, BH_OPT_SECONDS, AT(forwarder_stop_timeout_ms), "2", 0, MS(600), ALL, "seconds for a stop"},
+
+	/* Their variables have an order of their own: common/config_proxy.h. */
+	{"proxy.http", "", BH_OPT_SECRET, AT(proxy_http), "", 0, 0, SENDER, "proxy for http:// intakes; may hold a password"},
+	{"proxy.https", "", BH_OPT_SECRET, AT(proxy_https), "", 0, 0, SENDER, "proxy for https:// intakes; may hold a password"},
+	{"proxy.no_proxy", "", BH_OPT_LIST, AT(proxy_no_proxy), "", 0, 0, SENDER, "hosts that are reached without a proxy"},
+	{"no_proxy_nonexact_match", NULL, BH_OPT_BOOL, AT(no_proxy_nonexact_match), "false", 0, 0, SENDER, "no_proxy holds domains, addresses, ranges"},
+	{"use_proxy_for_cloud_metadata", NULL, BH_OPT_BOOL, AT(use_proxy_for_cloud_metadata), "false", 0, 0, SENDER, "false: 169.254.169.254 and 100.100.100.200 need none"},
+	{"min_tls_version", NULL, BH_OPT_STRING, AT(min_tls_version), "tlsv1.2", 0, 0, SENDER, "tlsv1.0 tlsv1.1 tlsv1.2 tlsv1.3"},
+	{"sslkeylogfile", NULL, BH_OPT_STRING, AT(sslkeylogfile), "", 0, 0, SENDER, "TLS keys are written there, to debug"},
+	{"bulkhead.tls.ca_file", NULL, BH_OPT_STRING, AT(tls_ca_file), "", 0, 0, SENDER, "PEM file of the CAs trusted in place of the system's"},
+	{"bulkhead.tls.cert_file", NULL, BH_OPT_STRING, AT(tls_cert_file), "", 0, 0, SENDER, "PEM file of the client certificate"},
+	{"bulkhead.tls.key_file", NULL, BH_OPT_STRING, AT(tls_key_file), "", 0, 0, SENDER, "PEM file of its key; empty = cert_file"},
+	{"bulkhead.tls.key_password", NULL, BH_OPT_SECRET, AT(tls_key_password), "", 0, 0, SENDER, "password of key_file"},
+	{"bulkhead.tls.pinned_public_keys", NULL, BH_OPT_LIST, AT(tls_pinned_public_keys), "", 0, 0, SENDER, "sha256//BASE64 of the keys the intakes may have"},
 
 	{"bulkhead.spool_after", NULL, BH_OPT_SECONDS, AT(spool_after_ms), "5", 0, MS(3600), ALL, "seconds in memory before the spool; 0 = at once"},
 	{"bulkhead.spool_max_size_bytes", NULL, BH_OPT_INT, AT(spool_max_size_bytes), "0", 0, INT64_MAX, ALL, "0 = 1 GiB or 20 % of the free disk"},
@@ -198,16 +217,8 @@ const struct bh_option bh_options[] = {
 	UNUSED("convert_dd_site_fqdn.enabled"),
 	UNUSED("convert_dd_site_fqdn"),
 	UNUSED("additional_endpoints"),
-	UNUSED("proxy.http"),
-	UNUSED("proxy.https"),
-	UNUSED("proxy.no_proxy"),
-	UNUSED("proxy"),
-	UNUSED("no_proxy_nonexact_match"),
-	UNUSED("use_proxy_for_cloud_metadata"),
-	UNUSED("min_tls_version"),
 	UNUSED("tls_handshake_timeout"),
 	UNUSED("http_dial_fallback_delay"),
-	UNUSED("sslkeylogfile"),
 	UNUSED("allow_arbitrary_tags"),
 	UNUSED("secret_refresh_on_api_key_failure_interval"),
 	UNUSED("observability_pipelines_worker.metrics.enabled"),
@@ -233,8 +244,6 @@ const struct bh_option bh_options[] = {
 	UNUSED("enable_json_stream_shared_compressor_buffers"),
 	UNUSED("enable_metadata_collection"),
 	UNUSED("enable_gohai"),
-	UNUSED("forwarder_http_protocol"),
-	UNUSED("forwarder_connection_reset_interval"),
 	UNUSED("forwarder_apikey_validation_interval"),
 	UNUSED("forwarder_retry_queue_payloads_max_size"),
 	UNUSED("forwarder_retry_queue_max_size"),
@@ -295,9 +304,7 @@ const struct bh_option bh_options[] = {
 	UNUSED("logs_config.disk_retry.replay_order"),
 	UNUSED("logs_config.disk_retry.fsync"),
 	UNUSED("logs_config.disk_retry.on_corruption"),
-	UNUSED("logs_config.http_protocol"),
 	UNUSED("logs_config.payload_channel_size"),
-	UNUSED("logs_config.connection_reset_interval"),
 	UNUSED("logs_config.use_v2_api"),
 	UNUSED("logs_config.disable_distributed_senders"),
 	UNUSED("logs_config.pipeline_failover.enabled"),

@@ -427,12 +427,10 @@ static void dest_note(struct bh_custody *c, struct bh_dest *d, struct bh_child *
 
 	(void)snprintf(name, sizeof(name), "destination.%s", d->name);
 	if (d->error[0] && d->backoff.state == BH_BREAKER_BLOCKED && wait_ms > 0)
-		bh_child_stat_note(child, name, "%.90s: retrying in %lld.%lld s after %.100s",
-		    d->url, (long long)(wait_ms / 1000), (long long)(wait_ms % 1000 / 100),
-		    d->error);
+		bh_child_stat_note(child, name, "%.90s: retrying in %lld.%lld s after %s", d->url,
+		    (long long)(wait_ms / 1000), (long long)(wait_ms % 1000 / 100), d->error);
 	else if (d->error[0])
-		bh_child_stat_note(
-		    child, name, "%.90s: trying again after %.100s", d->url, d->error);
+		bh_child_stat_note(child, name, "%.90s: trying again after %s", d->url, d->error);
 	else
 		bh_child_stat_note(child, name, "%.90s: ok", d->url);
 }
