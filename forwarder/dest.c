@@ -6,6 +6,7 @@
 #include "forwarder/urls.h"
 
 #define CLAIM_BYTES ((uint64_t)32 << 20) /* of bodies claimed in memory */
+#define CUT_BYTES   ((uint64_t)32 << 20) /* of bodies unpacked to be sent in parts */
 
 void bh_dest_insert(struct bh_dest *d, struct bh_payload *p)
 {
@@ -53,9 +54,16 @@ bool bh_dest_holds(void *dest, uint64_t ord)
 	return false;
 }
 
-static bool ready(const struct bh_payload *p)
+bool bh_dest_may_cut(const struct bh_dest *d, const struct bh_payload *p)
 {
-	return !p->sending && !p->settled;
+	return d->cut_bytes == 0 || d->cut_bytes + p->raw_len <= CUT_BYTES;
+}
+
+static bool ready(const struct bh_dest *d, const struct bh_payload *p)
+{
+	if (p->sending || p->settled)
+		return false;
+	return !p->too_large || p->cut || bh_dest_may_cut(d, p);
 }
 
 struct bh_payload *bh_dest_next(const struct bh_dest *d)
@@ -66,14 +74,14 @@ struct bh_payload *bh_dest_next(const struct bh_dest *d)
 		return NULL;
 	if (d->newest_first) {
 		for (struct bh_payload *p = d->tail; p; p = p->prev) {
-			if (ready(p))
+			if (ready(d, p))
 				return p;
 		}
 		return NULL;
 	}
 	/* The window counts from the oldest open one: what a crash may repeat stays within it. */
 	for (struct bh_payload *p = d->head; p && open < d->concurrency; p = p->next) {
-		if (ready(p))
+		if (ready(d, p))
 			return p;
 		open += !p->settled;
 	}

@@ -12,6 +12,7 @@
 #define CONNECT_MS 30000L
 #define IDLE_S     90L
 #define HEADER_MAX 256
+#define URL_MAX    2048
 
 struct request {
 	struct bh_transport *t;
@@ -316,6 +317,21 @@ static bool add_headers(struct request *r, const struct bh_http_request *req)
 	return add_header(r, "DD-Agent-Version: " BH_AGENT_VERSION);
 }
 
+/* GET <url>?api_key=<key>; libcurl keeps a copy of its own, gone with the handle. */
+static void set_key_query(struct request *r, const struct bh_http_request *req)
+{
+	const char *key = r->t->key_header + sizeof("DD-API-KEY: ") - 1;
+	char *escaped = curl_easy_escape(r->easy, key, 0);
+	char url[2 * HEADER_MAX + URL_MAX];
+
+	(void)snprintf(
+	    url, sizeof(url), "%.*s?api_key=%s", URL_MAX, req->url, escaped ? escaped : "");
+	(void)curl_easy_setopt(r->easy, CURLOPT_HTTPGET, 1L);
+	(void)curl_easy_setopt(r->easy, CURLOPT_URL, url);
+	explicit_bzero(url, sizeof(url));
+	curl_free(escaped);
+}
+
 static void set_options(struct request *r, const struct bh_http_request *req)
 {
 	CURL *e = r->easy;
@@ -346,6 +362,8 @@ static void set_options(struct request *r, const struct bh_http_request *req)
 	(void)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	(void)curl_easy_setopt(e, CURLOPT_WRITEDATA, r);
 	(void)curl_easy_setopt(e, CURLOPT_ERRORBUFFER, r->error);
+	if (req->check_key)
+		set_key_query(r, req);
 }
 
 int bh_transport_start(struct bh_transport *t, const struct bh_http_request *req, void *token)
