@@ -232,7 +232,8 @@ static void became_row(struct bh_payload *p)
 	d->row_items += p->items;
 	d->mem_items -= p->items;
 	d->mem_bytes -= p->body.n;
-	if (!p->sending && !p->cut) {
+	/* What was sent of it, and how often its key was refused, is known in memory only. */
+	if (!p->sending && !p->cut && !p->refusals.first_ns) {
 		bh_dest_remove(d, p); /* the row owns it now; it is claimed when its turn comes */
 		bh_payload_free(p);
 	}
