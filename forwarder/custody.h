@@ -21,6 +21,7 @@
 #include "common/child.h"
 #include "forwarder/intake.h"
 #include "forwarder/positions.h"
+#include "forwarder/quarantine.h"
 #include "forwarder/registry_import.h"
 #include "forwarder/store.h"
 #include "forwarder/transport.h"
@@ -81,6 +82,8 @@ int bh_custody_forget(
  * row of the spool stays there. BH_E_STATE after a drain, -ENOSPC: the spool is full; the store's
  * errors. */
 int bh_custody_replay(struct bh_custody *c, uint64_t *items) BH_MUST_CHECK;
+/* What is there now; valid as long as the custody. */
+const struct bh_quarantine *bh_custody_kept(const struct bh_custody *c);
 const struct bh_positions *bh_custody_positions(const struct bh_custody *c);
 
 /* Rows, numbers and notes for status and ledger. */

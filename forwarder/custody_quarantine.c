@@ -50,6 +50,11 @@ void bh_custody_quarantine_stats(struct bh_custody *c, struct bh_child *child)
 		    (unsigned long long)q->rows, (unsigned long long)q->items);
 }
 
+const struct bh_quarantine *bh_custody_kept(const struct bh_custody *c)
+{
+	return &c->quarantine;
+}
+
 /* One payload a transaction: what is done stays done. 1 = done, 0 = none is left. */
 static int replay_one(struct bh_custody *c, uint64_t *items)
 {

@@ -24,10 +24,10 @@
 #include "common/attrs.h"
 #include "common/clock.h"
 
-#define BH_KEY_REFUSALS 3                       /* answers to one payload while the key is valid */
-#define BH_KEY_ASK_NS   (60 * BH_NS_PER_S)      /* between checks that refusals ask for */
-#define BH_KEY_EVERY_NS (60 * 60 * BH_NS_PER_S) /* between the others */
-#define BH_KEY_TAIL     5                       /* characters that may be shown */
+#define BH_KEY_REFUSALS 3                    /* answers to one payload while the key is valid */
+#define BH_KEY_ASK_NS   (60 * BH_NS_PER_S)   /* between checks that refusals ask for */
+#define BH_KEY_EVERY_NS (3600 * BH_NS_PER_S) /* between the others */
+#define BH_KEY_TAIL     5                    /* characters that may be shown */
 
 enum bh_key_state { BH_KEY_UNCHECKED, BH_KEY_VALID, BH_KEY_INVALID, BH_KEY_UNKNOWN };
 

@@ -237,7 +237,7 @@ static bool skip_nested(struct scan *c)
 				return false;
 			closing[depth++] = ch == '[' ? ']' : '}';
 		} else if (ch == ']' || ch == '}') {
-			if (closing[--depth] != ch)
+			if (depth == 0 || closing[--depth] != ch)
 				return false;
 		}
 	} while (depth);

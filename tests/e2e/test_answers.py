@@ -258,7 +258,21 @@ def test_what_is_refused_for_good_waits_in_the_quarantine(tmp_path):
             assert number(agent, "quarantine.items") == 50
             assert number(agent, "spool.rows") == 0
             assert not intake.messages()
-            assert agent.stop() == 0
+            assert agent.ctl("quarantine")["items"] == 50
+            # sent again on command: refused once more, then taken
+            intake.fault("status=400&count=1&path=/api/v2/logs")
+            assert agent.ctl("quarantine", "replay")["replayed"] == 50
+            wait_until(lambda: number(agent, "quarantine.items") > 0, 10)
+            assert not intake.messages()
+            assert closes(agent)
+            result = agent.run_ctl("quarantine", "replay")
+            assert (result.returncode, result.stdout) == (0, "50 items are sent again\n")
+            wait_until(lambda: len(intake.messages()) >= 50, 20, intake.stats)
+            wait_until(lambda: destination(agent, "logs")["delivered"] == 50, 10)
+            assert closes(agent)
+            assert agent.ctl("quarantine")["payloads"] == 0
+            agent.stop()
+        assert sorted(numbers(intake)) == list(range(50))
 
 
 def test_the_quarantine_is_bounded_and_can_be_off(tmp_path):
