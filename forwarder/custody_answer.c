@@ -45,7 +45,7 @@ static void log_refusal(struct bh_custody *c, const struct bh_payload *p, uint64
 	bh_error(c->cfg.log, COMPONENT,
 	    "%s: the intake refused %llu items for good (status %ld, %zu bytes)%s: %s", d->name,
 	    (unsigned long long)items, result->status, bytes,
-	    c->quarantine.on ? "; they are in the quarantine" : "", result->text);
+	    c->quarantine.on && !c->full ? "; they go to the quarantine" : "", result->text);
 }
 
 void bh_custody_refuse(struct bh_custody *c, struct bh_payload *p, enum bh_drop reason, long status)
