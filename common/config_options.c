@@ -162,6 +162,9 @@ const struct bh_option bh_options[] = {
 
 	{"bulkhead.spool_after", NULL, BH_OPT_SECONDS, AT(spool_after_ms), "5", 0, MS(3600), ALL, "seconds in memory before the spool; 0 = at once"},
 	{"bulkhead.spool_max_size_bytes", NULL, BH_OPT_INT, AT(spool_max_size_bytes), "0", 0, INT64_MAX, ALL, "0 = 1 GiB or 20 % of the free disk"},
+	{"bulkhead.quarantine", NULL, BH_OPT_BOOL, AT(quarantine), "true", 0, 0, ALL, "keep what the intake refuses for good"},
+	{"bulkhead.quarantine_max_size_bytes", NULL, BH_OPT_INT, AT(quarantine_max_size_bytes), "67108864", 0, INT64_MAX, ALL, "bytes kept; the oldest go first"},
+	{"bulkhead.quarantine_max_payloads", NULL, BH_OPT_INT, AT(quarantine_max_payloads), "1000", 0, 1 << 20, ALL, "payloads kept; the oldest go first"},
 	{"bulkhead.shutdown_budget", NULL, BH_OPT_SECONDS, AT(shutdown_budget_ms), "25", 1000, MS(600), ALL, "seconds for an ordered stop"},
 
 	/* Keys of the Agent without effect in this version. A row covers everything below its key; the

@@ -22,6 +22,7 @@
 #define BODY_MAX    ((size_t)64 << 10)
 /* So much of a body is kept that an echo of the key across the end of the text is seen whole. */
 #define KEPT_MAX (BH_HTTP_TEXT_MAX + HEADER_MAX)
+#define URL_MAX  2048
 
 struct request {
 	struct bh_transport *t;
@@ -442,6 +443,21 @@ static bool add_headers(struct request *r, const struct bh_http_request *req)
 	return add_header(r, "DD-Agent-Version: " BH_AGENT_VERSION);
 }
 
+/* GET <url>?api_key=<key>; libcurl keeps a copy of its own, gone with the handle. */
+static void set_key_query(struct request *r, const struct bh_http_request *req)
+{
+	const char *key = r->t->key_header + sizeof("DD-API-KEY: ") - 1;
+	char *escaped = curl_easy_escape(r->easy, key, 0);
+	char url[2 * HEADER_MAX + URL_MAX];
+
+	(void)snprintf(
+	    url, sizeof(url), "%.*s?api_key=%s", URL_MAX, req->url, escaped ? escaped : "");
+	(void)curl_easy_setopt(r->easy, CURLOPT_HTTPGET, 1L);
+	(void)curl_easy_setopt(r->easy, CURLOPT_URL, url);
+	explicit_bzero(url, sizeof(url));
+	curl_free(escaped);
+}
+
 /* --- the request ------------------------------------------------------------------------------ */
 
 /* Seconds a connection may have lived to be used again; 0 = any. One on which a request ran out of
@@ -517,6 +533,7 @@ static CURLcode set_way(struct request *r, const struct bh_http_request *req)
 static CURLcode set_options(struct request *r, const struct bh_http_request *req)
 {
 	CURL *e = r->easy;
+	CURLcode code;
 
 	(void)curl_easy_setopt(e, CURLOPT_PRIVATE, r);
 	(void)curl_easy_setopt(e, CURLOPT_HTTPHEADER, r->headers);
@@ -531,7 +548,10 @@ static CURLcode set_options(struct request *r, const struct bh_http_request *req
 	(void)curl_easy_setopt(e, CURLOPT_HEADERDATA, r);
 	(void)curl_easy_setopt(e, CURLOPT_ERRORBUFFER, r->error);
 	set_connection(r, req);
-	return set_way(r, req);
+	code = set_way(r, req);
+	if (code == CURLE_OK && req->check_key)
+		set_key_query(r, req);
+	return code;
 }
 
 static int choose_way(struct request *r, const char *url)

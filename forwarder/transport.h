@@ -24,6 +24,7 @@
 
 struct bh_http_request {
 	const char *url;   /* borrowed until done */
+	bool check_key;    /* GET, the key behind the URL; of the rest only timeout_ms counts */
 	enum bh_kind kind; /* decides the headers */
 	enum bh_encoding encoding;
 	struct bh_str body; /* borrowed until done */

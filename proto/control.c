@@ -253,7 +253,7 @@ static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 		kind = bh_cur_u8(c);
 		m->u.query.what = (enum bh_query_what)kind;
 		m->u.query.limit = bh_cur_u32(c);
-		return kind > BH_QUERY_IMPORT ? BH_E_FORMAT : 0;
+		return kind > BH_QUERY_REPLAY ? BH_E_FORMAT : 0;
 	case BH_CTL_DRAIN:
 		m->u.drain.deadline_ms = bh_cur_u32(c);
 		mode = bh_cur_u8(c);

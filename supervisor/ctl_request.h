@@ -32,6 +32,8 @@ enum bh_verb {
 	BH_VERB_REGISTRY_SHOW, /* with identifier */
 	BH_VERB_REGISTRY_FORGET,
 	BH_VERB_REGISTRY_IMPORT, /* with file */
+	BH_VERB_QUARANTINE,
+	BH_VERB_QUARANTINE_REPLAY,
 	BH_VERB__N,
 };
 
