@@ -261,7 +261,7 @@ int bh_inlets_new(struct bh_inlets **out, struct bh_logs *l)
 	if (!all->buffer)
 		return -ENOMEM;
 	for (size_t i = 0; i < l->sources_n && !rc; i++)
-		rc = add(all, &l->sources[i]);
+		rc = add(all, l->sources[i]);
 	return rc;
 }
 

@@ -32,6 +32,7 @@ enum bh_verb {
 	BH_VERB_REGISTRY_SHOW, /* with identifier */
 	BH_VERB_REGISTRY_FORGET,
 	BH_VERB_REGISTRY_IMPORT, /* with file */
+	BH_VERB_RELOAD,
 	BH_VERB__N,
 };
 
