@@ -145,6 +145,7 @@ static void credit(void *ctx)
 	struct bh_logs *l = ctx;
 
 	drain_step(l);
+	bh_inlets_go_on_leaving(l->inlets);
 	if (bh_inlets_go_first(l->inlets))
 		bh_inlets_resume(l->inlets);
 	bh_tailing_read(l);

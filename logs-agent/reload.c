@@ -18,13 +18,16 @@ struct plan {
 	size_t n;
 	size_t *same;              /* of each new source: index of the old one, or BH_SOURCE_NEW */
 	struct bh_source **sources; /* the new list */
-	bool *stays;               /* of each old source */
+	struct bh_source **old;     /* the list there was */
+	size_t old_n;
+	bool *stays; /* of each old source */
 };
 
 static void release(struct plan *p)
 {
 	free(p->same);
 	free((void *)p->sources);
+	free((void *)p->old);
 	free(p->stays);
 }
 
@@ -58,16 +61,33 @@ static int compare(
 	return rc;
 }
 
-/* Ports come from the supervisor, with a start. */
-static bool moves_ports(
+static bool same_port(const struct bh_log_source *a, const struct bh_log_source *b)
+{
+	return has_port(a) && strcmp(a->type, b->type) == 0 && a->port == b->port &&
+	       strcmp(a->bind_host, b->bind_host) == 0;
+}
+
+/* Whether a new source takes its socket over from one that goes. */
+static bool has_ancestor(
+    const struct bh_logs *l, const struct plan *p, const struct bh_log_source *now)
+{
+	for (size_t i = 0; i < l->sources_n; i++) {
+		if (!p->stays[i] && same_port(l->sources[i]->cfg, now) &&
+		    bh_inlets_has(l->inlets, l->sources[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Sockets that are not there yet come from the supervisor, with a start. */
+static bool needs_sockets(
     const struct bh_logs *l, const struct bh_config *next, const struct plan *p)
 {
 	for (size_t i = 0; i < p->n; i++) {
-		if (p->same[i] == BH_SOURCE_NEW && has_port(&next->log_sources[i]))
-			return true;
-	}
-	for (size_t i = 0; i < l->sources_n; i++) {
-		if (!p->stays[i] && has_port(l->sources[i]->cfg))
+		const struct bh_log_source *now = &next->log_sources[i];
+
+		if (p->same[i] == BH_SOURCE_NEW && has_port(now) && !now->fault[0] &&
+		    !has_ancestor(l, p, now))
 			return true;
 	}
 	return false;
@@ -145,7 +165,7 @@ void bh_reload_settle(struct bh_logs *l)
 	while (*at) {
 		struct bh_source *s = *at;
 
-		if (s->l.in_flight) {
+		if (s->l.in_flight || s->busy) {
 			at = &s->next;
 			continue;
 		}
@@ -169,7 +189,8 @@ struct bh_ledger bh_reload_left(const struct bh_logs *l)
 
 static void install(struct bh_logs *l, struct bh_config *next, struct plan *p)
 {
-	free((void *)l->sources);
+	p->old = l->sources;
+	p->old_n = l->sources_n;
 	l->sources = p->sources;
 	l->sources_n = p->n;
 	p->sources = NULL;
@@ -184,8 +205,26 @@ static void install(struct bh_logs *l, struct bh_config *next, struct plan *p)
 	}
 }
 
+/* Sockets change hands; connections that belong to a source that is gone end. */
+static void pass_ports_on(struct bh_logs *l, const struct plan *p)
+{
+	for (size_t i = 0; i < p->old_n; i++) {
+		struct bh_source *heir = NULL;
+
+		if (p->stays[i] || !has_port(p->old[i]->cfg))
+			continue;
+		for (size_t k = 0; k < p->n && !heir; k++) {
+			if (p->same[k] == BH_SOURCE_NEW &&
+			    same_port(p->old[i]->cfg, l->sources[k]->cfg))
+				heir = l->sources[k];
+		}
+		bh_inlets_leave(l->inlets, p->old[i], heir);
+	}
+}
+
 static void begin(struct bh_logs *l, const struct plan *p)
 {
+	pass_ports_on(l, p);
 	l->look_for_gone = true;
 	bh_scan_run(l);
 	for (size_t i = 0; i < l->sources_n; i++) {
@@ -212,7 +251,7 @@ void bh_reload_sources(struct bh_logs *l, struct bh_config *next, struct bh_ctl_
 	struct plan p = {0};
 
 	r->restart = !l->link_ready || l->draining || compare(l, next, &p, r) ||
-		     moves_ports(l, next, &p) || make_new(l, next, &p);
+		     needs_sockets(l, next, &p) || make_new(l, next, &p);
 	if (!r->restart) {
 		exchange(l, next, &p);
 		bh_info(&l->child->log, COMPONENT,

@@ -50,6 +50,7 @@ struct bh_source {
 	int64_t last_scan_ns; /* wall: its last complete scan in an earlier run; 0 = unknown */
 	/* its place among the others */
 	size_t place;           /* in their list, while it is configured */
+	bool busy;              /* not configured any more, and its port is not closed yet */
 	bool late;              /* came with a reload: forced positions do not act (§4.3, 1) */
 	struct bh_source *next; /* of those that are not configured any more */
 };

@@ -155,7 +155,7 @@ def test_what_a_removed_source_holds_is_sent_and_an_unfinished_line_waits_for_it
         with open(log, "a") as f:
             f.write("BEGIN one\n more\nBEG")
         size = log.stat().st_size
-        wait_until(lambda: {s["name"]: s["value"] for s in numbers(agent)}["files.bytes_read"] == size, 20)
+        wait_until(lambda: agent.ctl("status")["numbers"]["logs"].get("files.bytes_read") == size, 20)
         agent.write_logs([])
         assert reload(agent) == "logs: 1 source removed\n"
         wait_until(lambda: intake.messages() == ["BEGIN one\\n more"], 20, intake.messages)
@@ -202,7 +202,69 @@ def test_a_connection_survives_the_change_of_another_source(tmp_path):
         assert agent.stop() == 0
 
 
-def test_ports_come_and_go_with_a_restart_of_the_logs_process(tmp_path):
+def test_ports_change_hands_and_go_without_a_restart(tmp_path):
+    tcp, udp, other = free_tcp_port(), free_udp_port(), free_tcp_port()
+    logs = [{"type": "tcp", "port": tcp}, {"type": "udp", "port": udp}, {"type": "tcp", "port": other}]
+    with Intake() as intake, Agent(intake, logs=logs) as agent, socket.socket(type=socket.SOCK_DGRAM) as dgram:
+        before = pids(agent)
+        dgram.connect(("127.0.0.1", udp))
+        stays = socket.create_connection(("127.0.0.1", other), timeout=10)
+        stays.sendall(b"a\n")
+        with socket.create_connection(("127.0.0.1", tcp), timeout=10) as s:
+            s.sendall(b"b\nthe rest")
+            dgram.send(b"c")
+            wait_until(lambda: sorted(intake.messages()) == ["a", "b", "c"], 20, intake.messages)
+            s.sendall(b" of it")
+            agent.write_logs([{**logs[0], "service": "new"}, {**logs[1], "service": "new"}, logs[2]])
+            assert reload(agent) == "logs: 2 sources changed, 1 unchanged\n"
+            assert s.recv(1) == b""  # it belonged to a source that is gone
+        wait_until(lambda: "the rest of it" in intake.messages(), 20, intake.messages)
+        with socket.create_connection(("127.0.0.1", tcp), timeout=10) as s:
+            s.sendall(b"d\n")
+        dgram.send(b"e")
+        stays.sendall(b"f\n")
+        wait_until(lambda: {"d", "e", "f"} <= set(intake.messages()), 20, intake.messages)
+        agent.write_logs([logs[2]])
+        assert reload(agent) == "logs: 2 sources removed, 1 unchanged\n"
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", tcp), timeout=5)
+        stays.sendall(b"g\n")
+        wait_until(lambda: "g" in intake.messages(), 20, intake.messages)
+        stays.close()
+        assert not replaced(agent, before)
+        assert agent.ctl("ledger")["balanced"]
+        assert agent.stop() == 0
+        services = {r["message"]: r["service"] for r in intake.records("log")}
+        assert sorted(services) == ["a", "b", "c", "d", "e", "f", "g", "the rest of it"]
+        assert {m for m, s in services.items() if s == "new"} == {"d", "e"}
+
+
+def test_datagrams_sent_while_their_source_changes_arrive_once():
+    port = free_udp_port()
+    with Intake() as intake, Agent(intake, logs=[{"type": "udp", "port": port}]) as agent:
+        sent, done = [0], threading.Event()
+
+        def send():
+            with socket.socket(type=socket.SOCK_DGRAM) as s:
+                while not done.wait(0.001):
+                    for _ in range(10):
+                        s.sendto(b"%d" % sent[0], ("127.0.0.1", port))
+                        sent[0] += 1
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        for i in range(5):
+            agent.write_logs([{"type": "udp", "port": port, "tags": [f"round:{i}"]}])
+            assert reload(agent) == "logs: 1 source changed\n"
+        done.set()
+        sender.join()
+        wait_until(lambda: intake.stats()["log_messages"] >= sent[0], 30, intake.stats)
+        assert agent.ctl("ledger")["balanced"]
+        assert agent.stop() == 0
+        assert sorted(map(int, intake.messages())) == list(range(sent[0]))
+
+
+def test_new_ports_come_with_a_restart_of_the_logs_process(tmp_path):
     first, second, udp = free_tcp_port(), free_tcp_port(), free_udp_port()
     with Intake() as intake, Agent(intake, logs=[{"type": "tcp", "port": first}]) as agent:
         before = pids(agent)
