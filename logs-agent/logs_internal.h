@@ -67,7 +67,7 @@ struct bh_logs {
 	struct bh_rows rows;
 	struct bh_targets targets;
 	struct bh_watches watches;
-	struct bh_dirlists dirs; /* of the scan or rotation that is being looked into */
+	struct bh_dirlists dirs;    /* of the scan or rotation that is being looked into */
 	struct bh_source **sources; /* those of the configuration, in its order; owned */
 	size_t sources_n;
 	struct bh_source *leaving; /* not configured any more; messages of them are in flight */
@@ -177,18 +177,17 @@ void bh_tailing_rotate(struct bh_logs *l, struct bh_generation *g);
 void bh_tailing_finish(struct bh_logs *l, struct bh_generation *g);
 /* What is held becomes messages; unfinished lines stay. For the drain. */
 void bh_tailing_flush(struct bh_logs *l);
-/* Of a source that is not configured any more, everything flushed and handed over: closes its files;
- * their rows stay. */
+/* Of a source that is not configured any more, everything flushed and handed over: closes its
+ * files; their rows stay. */
 void bh_tailing_leave(struct bh_logs *l, const struct bh_source *s);
 /* What is held of that source becomes messages; unfinished lines stay. */
 void bh_tailing_flush_source(struct bh_logs *l, const struct bh_source *s);
 bool bh_logs_may_read(const struct bh_logs *l);
 
 /* --- reload.c --- */
-/* The sources of next instead of those there are (§2.1); moves them out of next. r->restart: nothing
- * has changed, and a new process is needed. */
-void bh_reload_sources(
-    struct bh_logs *l, struct bh_config *next, struct bh_ctl_reloaded *r);
+/* The sources of next instead of those there are (§2.1); moves them out of next. r->restart:
+ * nothing has changed, and a new process is needed. */
+void bh_reload_sources(struct bh_logs *l, struct bh_config *next, struct bh_ctl_reloaded *r);
 /* Messages were acknowledged: sources that are not configured any more may be done. */
 void bh_reload_settle(struct bh_logs *l);
 /* What became of all messages of sources that are not configured any more. */

@@ -16,7 +16,7 @@
 /* What is to be done, made before anything is. */
 struct plan {
 	size_t n;
-	size_t *same;              /* of each new source: index of the old one, or BH_SOURCE_NEW */
+	size_t *same;               /* of each new source: index of the old one, or BH_SOURCE_NEW */
 	struct bh_source **sources; /* the new list */
 	struct bh_source **old;     /* the list there was */
 	size_t old_n;

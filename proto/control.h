@@ -168,7 +168,7 @@ struct bh_ctl_msg {
 			enum bh_query_what what;
 			uint32_t limit; /* rows of a kind */
 		} query;
-		struct bh_query_row row;        /* QUERY_ROW */
+		struct bh_query_row row; /* QUERY_ROW */
 		struct bh_ctl_reloaded reloaded;
 		uint32_t capture_seconds;       /* CAPTURE */
 		struct bh_stream_filter stream; /* STREAM */

@@ -56,7 +56,11 @@ void bh_reload_describe(const struct bh_sources_change *c, char *out, size_t cap
 		if (parts[i].n == 0)
 			continue;
 		len += (size_t)snprintf(out + len, cap - len, "%s%" PRIu32 "%s %s", len ? ", " : "",
-		    parts[i].n, len ? "" : parts[i].n == 1 ? " source" : " sources", parts[i].word);
+		    parts[i].n,
+		    len               ? ""
+		    : parts[i].n == 1 ? " source"
+				      : " sources",
+		    parts[i].word);
 	}
 }
 
@@ -65,8 +69,8 @@ static void put_findings(const struct bh_reload *r, struct bh_jsonw *w)
 	bh_jsonw_array(w, "findings");
 	for (size_t i = 0; i < r->findings.n; i++) {
 		bh_jsonw_object(w, NULL);
-		bh_jsonw_str(w, "level",
-		    r->findings.v[i].level == BH_FINDING_ERROR ? "error" : "warning");
+		bh_jsonw_str(
+		    w, "level", r->findings.v[i].level == BH_FINDING_ERROR ? "error" : "warning");
 		bh_jsonw_str(w, "text", r->findings.v[i].text);
 		bh_jsonw_object_end(w);
 	}
@@ -248,7 +252,8 @@ void bh_reload_pump(struct bh_supervisor *s)
 	if (!r->active || r->pumping || bh_stopping(s))
 		return;
 	r->pumping = true;
-	/* One that ended comes back by itself, with the new configuration: now rather than later. */
+	/* One that ended comes back by itself, with the new configuration: now rather than later.
+	 */
 	if (r->id && s->kids[BH_ROLE_LOGS].life.state != BH_LIFE_RUNNING) {
 		r->id = 0;
 		r->todo |= 1u << BH_ROLE_LOGS;
@@ -371,8 +376,7 @@ static void use(struct bh_supervisor *s, struct bh_config *next, const int fds[B
 	opened = bh_reload_ports(s);
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
 		struct bh_kid *k = &s->kids[i];
-		enum bh_sealed_diff diff =
-		    fds[i] >= 0 ? give(k, fds[i]) : BH_SEALED_SAME;
+		enum bh_sealed_diff diff = fds[i] >= 0 ? give(k, fds[i]) : BH_SEALED_SAME;
 		bool ports = opened && i == BH_ROLE_LOGS;
 
 		/* What is inherited comes with a start only. */

@@ -65,7 +65,6 @@ bool bh_reload_ports(struct bh_supervisor *s);
 
 /* "1 source added, 2 removed, 1 changed, 3 unchanged"; what is 0 is left out. Empty: nothing
  * changed. */
-void bh_reload_describe(
-    const struct bh_sources_change *c, char *out, size_t cap);
+void bh_reload_describe(const struct bh_sources_change *c, char *out, size_t cap);
 
 #endif

@@ -14,7 +14,7 @@ void bh_config_check(const struct bh_config *cfg, struct bh_findings *findings);
 
 /* Options that act only at a start keep the value of `used` in `next` (and that one has theirs);
  * the keys of those that differ are added to keys. -ENOMEM. */
-int bh_reload_keep_fixed(struct bh_config *used, struct bh_config *next,
-    struct bh_strlist *keys) BH_MUST_CHECK;
+int bh_reload_keep_fixed(
+    struct bh_config *used, struct bh_config *next, struct bh_strlist *keys) BH_MUST_CHECK;
 
 #endif

@@ -84,8 +84,7 @@ static int seal_config(struct bh_supervisor *s, struct bh_kid *k)
 	k->config_fd = bh_sealed_make(&s->cfg, k->role);
 	if (k->config_fd >= 0)
 		return 0;
-	(void)bh_err_set(
-	    &err, k->config_fd, "hand the configuration to %s", bh_role_name(k->role));
+	(void)bh_err_set(&err, k->config_fd, "hand the configuration to %s", bh_role_name(k->role));
 	return complain(&err, BH_EXIT_INTERNAL);
 }
 

@@ -28,8 +28,7 @@ static struct bh_str map(int fd)
 
 	if (fstat(fd, &st) == 0 && st.st_size > 0)
 		p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	return p == MAP_FAILED ? (struct bh_str){NULL, 0}
-			       : (struct bh_str){p, (size_t)st.st_size};
+	return p == MAP_FAILED ? (struct bh_str){NULL, 0} : (struct bh_str){p, (size_t)st.st_size};
 }
 
 static void unmap(struct bh_str m)
@@ -58,8 +57,8 @@ static int strip(struct bh_str whole, struct bh_buf *out)
 static bool same_without_sources(struct bh_str a, struct bh_str b)
 {
 	struct bh_buf x = BH_BUF_INIT, y = BH_BUF_INIT;
-	bool same = strip(a, &x) == 0 && strip(b, &y) == 0 &&
-		    bh_str_eq(bh_buf_view(&x), bh_buf_view(&y));
+	bool same =
+	    strip(a, &x) == 0 && strip(b, &y) == 0 && bh_str_eq(bh_buf_view(&x), bh_buf_view(&y));
 
 	bh_buf_release(&x);
 	bh_buf_release(&y);

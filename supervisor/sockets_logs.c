@@ -133,8 +133,8 @@ static int keep(struct bh_log_sockets *s, const struct bh_log_source *src, int f
 	char *name = NULL, *host = strdup(src->bind_host);
 
 	(void)getsockname(fd, &bound.any, &n);
-	if (!host || asprintf(&name, "logs-%s:%" PRIu16, tcp ? "tcp" : "udp",
-			 bh_address_port(&bound)) < 0) {
+	if (!host ||
+	    asprintf(&name, "logs-%s:%" PRIu16, tcp ? "tcp" : "udp", bh_address_port(&bound)) < 0) {
 		free(host);
 		(void)close(fd);
 		return -ENOMEM;
@@ -197,9 +197,8 @@ static void close_others(struct bh_log_sockets *s, const struct bh_config *cfg, 
 	for (size_t i = 0; i < s->n; i++) {
 		size_t k = 0;
 
-		while (k < cfg->log_sources_n &&
-		       (before[k] || !has_port(&cfg->log_sources[k]) ||
-			   !is_of(&s->ports[i], &cfg->log_sources[k])))
+		while (k < cfg->log_sources_n && (before[k] || !has_port(&cfg->log_sources[k]) ||
+						     !is_of(&s->ports[i], &cfg->log_sources[k])))
 			k++;
 		if (k == cfg->log_sources_n) {
 			close_one(s, i);

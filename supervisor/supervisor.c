@@ -247,8 +247,7 @@ static void on_part(void *ctx, struct bh_kid *k, uint32_t id, struct bh_str part
 	bh_query_part(ctx, k->role, id, part);
 }
 
-static void on_reloaded(
-    void *ctx, struct bh_kid *k, uint32_t id, const struct bh_ctl_reloaded *r)
+static void on_reloaded(void *ctx, struct bh_kid *k, uint32_t id, const struct bh_ctl_reloaded *r)
 {
 	(void)k;
 	bh_reload_answered(ctx, id, r);

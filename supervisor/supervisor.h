@@ -38,8 +38,8 @@ struct bh_supervisor {
 	struct bh_log_sockets log_sockets; /* of log sources; they outlive every logs process */
 	struct bh_handover_fds handover;
 	struct bh_strlist config_notes; /* warnings of the configuration in use */
-	struct bh_strlist notes;  /* these, and listeners: for the status */
-	struct bh_strlist limits; /* protections that are missing */
+	struct bh_strlist notes;        /* these, and listeners: for the status */
+	struct bh_strlist limits;       /* protections that are missing */
 	struct bh_kid_env env;
 	struct bh_kid kids[BH_ROLE__N]; /* [BH_ROLE_SUPERVISOR] is unused */
 	struct bh_order orders[BH_ROLE__N];
