@@ -20,7 +20,7 @@ endif
 
 # --- packages ---------------------------------------------------------------------------------
 # Debian packages the build and the tests need; tests/setup installs those that are missing.
-PKGS_LINK   = nng libcurl sqlite3 yaml-0.1 libzstd zlib jansson libpcre2-8 libmicrohttpd libprotobuf-c libsystemd
+PKGS_LINK   = nng libcurl sqlite3 yaml-0.1 libzstd libdeflate zlib jansson libpcre2-8 libmicrohttpd libprotobuf-c libsystemd
 # nng ships no pkg-config file in Debian 12.
 pc_libs     = $(foreach p,$(1),$(if $(filter nng,$(p)),-lnng,$(shell pkg-config --libs $(p) 2>/dev/null)))
 
@@ -57,7 +57,7 @@ exe_supervisor = $(B)/bulkhead
 exe_ctl        = $(B)/bulkheadctl
 exe_intake     = $(B)/bulkhead-intake
 pkg_dogstatsd  = nng libzstd zlib jansson libpcre2-8
-pkg_logs-agent = nng libzstd zlib libpcre2-8 libsystemd
+pkg_logs-agent = nng libzstd libdeflate libpcre2-8 libsystemd
 pkg_forwarder  = nng libcurl sqlite3 libzstd zlib jansson
 pkg_supervisor = yaml-0.1 libzstd
 pkg_ctl        = jansson yaml-0.1 libzstd
@@ -185,7 +185,7 @@ FUZZ_OPT      = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address
 
 $(B)/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(lib_dogstatsd) $(lib_logs-agent) $(lib_forwarder) $(COMMON_LIB)
 	$(call say,LD,$@)
-	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(call pc_libs,nng libzstd zlib yaml-0.1 jansson libpcre2-8 libsystemd) -lm
+	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(call pc_libs,nng libzstd libdeflate zlib yaml-0.1 jansson libpcre2-8 libsystemd) -lm
 
 fuzzers: $(FUZZERS)
 

@@ -67,6 +67,7 @@ static void configure(struct bh_dest *d, const struct bh_config *cfg, bool logs)
 			    : cfg->forwarder_storage_max_size_in_bytes) != 0;
 	d->concurrency =
 	    (unsigned)BH_MIN(logs ? (logs_n > 0 ? logs_n : LOGS_CONCURRENCY) : workers, 64);
+	d->adaptive = logs && logs_n <= 0;
 	d->timeout_ms = logs ? cfg->logs_http_timeout_ms : cfg->forwarder_timeout_ms;
 	bh_backoff_init(&d->backoff, &b, logs ? 1 : 2, logs ? 120 : 64);
 }
@@ -127,6 +128,7 @@ int bh_custody_new(struct bh_custody **out, const struct bh_custody_config *cfg,
 		return bh_err_set(err, rc, "load registry and spool");
 	}
 	on_minute(&c->minute);
+	bh_custody_guard_start(c);
 	*out = c;
 	return 0;
 }
@@ -157,6 +159,7 @@ void bh_custody_free(struct bh_custody *c)
 	bh_timer_cancel(&c->company);
 	bh_timer_cancel(&c->minute);
 	bh_timer_cancel(&c->idle);
+	bh_timer_cancel(&c->backup);
 	bh_timer_cancel(&c->drain_timer);
 	bh_positions_release(&c->positions);
 	free(c);
@@ -347,8 +350,12 @@ static int resume(void *ctx, enum bh_role producer, struct bh_resume_writer *w)
 {
 	struct bh_custody *c = ctx;
 	struct resume r = {w};
+	int rc;
 
-	return producer == BH_ROLE_LOGS ? bh_positions_each(&c->positions, resume_row, &r) : 0;
+	if (producer != BH_ROLE_LOGS)
+		return 0;
+	rc = bh_custody_resume_lost(c, w);
+	return rc ? rc : bh_positions_each(&c->positions, resume_row, &r);
 }
 
 const struct bh_intake_ops bh_custody_intake_ops = {
@@ -370,6 +377,7 @@ void bh_custody_turn_end(void *ctx)
 	/* A commit moves rows out of memory: their turn in the window may have come. */
 	bh_custody_pump(c);
 	bh_custody_check_drain(c);
+	bh_custody_guard_turn(c);
 }
 
 static void on_deadline(struct bh_timer *t)
@@ -463,8 +471,5 @@ void bh_custody_stats(struct bh_custody *c, struct bh_child *child)
 	    rows ? (uint64_t)BH_MAX(
 		       0, bh_wall_ms(c->cfg.loop->clock) - bh_store_oldest_ms(c->cfg.store))
 		 : 0);
-	if (bh_store_replaced(c->cfg.store))
-		bh_child_stat_note(child, "store",
-		    "degraded (store replaced): the damaged one is %.150s",
-		    bh_store_set_aside(c->cfg.store));
+	bh_custody_store_stats(c, child);
 }

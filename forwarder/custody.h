@@ -78,6 +78,8 @@ void bh_custody_first_import(struct bh_custody *c);
 int bh_custody_forget(
     struct bh_custody *c, struct bh_str identifier, bool logs_running, size_t *n) BH_MUST_CHECK;
 const struct bh_positions *bh_custody_positions(const struct bh_custody *c);
+/* Ordered end: the registry's backup beside the database. */
+void bh_custody_write_backup(struct bh_custody *c);
 
 /* Rows, numbers and notes for status and ledger. */
 void bh_custody_stats(struct bh_custody *c, struct bh_child *child);

@@ -7,6 +7,7 @@
 #define GROUP_MAX    64
 #define GROUP_BYTES  ((uint64_t)16 << 20)
 #define COMPANY_NS   (20 * BH_NS_PER_MS)
+#define COMPANY      8 /* payloads that are enough of it */
 #define IDLE_NS      (1 * BH_NS_PER_S)
 #define EXPIRE_SLICE 256
 #define DISK_RESERVE ((uint64_t)1 << 19)
@@ -325,6 +326,7 @@ static void apply_group(struct bh_custody *c, struct group *g, const struct reti
 {
 	struct bh_dest *metrics = &c->dests[1];
 
+	c->positions_moved |= c->positions.staged != NULL;
 	bh_positions_apply(&c->positions);
 	if (gone->rows) {
 		struct bh_dest_counts counts = {0};
@@ -405,7 +407,7 @@ void bh_custody_commit(struct bh_custody *c)
 		gather(c, &g, !c->full);
 		if (g.t1_n + g.t2_n == 0 && !fences_wait(c))
 			break;
-		if (g.t1_n == 0 && !c->force && !g.more && !fences_wait(c)) {
+		if (g.t1_n == 0 && g.t2_n < COMPANY && !c->force && !g.more && !fences_wait(c)) {
 			if (!bh_timer_armed(&c->company))
 				bh_timer_in(c->cfg.loop, &c->company, COMPANY_NS, on_company);
 			return;
@@ -489,6 +491,7 @@ void bh_custody_expire(struct bh_custody *c)
 			bh_positions_undo(&c->positions);
 			continue;
 		}
+		c->positions_moved |= c->positions.staged != NULL;
 		bh_positions_apply(&c->positions);
 		d->rows = counts.pending_rows;
 		d->row_bytes = counts.pending_bytes;

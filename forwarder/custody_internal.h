@@ -7,7 +7,7 @@
 #include "forwarder/positions.h"
 
 #define BH_CUSTODY_DESTS 2
-#define BH_TTL_MS        (7LL * 24 * 3600 * 1000)
+#define BH_TTL_MS        BH_STORE_TTL_MS
 #define BH_FULL_LOOK_NS \
 	(2 * BH_NS_PER_S) /* while full: look for room more often than each minute */
 
@@ -28,6 +28,9 @@ struct bh_custody {
 	struct bh_timer company; /* 20 ms for groups of positions only */
 	struct bh_timer minute;  /* expiry, recovery from full */
 	struct bh_timer idle;    /* 1 s after the last commit: checkpoint */
+	struct bh_timer backup;  /* each minute: registry-backup.json */
+	bool positions_moved;    /* since the last backup */
+	bool leaving;            /* the store is damaged: the next start replaces it */
 	struct bh_timer drain_timer;
 	struct bh_log_limit limit;
 	char registry_note[BH_ERR_TEXT_MAX]; /* why nothing was imported; "" = nothing to say */
@@ -40,6 +43,14 @@ void bh_payload_free(struct bh_payload *p);
 void bh_custody_commit(struct bh_custody *c);
 /* Takes expired rows out of the low end. */
 void bh_custody_expire(struct bh_custody *c);
+
+/* The store's health (custody_guard.c). */
+void bh_custody_guard_start(struct bh_custody *c);
+void bh_custody_guard_turn(struct bh_custody *c); /* ends the process when the store is damaged */
+void bh_custody_backup(struct bh_custody *c);     /* writes it now, when something changed */
+void bh_custody_store_stats(struct bh_custody *c, struct bh_child *child);
+/* The row that says when the store that was lost was written last; 0 rows when none was. */
+int bh_custody_resume_lost(struct bh_custody *c, struct bh_resume_writer *w) BH_MUST_CHECK;
 
 /* Starts what may be sent; claims rows into the window. */
 void bh_custody_pump(struct bh_custody *c);

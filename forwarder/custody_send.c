@@ -126,6 +126,7 @@ static void start_one(struct bh_custody *c, struct bh_dest *d, struct bh_payload
 		return;
 	}
 	p->sending = true;
+	p->sent_ns = now(c);
 	d->sending_n++;
 }
 
@@ -135,7 +136,7 @@ static void pump_dest(struct bh_custody *c, struct bh_dest *d)
 		struct bh_payload *p = bh_dest_next(d);
 
 		if (!p) {
-			if (d->sending_n >= d->concurrency || !claim(c, d))
+			if (d->sending_n >= bh_dest_slots(d) || !claim(c, d))
 				break;
 			continue;
 		}
@@ -230,6 +231,7 @@ void bh_custody_http_done(void *ctx, void *token, const struct bh_http_result *r
 			bh_info(
 			    c->cfg.log, COMPONENT, "%s: %s takes payloads again", d->name, d->url);
 		d->error[0] = '\0';
+		bh_dest_answered(d, (now(c) - p->sent_ns) / BH_NS_PER_MS);
 		d->last_ok_ms = bh_wall_ms(c->cfg.loop->clock);
 		bh_backoff_success(&d->backoff, now(c), c->cfg.rng);
 		settle(p, BH_STORE_TAKEN, BH_DROP_SHUTDOWN);

@@ -7,6 +7,10 @@
 
 #define CLAIM_BYTES ((uint64_t)32 << 20) /* of bodies claimed in memory */
 
+/* 10 MiB/s of short lines are a payload of 1,000 each 16 ms. */
+#define MS_A_SLOT     16
+#define ANSWER_MS_MAX 60000
+
 void bh_dest_insert(struct bh_dest *d, struct bh_payload *p)
 {
 	struct bh_payload *after = d->tail;
@@ -58,11 +62,27 @@ static bool ready(const struct bh_payload *p)
 	return !p->sending && !p->settled;
 }
 
+unsigned bh_dest_slots(const struct bh_dest *d)
+{
+	int64_t n = d->concurrency;
+
+	if (d->adaptive)
+		n = BH_MAX(n, BH_MIN(n + d->answer_ms / MS_A_SLOT, (int64_t)BH_DEST_SLOTS_MAX));
+	return (unsigned)n;
+}
+
+/* Up at once, down slowly: an answer that is quick among slow ones says little. */
+void bh_dest_answered(struct bh_dest *d, int64_t ms)
+{
+	ms = BH_MAX(BH_MIN(ms, ANSWER_MS_MAX), (int64_t)0);
+	d->answer_ms = ms > d->answer_ms ? (d->answer_ms + ms) / 2 : (15 * d->answer_ms + ms) / 16;
+}
+
 struct bh_payload *bh_dest_next(const struct bh_dest *d)
 {
-	unsigned open = 0;
+	unsigned open = 0, slots = bh_dest_slots(d);
 
-	if (d->sending_n >= d->concurrency)
+	if (d->sending_n >= slots)
 		return NULL;
 	if (d->newest_first) {
 		for (struct bh_payload *p = d->tail; p; p = p->prev) {
@@ -72,7 +92,7 @@ struct bh_payload *bh_dest_next(const struct bh_dest *d)
 		return NULL;
 	}
 	/* The window counts from the oldest open one: what a crash may repeat stays within it. */
-	for (struct bh_payload *p = d->head; p && open < d->concurrency; p = p->next) {
+	for (struct bh_payload *p = d->head; p && open < slots; p = p->next) {
 		if (ready(p))
 			return p;
 		open += !p->settled;
@@ -84,7 +104,7 @@ bool bh_dest_wants_claim(const struct bh_dest *d)
 {
 	uint64_t bytes = 0;
 
-	if (d->rows <= d->active_rows || d->active_n >= d->concurrency)
+	if (d->rows <= d->active_rows || d->active_n >= bh_dest_slots(d))
 		return false;
 	for (const struct bh_payload *p = d->head; p; p = p->next)
 		bytes += p->row ? p->body.n : 0;

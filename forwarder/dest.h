@@ -1,6 +1,6 @@
 /*
  * A destination and what it owes: the payloads in memory for it, its rows in the spool, its breaker
- * (spec/durability.md §6, intake.md §12). Logs go in order, at most `concurrency` of them open,
+ * (spec/durability.md §6, intake.md §12). Logs go in order, at most bh_dest_slots() of them open,
  * counted from the oldest; metrics go newest first.
  */
 #ifndef BH_FORWARDER_DEST_H
@@ -16,11 +16,15 @@
 #include "forwarder/payload.h"
 #include "forwarder/transport.h"
 
+#define BH_DEST_SLOTS_MAX 63 /* what a producer may have outstanding */
+
 struct bh_dest {
 	const char *name; /* "logs" or "metrics" */
 	char *url;        /* logs: whole; metrics: base. Owned */
 	bool logs, spool_on, newest_first;
-	unsigned concurrency;
+	unsigned concurrency; /* requests under way; the least of them when adaptive */
+	bool adaptive;        /* more of them while answers are slow, up to BH_DEST_SLOTS_MAX */
+	int64_t answer_ms;    /* how long answers take, a moving mean */
 	int64_t timeout_ms;
 	int64_t id; /* in the store */
 	struct bh_backoff backoff;
@@ -42,6 +46,11 @@ void bh_dest_insert(struct bh_dest *d, struct bh_payload *p); /* keeps the order
 void bh_dest_remove(struct bh_dest *d, struct bh_payload *p);
 bool bh_dest_holds(
     void *dest, uint64_t ord); /* is ord in memory? (skip function of bh_store_claim) */
+/* Requests that may be under way now. A slow answer keeps a payload under way longer: as many more
+ * may be, so that the rate stays. */
+unsigned bh_dest_slots(const struct bh_dest *d);
+/* An answer came after so long. */
+void bh_dest_answered(struct bh_dest *d, int64_t ms);
 /* The payload to send next; NULL when none may start (order, window, all under way). */
 struct bh_payload *bh_dest_next(const struct bh_dest *d);
 /* Room for one more claimed row? */

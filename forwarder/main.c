@@ -42,6 +42,7 @@ static void on_drained(void *ctx, uint64_t left)
 	struct bh_ctl_drained d = {.complete = left == 0, .left = left};
 
 	bh_custody_totals(f->custody, &d);
+	bh_custody_write_backup(f->custody);
 	bh_store_close_clean(f->store);
 	f->store = NULL;
 	bh_child_drained(&f->child, &d);

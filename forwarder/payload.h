@@ -32,8 +32,9 @@ struct bh_payload {
 	struct bh_str body;
 	struct bh_ipc_msg *msg; /* one of the two owns the bytes */
 	void *block;
-	bool want_row; /* to be committed to the spool with the next group */
-	bool row;      /* is a committed row */
+	bool want_row;   /* to be committed to the spool with the next group */
+	bool row;        /* is a committed row */
+	int64_t sent_ns; /* mono: the request began; while sending */
 	bool sending;
 	bool settled;          /* its end is known and will be committed with the next group */
 	enum bh_store_end end; /* while settled */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -138,6 +139,7 @@ struct parse {
 	void *ctx;
 	struct bh_registry_file *out;
 	size_t rows;
+	struct bh_buf path; /* of an entry that names it in hex */
 };
 
 static struct bh_str text_of(const json_t *entry, const char *key)
@@ -199,6 +201,51 @@ static struct bh_str offset_0(const json_t *entry, char room[24])
 	return bh_str_from(room);
 }
 
+/* A number, or its digits in a text: jansson's own integers end at 2^63. */
+static uint64_t u64_of(const json_t *o, const char *key)
+{
+	const json_t *v = json_object_get(o, key);
+	struct bh_str text = {json_string_value(v), json_string_length(v)};
+	uint64_t n = 0;
+
+	if (json_is_integer(v))
+		return (uint64_t)BH_MAX(json_integer_value(v), 0);
+	return text.n && take_u64(text.p, text.n, &n) ? n : 0;
+}
+
+static bool unhex(struct bh_str hex, struct bh_buf *out)
+{
+	bh_buf_clear(out);
+	for (size_t i = 0; i + 1 < hex.n; i += 2) {
+		char pair[3] = {hex.p[i], hex.p[i + 1], '\0'};
+
+		if (!isxdigit((unsigned char)pair[0]) || !isxdigit((unsigned char)pair[1]))
+			return false;
+		(void)bh_buf_u8(out, (uint8_t)strtoul(pair, NULL, 16));
+	}
+	return hex.n && hex.n % 2 == 0 && !bh_buf_failed(out);
+}
+
+/* What a backup of ours says beyond the Agent's format (registry_backup.h). */
+static void take_own(struct parse *ps, const json_t *entry, struct bh_origin *o)
+{
+	uint32_t state = small(entry, "State");
+
+	if (!json_object_get(entry, "Generation"))
+		return;
+	o->gen = u64_of(entry, "Generation");
+	o->dev = u64_of(entry, "Device");
+	o->ino = u64_of(entry, "Inode");
+	o->marker_len = small(entry, "MarkerLength");
+	o->marker_hash = u64_of(entry, "MarkerHash");
+	o->last_size = u64_of(entry, "LastSize");
+	o->state = state <= BH_ORIGIN_FINISHED ? (enum bh_origin_state)state : BH_ORIGIN_LIVE;
+	if (text_of(entry, "Path").n && text_of(entry, "Path").n <= BH_ORIGIN_STRING_MAX)
+		o->path = text_of(entry, "Path");
+	else if (unhex(text_of(entry, "PathHex"), &ps->path))
+		o->path = bh_buf_view(&ps->path);
+}
+
 /* The producer writes the same number the same way, so that its first part connects. */
 static bool plain_number(struct bh_origin *o, char room[24])
 {
@@ -238,6 +285,7 @@ static int take_entry(struct parse *ps, struct bh_str identifier, const json_t *
 			o.tailing_mode = (struct bh_str){NULL, 0};
 		o.ingestion_ns = json_integer_value(json_object_get(entry, "IngestionTimestamp"));
 		take_fingerprint(entry, &o, fp);
+		take_own(ps, entry, &o);
 	}
 	if (ps->rows >= BH_REGISTRY_ROWS_MAX || !usable(&o, room)) {
 		ps->out->ignored++;
@@ -277,10 +325,59 @@ static int take_entries(struct parse *ps, json_t *registry)
 	return rc;
 }
 
+/* Generations that are not at their path any more, and names that are no text. */
+static int take_generations(struct parse *ps, const json_t *list)
+{
+	struct bh_buf name = BH_BUF_INIT;
+	size_t i;
+	json_t *entry;
+	int rc = 0;
+
+	json_array_foreach(list, i, entry)
+	{
+		struct bh_str identifier = text_of(entry, "Identifier");
+
+		if (unhex(text_of(entry, "IdentifierHex"), &name))
+			identifier = bh_buf_view(&name);
+		rc = take_entry(ps, identifier, entry);
+		if (rc)
+			break;
+	}
+	bh_buf_release(&name);
+	return rc;
+}
+
+static int take_sources(struct parse *ps, json_t *sources)
+{
+	struct bh_buf name = BH_BUF_INIT;
+	const char *key;
+	json_t *at;
+	int rc = 0;
+
+	json_object_foreach(sources, key, at)
+	{
+		struct bh_origin o = {.gen = BH_ORIGIN_SOURCE_GEN};
+
+		bh_buf_clear(&name);
+		(void)bh_buf_printf(&name, "source:%s", key);
+		o.identifier = bh_buf_view(&name);
+		o.offset_first = o.offset_last =
+		    (struct bh_str){json_string_value(at), json_string_length(at)};
+		if (!bh_buf_failed(&name) && bh_origin_is_source(o.identifier, NULL) &&
+		    o.offset_last.n)
+			rc = ps->row(ps->ctx, &o);
+		if (rc)
+			break;
+	}
+	bh_buf_release(&name);
+	return rc;
+}
+
 static int take_file(struct parse *ps, const char *p, size_t n, const json_t *root)
 {
 	const json_t *version = json_object_get(root, "Version");
 	json_t *registry = json_object_get(root, "Registry");
+	int rc = 0;
 
 	if (!json_is_object(root))
 		return fault(ps->out, 0, "not an object");
@@ -292,7 +389,13 @@ static int take_file(struct parse *ps, const char *p, size_t n, const json_t *ro
 	if (registry && !json_is_object(registry) && !json_is_null(registry))
 		return fault(ps->out, value_at(p, n, "Registry"), "Registry is not an object");
 	ps->out->version = (int)json_integer_value(version);
-	return json_is_object(registry) ? take_entries(ps, registry) : 0;
+	if (json_is_object(registry))
+		rc = take_entries(ps, registry);
+	if (!rc && ps->out->version == 2)
+		rc = take_generations(ps, json_object_get(root, "Generations"));
+	if (!rc && ps->out->version == 2)
+		rc = take_sources(ps, json_object_get(root, "Sources"));
+	return rc;
 }
 
 int bh_registry_parse(const char *p, size_t n, int (*row)(void *ctx, const struct bh_origin *o),
@@ -318,6 +421,7 @@ int bh_registry_parse(const char *p, size_t n, int (*row)(void *ctx, const struc
 	if (!root)
 		return fault(out, position_of(p, n, (size_t)BH_MAX(error.position, 0)), error.text);
 	rc = take_file(&ps, p, n, root);
+	bh_buf_release(&ps.path);
 	json_decref(root);
 	return rc;
 }

@@ -75,6 +75,12 @@ static const char *const sql[ST__N] = {
 		  " WHERE d.dest=?1 ORDER BY d.ord LIMIT 1",
 };
 
+int bh_store_prepare(struct bh_store *s, enum stmt which)
+{
+	return bh_store_error(sqlite3_prepare_v3(
+	    s->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, &s->st[which], NULL));
+}
+
 static int bind_blob(sqlite3_stmt *st, int at, struct bh_str s)
 {
 	/* An empty value is still a value: NOT NULL columns must not see NULL. */
@@ -92,17 +98,16 @@ static int run(struct bh_store *s, enum stmt which)
 	int step = sqlite3_step(s->st[which]);
 
 	(void)sqlite3_reset(s->st[which]);
-	return step == SQLITE_ROW ? 0 : bh_store_error(step);
+	return step == SQLITE_ROW ? 0 : bh_store_check(s, step);
 }
 
 static int prepare_all(struct bh_store *s)
 {
 	for (int i = 0; i < ST__N; i++) {
-		int rc = sqlite3_prepare_v3(
-		    s->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &s->st[i], NULL);
+		int rc = bh_store_prepare(s, (enum stmt)i);
 
 		if (rc)
-			return bh_store_error(rc);
+			return rc;
 	}
 	return 0;
 }
@@ -124,7 +129,7 @@ static int meta_get(struct bh_store *s, const char *key, sqlite3_int64 *v)
 	if (step == SQLITE_ROW)
 		*v = sqlite3_column_int64(s->st[ST_META_GET], 0);
 	(void)sqlite3_reset(s->st[ST_META_GET]);
-	return step == SQLITE_ROW ? 1 : bh_store_error(step);
+	return step == SQLITE_ROW ? 1 : bh_store_check(s, step);
 }
 
 int bh_store_meta_set(struct bh_store *s, const char *key, int64_t v)
@@ -166,7 +171,7 @@ static int load_id(struct bh_store *s)
 static int scalar(struct bh_store *s, const char *query, sqlite3_int64 *out)
 {
 	sqlite3_stmt *st = NULL;
-	int rc = bh_store_error(sqlite3_prepare_v2(s->db, query, -1, &st, NULL));
+	int rc = bh_store_check(s, sqlite3_prepare_v2(s->db, query, -1, &st, NULL));
 
 	*out = 0;
 	if (!rc) {
@@ -175,7 +180,7 @@ static int scalar(struct bh_store *s, const char *query, sqlite3_int64 *out)
 		if (step == SQLITE_ROW)
 			*out = sqlite3_column_int64(st, 0);
 		else
-			rc = bh_store_error(step);
+			rc = bh_store_check(s, step);
 	}
 	(void)sqlite3_finalize(st);
 	return rc;
@@ -200,7 +205,7 @@ static int recount(struct bh_store *s)
 		return rc;
 	bh_error(s->cfg.log, COMPONENT,
 	    "pending counts of %lld destinations differ from their rows; repaired", (long long)n);
-	return bh_store_error(sqlite3_exec(s->db, mend, NULL, NULL, NULL));
+	return bh_store_check(s, sqlite3_exec(s->db, mend, NULL, NULL, NULL));
 }
 
 static int start_up(struct bh_store *s)
@@ -208,6 +213,9 @@ static int start_up(struct bh_store *s)
 	sqlite3_int64 clean = 0, floor = 0, page = 0;
 	int found, rc = prepare_all(s);
 
+	/* Before anything is written: a damaged file stays as it was found. */
+	if (!rc)
+		rc = bh_store_probe(s);
 	if (!rc)
 		rc = load_id(s);
 	if (rc)
@@ -230,8 +238,14 @@ static int start_up(struct bh_store *s)
 	return rc;
 }
 
-static void close_db(struct bh_store *s)
+void bh_store_close_file(struct bh_store *s, bool clean)
 {
+	if (clean && meta_set(s, "clean", 1) == 0)
+		(void)sqlite3_wal_checkpoint_v2(
+		    s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	/* SQLite would write the WAL back by itself, into a file that may be evidence. */
+	if (!clean && s->db)
+		(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	for (int i = 0; i < ST__N; i++) {
 		(void)sqlite3_finalize(s->st[i]);
 		s->st[i] = NULL;
@@ -240,49 +254,42 @@ static void close_db(struct bh_store *s)
 	s->db = NULL;
 }
 
-static int open_db(struct bh_store *s)
+int bh_store_open_file(struct bh_store *s)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
 		    SQLITE_OPEN_EXRESCODE;
-	int rc = bh_store_error(sqlite3_open_v2(s->path, &s->db, flags, NULL));
+	int rc;
 
+	if (bh_replace_noted(s))
+		return BH_E_CORRUPT;
+	rc = bh_store_error(sqlite3_open_v2(s->path, &s->db, flags, NULL));
 	if (!rc)
 		rc = bh_store_prepare_file(s->db);
 	if (!rc)
 		rc = start_up(s);
+	/* Statements that the stored schema does not fit: it is not ours any more. */
+	if (rc == -EIO && sqlite3_errcode(s->db) == SQLITE_ERROR)
+		rc = BH_E_CORRUPT;
 	if (rc)
-		close_db(s);
+		bh_store_close_file(s, false);
 	return rc;
 }
 
-static void sync_dir(const char *dir)
+void bh_store_name(struct bh_store *s, const char *name)
 {
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	(void)fsync(fd);
-	(void)close(fd);
+	(void)snprintf(s->path, sizeof(s->path), "%s/%s", s->dir, name);
+	(void)snprintf(s->wal, sizeof(s->wal), "%s-wal", s->path);
 }
 
-/* Renames spool.db and its WAL, so that nothing is ever thrown away by a start. */
-static int set_aside(struct bh_store *s, const char *word)
+int bh_store_check(struct bh_store *s, int code)
 {
-	time_t now = (time_t)(bh_wall_ns(s->cfg.clock) / BH_NS_PER_S);
-	char stamp[32], wal_aside[NAME_CAP + 128];
-	struct tm tm;
+	int rc = bh_store_error(code);
 
-	if (!gmtime_r(&now, &tm) || strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm) == 0)
-		return -EINVAL;
-	(void)snprintf(s->aside, sizeof(s->aside), "%s.%s-%s", s->path, word, stamp);
-	(void)snprintf(wal_aside, sizeof(wal_aside), "%s-wal", s->aside);
-	if (rename(s->path, s->aside) < 0)
-		return -errno;
-	if (rename(s->wal, wal_aside) < 0 && errno != ENOENT)
-		return -errno;
-	sync_dir(s->cfg.dir);
-	s->replaced = true;
-	return 0;
+	if (rc == BH_E_CORRUPT && !s->damaged) {
+		s->damaged = true;
+		bh_replace_note(s);
+	}
+	return rc;
 }
 
 static uint64_t ballast_size(const struct bh_store *s)
@@ -317,22 +324,12 @@ static bool make_ballast(struct bh_store *s)
 
 static int open_or_replace(struct bh_store *s, struct bh_err *err)
 {
-	int rc = open_db(s);
+	int rc = bh_replace_missing(s) ? -ENOENT : bh_store_open_file(s);
 
 	if (rc == -ENOSPC && unlink(s->ballast) == 0)
-		rc = open_db(s);
-	if (rc == BH_E_CORRUPT || rc == BH_E_LIMIT) {
-		int moved = set_aside(s, rc == BH_E_LIMIT ? "newer" : "corrupt");
-
-		if (moved)
-			return bh_err_set(err, moved, "set the damaged %s aside", s->path);
-		bh_error(s->cfg.log, COMPONENT,
-		    "%s %s; it is kept as %s and a new store begins: positions come from the files "
-		    "again",
-		    s->path, rc == BH_E_LIMIT ? "was written by a newer version" : "is damaged",
-		    s->aside);
-		rc = open_db(s);
-	}
+		rc = bh_store_open_file(s);
+	if (rc == BH_E_CORRUPT || rc == BH_E_LIMIT || rc == -ENOENT)
+		rc = bh_replace(s, rc);
 	if (rc == BH_E_STATE)
 		return bh_err_set(
 		    err, rc, "%s is held by another forwarder: stop it first", s->path);
@@ -353,16 +350,17 @@ int bh_store_open(struct bh_store **out, const struct bh_store_config *cfg, stru
 		return bh_err_set(err, -ENAMETOOLONG, "run_path %s", cfg->dir);
 	}
 	s->cfg.dir = s->dir;
-	(void)snprintf(s->path, sizeof(s->path), "%s/spool.db", s->dir);
-	(void)snprintf(s->wal, sizeof(s->wal), "%s-wal", s->path);
+	bh_store_name(s, "spool.db");
 	(void)snprintf(s->ballast, sizeof(s->ballast), "%s/spool.ballast", s->dir);
 	(void)umask(0077);
+	bh_replace_recover(s);
 	rc = open_or_replace(s, err);
 	if (rc) {
 		free(s);
 		return rc;
 	}
-	(void)make_ballast(s);
+	if (!s->in_memory)
+		(void)make_ballast(s);
 	*out = s;
 	return 0;
 }
@@ -371,15 +369,13 @@ void bh_store_free(struct bh_store *s)
 {
 	if (!s)
 		return;
-	close_db(s);
+	bh_store_close_file(s, false);
 	free(s);
 }
 
 void bh_store_close_clean(struct bh_store *s)
 {
-	if (meta_set(s, "clean", 1) == 0)
-		(void)sqlite3_wal_checkpoint_v2(
-		    s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	bh_store_close_file(s, true);
 	bh_store_free(s);
 }
 
@@ -388,14 +384,24 @@ const uint8_t *bh_store_id(const struct bh_store *s)
 	return s->id;
 }
 
-bool bh_store_replaced(const struct bh_store *s)
+const struct bh_replaced *bh_store_replaced(const struct bh_store *s)
 {
-	return s->replaced;
+	return s->replaced.text[0] ? &s->replaced : NULL;
 }
 
-const char *bh_store_set_aside(const struct bh_store *s)
+bool bh_store_damaged(const struct bh_store *s)
 {
-	return s->aside;
+	return s->damaged;
+}
+
+bool bh_store_in_memory(const struct bh_store *s)
+{
+	return s->in_memory;
+}
+
+const char *bh_store_dir(const struct bh_store *s)
+{
+	return s->dir;
 }
 
 /* Runs between transactions or inside one: the floor only has to be ahead of what is used. */
@@ -413,10 +419,19 @@ int bh_store_next_ord(struct bh_store *s, uint64_t *ord)
 	return 0;
 }
 
+int bh_store_raise_ord(struct bh_store *s, uint64_t above)
+{
+	int rc = above >= s->ord_floor ? meta_set(s, "ord_floor", (sqlite3_int64)above) : 0;
+
+	if (!rc && above >= s->next_ord)
+		s->next_ord = s->ord_floor = above + 1;
+	return rc;
+}
+
 static int one_shot(struct bh_store *s, const char *text, const char *key, int64_t a, int64_t *out)
 {
 	sqlite3_stmt *st = NULL;
-	int rc = bh_store_error(sqlite3_prepare_v2(s->db, text, -1, &st, NULL));
+	int rc = bh_store_check(s, sqlite3_prepare_v2(s->db, text, -1, &st, NULL));
 	int step;
 
 	if (rc)
@@ -427,7 +442,7 @@ static int one_shot(struct bh_store *s, const char *text, const char *key, int64
 	step = sqlite3_step(st);
 	if (step == SQLITE_ROW && out)
 		*out = sqlite3_column_int64(st, 0);
-	rc = step == SQLITE_ROW ? 0 : bh_store_error(step);
+	rc = step == SQLITE_ROW ? 0 : bh_store_check(s, step);
 	(void)sqlite3_finalize(st);
 	return rc;
 }
@@ -448,10 +463,12 @@ int bh_store_destination(struct bh_store *s, const char *key, int kind, int64_t 
 int bh_store_counts(struct bh_store *s, int64_t dest, struct bh_dest_counts *c)
 {
 	sqlite3_stmt *st = NULL;
-	int rc = bh_store_error(sqlite3_prepare_v2(s->db,
-	    "SELECT pending_rows,pending_bytes,taken,dropped,expired,poison FROM destination WHERE "
-	    "id=?1",
-	    -1, &st, NULL));
+	int rc =
+	    bh_store_check(s, sqlite3_prepare_v2(s->db,
+				  "SELECT pending_rows,pending_bytes,taken,dropped,expired,poison "
+				  "FROM destination WHERE "
+				  "id=?1",
+				  -1, &st, NULL));
 	int step;
 
 	if (rc)
@@ -465,7 +482,7 @@ int bh_store_counts(struct bh_store *s, int64_t dest, struct bh_dest_counts *c)
 		for (int i = 0; i < 6; i++)
 			*fields[i] = (uint64_t)sqlite3_column_int64(st, i);
 	}
-	rc = bh_store_error(step);
+	rc = bh_store_check(s, step);
 	(void)sqlite3_finalize(st);
 	return rc;
 }
@@ -518,6 +535,21 @@ static int put_spool(struct bh_store *s, const struct bh_spool_row *row)
 	return run(s, ST_PUT);
 }
 
+int bh_store_put_delivery(struct bh_store *s, uint64_t ord, uint64_t bytes, int64_t dest)
+{
+	int rc;
+
+	(void)sqlite3_bind_int64(s->st[ST_PUT_DELIVERY], 1, dest);
+	bind_u64(s->st[ST_PUT_DELIVERY], 2, ord);
+	bind_u64(s->st[ST_PUT_DELIVERY], 3, bytes);
+	rc = run(s, ST_PUT_DELIVERY);
+	if (rc)
+		return rc;
+	(void)sqlite3_bind_int64(s->st[ST_ADD_PENDING], 1, dest);
+	bind_u64(s->st[ST_ADD_PENDING], 2, bytes);
+	return run(s, ST_ADD_PENDING);
+}
+
 int bh_store_put(struct bh_store *s, const struct bh_spool_row *row, int64_t dest)
 {
 	int rc = put_spool(s, row);
@@ -527,17 +559,7 @@ int bh_store_put(struct bh_store *s, const struct bh_spool_row *row, int64_t des
 	bind_u64(s->st[ST_PUT_BODY], 1, row->ord);
 	(void)bind_blob(s->st[ST_PUT_BODY], 2, row->body);
 	rc = run(s, ST_PUT_BODY);
-	if (rc)
-		return rc;
-	(void)sqlite3_bind_int64(s->st[ST_PUT_DELIVERY], 1, dest);
-	bind_u64(s->st[ST_PUT_DELIVERY], 2, row->ord);
-	bind_u64(s->st[ST_PUT_DELIVERY], 3, row->body.n);
-	rc = run(s, ST_PUT_DELIVERY);
-	if (rc)
-		return rc;
-	(void)sqlite3_bind_int64(s->st[ST_ADD_PENDING], 1, dest);
-	bind_u64(s->st[ST_ADD_PENDING], 2, row->body.n);
-	return run(s, ST_ADD_PENDING);
+	return rc ? rc : bh_store_put_delivery(s, row->ord, row->body.n, dest);
 }
 
 static int row_bytes(struct bh_store *s, int64_t dest, uint64_t ord, uint64_t *bytes)
@@ -550,7 +572,7 @@ static int row_bytes(struct bh_store *s, int64_t dest, uint64_t ord, uint64_t *b
 	step = sqlite3_step(st);
 	*bytes = step == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
 	(void)sqlite3_reset(st);
-	return step == SQLITE_DONE ? -ENOENT : bh_store_error(step);
+	return step == SQLITE_DONE ? -ENOENT : bh_store_check(s, step);
 }
 
 static int still_owed(struct bh_store *s, uint64_t ord, bool *owed)
@@ -561,7 +583,7 @@ static int still_owed(struct bh_store *s, uint64_t ord, bool *owed)
 	step = sqlite3_step(s->st[ST_OWED]);
 	*owed = step == SQLITE_ROW;
 	(void)sqlite3_reset(s->st[ST_OWED]);
-	return bh_store_error(step);
+	return bh_store_check(s, step);
 }
 
 int bh_store_remove(struct bh_store *s, uint64_t ord, int64_t dest, enum bh_store_end end)
@@ -748,7 +770,7 @@ void bh_store_relieve(struct bh_store *s)
 
 bool bh_store_ballasted(struct bh_store *s)
 {
-	return s->ballast_bytes > 0 || make_ballast(s);
+	return !s->in_memory && (s->ballast_bytes > 0 || make_ballast(s));
 }
 
 void bh_store_reclaim(struct bh_store *s)

@@ -27,8 +27,11 @@
 #define BH_STORE_APPLICATION_ID 1651862635 /* "bulk" */
 #define BH_STORE_VERSION        1
 #define BH_STORE_ID_BYTES       16
+#define BH_STORE_BODY_MAX       ((uint64_t)64 << 20) /* a longer length is damage */
+#define BH_STORE_TTL_MS         ((int64_t)7 * 24 * 3600 * 1000)
 
 struct bh_store;
+struct bh_replaced;
 
 struct bh_store_config {
 	const char *dir; /* exists, mode 0700; spool.db is made in it */
@@ -56,7 +59,8 @@ struct bh_dest_counts {
 	uint64_t pending_rows, pending_bytes, taken, dropped, expired, poison;
 };
 
-/* Opens or creates; sets a damaged or newer file aside and starts anew (bh_store_replaced). */
+/* Opens or creates. A damaged, newer or vanished file is replaced by a new one that holds what
+ * could be read (replace.h); when that cannot be made either, by one in memory. */
 int bh_store_open(
     struct bh_store **out, const struct bh_store_config *cfg, struct bh_err *err) BH_MUST_CHECK;
 /* Ordered end: clean = 1, WAL written back and cut. */
@@ -65,12 +69,20 @@ void bh_store_close_clean(struct bh_store *s);
 void bh_store_free(struct bh_store *s);
 
 const uint8_t *bh_store_id(const struct bh_store *s);
-bool bh_store_replaced(const struct bh_store *s);
-const char *bh_store_set_aside(
-    const struct bh_store *s); /* name of the damaged file; "" when none */
+/* SQLite met damage since the start. A note of it lies beside the file, so the next start replaces
+ * the store: the process should end (exit 70). */
+bool bh_store_damaged(const struct bh_store *s);
+/* The replacement of this start, or of an earlier one that was not acknowledged by then; NULL =
+ * none. */
+const struct bh_replaced *bh_store_replaced(const struct bh_store *s);
+bool bh_store_in_memory(const struct bh_store *s); /* no file: nothing outlives the process */
+const char *bh_store_dir(const struct bh_store *s);
 
 /* The next ord: rises for ever, never repeats (reserved in meta). */
 int bh_store_next_ord(struct bh_store *s, uint64_t *ord) BH_MUST_CHECK;
+
+/* From now on every ord is above this one. */
+int bh_store_raise_ord(struct bh_store *s, uint64_t above) BH_MUST_CHECK;
 
 /* Looks up or makes the destination row. Not inside begin … commit. */
 int bh_store_destination(struct bh_store *s, const char *key, int kind, int64_t *id) BH_MUST_CHECK;
@@ -84,6 +96,9 @@ void bh_store_rollback(struct bh_store *s);
 
 /* T1: spool, spool_body, delivery rows and the destination's pending counts. */
 int bh_store_put(struct bh_store *s, const struct bh_spool_row *row, int64_t dest) BH_MUST_CHECK;
+/* One more destination for a row that was put. */
+int bh_store_put_delivery(
+    struct bh_store *s, uint64_t ord, uint64_t bytes, int64_t dest) BH_MUST_CHECK;
 enum bh_store_end { BH_STORE_TAKEN, BH_STORE_DROPPED, BH_STORE_EXPIRED, BH_STORE_POISON };
 /* T2, T3: the delivery row goes, counted; the payload goes with its last delivery row. */
 int bh_store_remove(

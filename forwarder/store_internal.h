@@ -7,6 +7,7 @@
 
 #include <sqlite3.h>
 
+#include "forwarder/replace.h"
 #include "forwarder/store.h"
 
 #define NAME_CAP PATH_MAX
@@ -42,15 +43,30 @@ enum stmt {
 struct bh_store {
 	struct bh_store_config cfg;
 	char dir[NAME_CAP]; /* own copy; cfg.dir points at it */
-	char path[NAME_CAP + 16], ballast[NAME_CAP + 32], wal[NAME_CAP + 32], aside[NAME_CAP + 80];
+	char path[NAME_CAP + 32], ballast[NAME_CAP + 32], wal[NAME_CAP + 40];
 	sqlite3 *db;
 	sqlite3_stmt *st[ST__N];
 	uint8_t id[BH_STORE_ID_BYTES];
 	uint64_t next_ord, ord_floor;
 	uint64_t page_size;
 	uint64_t ballast_bytes; /* 0 = there is none */
-	bool replaced;
+	struct bh_replaced replaced;
+	bool damaged;   /* SQLite said so; noted beside the file */
+	bool in_memory; /* path is ":memory:"; no rows, no ballast */
 };
+
+/* Opens s->path as it is: 0 or as bh_store_open, BH_E_CORRUPT for damage. */
+int bh_store_open_file(struct bh_store *s) BH_MUST_CHECK;
+void bh_store_close_file(struct bh_store *s, bool clean);
+int bh_store_prepare(struct bh_store *s, enum stmt which) BH_MUST_CHECK;
+/* Reads all that a start relies on, bodies apart. */
+int bh_store_probe(struct bh_store *s) BH_MUST_CHECK;
+/* Columns 0 to 14 as SELECTs of the registry name them; strings borrow from the statement. */
+void bh_store_read_position(sqlite3_stmt *st, struct bh_origin *o);
+/* s->path and s->wal of a file of this name in the folder. */
+void bh_store_name(struct bh_store *s, const char *name);
+/* Maps a code of SQLite; notes damage. */
+int bh_store_check(struct bh_store *s, int code);
 
 /* The bits are kept, the sign is not a sign. */
 static inline void bind_u64(sqlite3_stmt *st, int at, uint64_t v)

@@ -23,8 +23,9 @@ static uint64_t column_u64(sqlite3_stmt *st, int at)
 int bh_store_load_producer(struct bh_store *s, const char *name, struct bh_receiver *r)
 {
 	sqlite3_stmt *st = NULL;
-	int rc = bh_store_error(sqlite3_prepare_v2(
-	    s->db, "SELECT epoch,base_seq,mask FROM producer WHERE name=?1", -1, &st, NULL));
+	int rc = bh_store_check(
+	    s, sqlite3_prepare_v2(
+		   s->db, "SELECT epoch,base_seq,mask FROM producer WHERE name=?1", -1, &st, NULL));
 	int step;
 
 	*r = (struct bh_receiver){0};
@@ -37,12 +38,12 @@ int bh_store_load_producer(struct bh_store *s, const char *name, struct bh_recei
 		r->base = r->rcvd = column_u64(st, 1);
 		r->mask = column_u64(st, 2);
 	}
-	rc = bh_store_error(step);
+	rc = bh_store_check(s, step);
 	(void)sqlite3_finalize(st);
 	return rc;
 }
 
-static void read_position(sqlite3_stmt *st, struct bh_origin *o)
+void bh_store_read_position(sqlite3_stmt *st, struct bh_origin *o)
 {
 	int state = sqlite3_column_int(st, 14);
 
@@ -75,17 +76,17 @@ static int each_row(struct bh_store *s,
 	    "identifier,gen,path,dev,ino,safe,delivered,marker_len,marker_hash,fp_value,fp_config,"
 	    "tailing_mode,ingest_ns,last_size,state,safe_ord,delivered_ord FROM registry";
 	sqlite3_stmt *st = NULL;
-	int rc = bh_store_error(sqlite3_prepare_v2(s->db, query, -1, &st, NULL));
+	int rc = bh_store_check(s, sqlite3_prepare_v2(s->db, query, -1, &st, NULL));
 	int step = SQLITE_ROW;
 
 	while (!rc && (step = sqlite3_step(st)) == SQLITE_ROW) {
 		struct bh_origin o;
 
-		read_position(st, &o);
+		bh_store_read_position(st, &o);
 		rc = fn(ctx, &o, column_u64(st, 15), column_u64(st, 16));
 	}
 	if (!rc)
-		rc = bh_store_error(step);
+		rc = bh_store_check(s, step);
 	(void)sqlite3_finalize(st);
 	return rc;
 }
@@ -117,14 +118,14 @@ static int each_source(struct bh_store *s,
     void *ctx)
 {
 	sqlite3_stmt *st = NULL;
-	int rc = bh_store_error(
+	int rc = bh_store_check(s,
 	    sqlite3_prepare_v2(s->db, "SELECT cfg_hash,last_scan_ms FROM source", -1, &st, NULL));
 	int step = SQLITE_ROW;
 
 	while (!rc && (step = sqlite3_step(st)) == SQLITE_ROW)
 		rc = give_source(column(st, 0), sqlite3_column_int64(st, 1), fn, ctx);
 	if (!rc)
-		rc = bh_store_error(step);
+		rc = bh_store_check(s, step);
 	(void)sqlite3_finalize(st);
 	return rc;
 }
@@ -142,16 +143,75 @@ int bh_store_each_origins(
     struct bh_store *s, int (*fn)(void *ctx, uint64_t ord, struct bh_str origins), void *ctx)
 {
 	sqlite3_stmt *st = NULL;
-	int rc = bh_store_error(
+	int rc = bh_store_check(s,
 	    sqlite3_prepare_v2(s->db, "SELECT ord,origins FROM spool ORDER BY ord", -1, &st, NULL));
 	int step = SQLITE_ROW;
 
 	while (!rc && (step = sqlite3_step(st)) == SQLITE_ROW)
 		rc = fn(ctx, column_u64(st, 0), column(st, 1));
 	if (!rc)
-		rc = bh_store_error(step);
+		rc = bh_store_check(s, step);
 	(void)sqlite3_finalize(st);
 	return rc;
+}
+
+static int count_all(struct bh_store *s, const char *query)
+{
+	return bh_store_check(s, sqlite3_exec(s->db, query, NULL, NULL, NULL));
+}
+
+static int look_at_origins(void *ctx, uint64_t ord, struct bh_str origins)
+{
+	struct bh_origins_reader r;
+	struct bh_origin o;
+	int rc = bh_origins_begin(&r, origins.p, origins.n);
+
+	(void)ctx, (void)ord;
+	while (!rc && (rc = bh_origins_next(&r, &o)) == 1)
+		rc = 0;
+	return rc == BH_E_FORMAT ? BH_E_CORRUPT : rc;
+}
+
+static int look_at_position(
+    void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord)
+{
+	(void)ctx, (void)row, (void)safe_ord, (void)delivered_ord;
+	return 0;
+}
+
+/* While every class has one destination these are written twice: a page that was changed under us
+ * shows. */
+static int columns_agree(struct bh_store *s)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = bh_store_check(
+	    s, sqlite3_prepare_v2(s->db,
+		   "SELECT 1 FROM registry WHERE complete<>delivered OR complete_ord<>delivered_ord"
+		   " OR delivered_ord>safe_ord LIMIT 1",
+		   -1, &st, NULL));
+	int step = rc ? SQLITE_DONE : sqlite3_step(st);
+
+	if (!rc)
+		rc = step == SQLITE_ROW ? BH_E_CORRUPT : bh_store_check(s, step);
+	(void)sqlite3_finalize(st);
+	return rc;
+}
+
+/* Everything the start is about to rely on can be read. Bodies are left to their checksums. */
+int bh_store_probe(struct bh_store *s)
+{
+	int rc = bh_store_each_position(s, look_at_position, NULL);
+
+	if (!rc)
+		rc = bh_store_each_origins(s, look_at_origins, NULL);
+	if (!rc)
+		rc = columns_agree(s);
+	if (!rc)
+		rc = count_all(s, "SELECT count(*) FROM delivery");
+	if (!rc)
+		rc = count_all(s, "SELECT count(*) FROM destination INDEXED BY "
+				  "sqlite_autoindex_destination_1 WHERE key>''");
+	return rc ? rc : count_all(s, "SELECT count(*) FROM destination, producer");
 }
 
 int bh_store_claim(struct bh_store *s, int64_t dest, bool newest, unsigned skip_max,
@@ -167,7 +227,7 @@ int bh_store_claim(struct bh_store *s, int64_t dest, bool newest, unsigned skip_
 		found = !skip(ctx, *ord);
 	}
 	(void)sqlite3_reset(st);
-	return found ? 1 : bh_store_error(step);
+	return found ? 1 : bh_store_check(s, step);
 }
 
 /* Copies the strings of the row behind each other into one block; the body follows. */
@@ -175,15 +235,19 @@ static int copy_row(sqlite3_stmt *st, uint64_t ord, struct bh_spool_row *row, ch
     size_t *body_len, uint32_t *crc)
 {
 	struct bh_str producer = column(st, 0), origins = column(st, 11);
-	size_t n = (size_t)sqlite3_column_int64(st, 8);
-	char *p = malloc(producer.n + 1 + origins.n + n + 1);
+	uint64_t n = column_u64(st, 8);
+	char *p;
 
+	if (n > BH_STORE_BODY_MAX)
+		return BH_E_CORRUPT;
+	p = malloc(producer.n + 1 + origins.n + n + 1);
 	if (!p)
 		return -ENOMEM;
 	*block = p;
 	*body_len = n;
 	*crc = (uint32_t)sqlite3_column_int64(st, 9);
-	memcpy(p, producer.p, producer.n);
+	if (producer.n)
+		memcpy(p, producer.p, producer.n);
 	p[producer.n] = '\0';
 	if (origins.n)
 		memcpy(p + producer.n + 1, origins.p, origins.n);
@@ -234,7 +298,7 @@ int bh_store_load(struct bh_store *s, uint64_t ord, struct bh_spool_row *row, vo
 	bind_u64(st, 1, ord);
 	step = sqlite3_step(st);
 	rc = step == SQLITE_ROW ? copy_row(st, ord, row, &mem, &n, &crc)
-				: (step == SQLITE_DONE ? -ENOENT : bh_store_error(step));
+				: (step == SQLITE_DONE ? -ENOENT : bh_store_check(s, step));
 	(void)sqlite3_reset(st);
 	*block = mem;
 	if (rc)
@@ -261,6 +325,6 @@ int bh_store_oldest(
 	}
 	(void)sqlite3_reset(st);
 	if (step != SQLITE_ROW)
-		return bh_store_error(step);
+		return bh_store_check(s, step);
 	return expires <= now_ms ? 1 : 0;
 }

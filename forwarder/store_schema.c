@@ -48,6 +48,9 @@ static const char *const migrations[] = {schema_1};
 
 int bh_store_error(int code)
 {
+	/* Fewer bytes than the file must have: it was cut, the disk did not fail. */
+	if (code == SQLITE_IOERR_SHORT_READ || code == SQLITE_IOERR_CORRUPTFS)
+		return BH_E_CORRUPT;
 	switch (code & 0xff) {
 	case SQLITE_OK:
 	case SQLITE_ROW:
@@ -100,7 +103,7 @@ struct setting {
 static const struct setting settings[] = {
     {"PRAGMA locking_mode = EXCLUSIVE", NULL, 0},
     {"PRAGMA page_size = 16384", "PRAGMA page_size", 16384},
-    {"PRAGMA auto_vacuum = INCREMENTAL", NULL, 0},
+    {"PRAGMA auto_vacuum = INCREMENTAL", "PRAGMA auto_vacuum", 2},
     {"PRAGMA journal_mode = WAL", NULL, 0},
     {"PRAGMA synchronous = FULL", "PRAGMA synchronous", 2},
     {"PRAGMA secure_delete = OFF", "PRAGMA secure_delete", 0},
@@ -115,8 +118,11 @@ static int apply_settings(sqlite3 *db)
 {
 	for (size_t i = 0; i < BH_ARRAY_LEN(settings); i++) {
 		sqlite3_int64 got = 0;
-		int rc = exec(db, settings[i].set);
+		int rc = settings[i].get ? get_int(db, settings[i].get, &got) : 0;
 
+		/* Setting auto_vacuum writes, also what is there already. */
+		if (!rc && (!settings[i].get || got != settings[i].want))
+			rc = exec(db, settings[i].set);
 		if (!rc && settings[i].get)
 			rc = get_int(db, settings[i].get, &got);
 		if (rc)

@@ -3,18 +3,16 @@
 #include <errno.h>
 #include <string.h>
 
-#include <zlib.h>
+#include <libdeflate.h>
 #include <zstd.h>
 
 #include "common/err.h"
-
-#define GZIP_WINDOW (15 + 16) /* zlib's way of asking for the gzip container */
 
 void bh_body_init(struct bh_body *b, const struct bh_config *cfg)
 {
 	bool gzip = strcmp(cfg->logs_compression_kind, "gzip") == 0;
 
-	*b = (struct bh_body){BH_ENC_IDENTITY, 0, NULL};
+	*b = (struct bh_body){.encoding = BH_ENC_IDENTITY};
 	if (!cfg->logs_use_compression)
 		return;
 	b->encoding = gzip ? BH_ENC_GZIP : BH_ENC_ZSTD;
@@ -24,7 +22,8 @@ void bh_body_init(struct bh_body *b, const struct bh_config *cfg)
 void bh_body_release(struct bh_body *b)
 {
 	(void)ZSTD_freeCCtx(b->zstd);
-	b->zstd = NULL;
+	libdeflate_free_compressor(b->gzip);
+	b->zstd = b->gzip = NULL;
 }
 
 static int zstd(struct bh_body *b, struct bh_str in, struct bh_buf *out)
@@ -42,34 +41,32 @@ static int zstd(struct bh_body *b, struct bh_str in, struct bh_buf *out)
 	return 0;
 }
 
-static int gzip(const struct bh_body *b, struct bh_str in, struct bh_buf *out)
+static int gzip(struct bh_body *b, struct bh_str in, struct bh_buf *out)
 {
-	z_stream z;
-	int end;
+	out->len = libdeflate_gzip_compress(b->gzip, in.p, in.n, out->data, out->cap - 1);
+	return out->len ? 0 : BH_E_STATE;
+}
 
-	memset(&z, 0, sizeof(z));
-	if (deflateInit2(&z, b->level, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-		return -ENOMEM;
-	z.next_in = (Bytef *)(uintptr_t)in.p; /* zlib's interface lacks a const */
-	z.avail_in = (uInt)in.n;
-	z.next_out = (Bytef *)out->data;
-	z.avail_out = (uInt)(out->cap - 1);
-	end = deflate(&z, Z_FINISH);
-	out->len = z.total_out;
-	(void)deflateEnd(&z);
-	return end == Z_STREAM_END ? 0 : BH_E_STATE;
+/* Bytes that the compressed input may take; 0 without memory for a compressor. */
+static size_t bound_of(struct bh_body *b, size_t n)
+{
+	if (b->encoding == BH_ENC_ZSTD)
+		return ZSTD_compressBound(n);
+	if (!b->gzip)
+		b->gzip = libdeflate_alloc_compressor(b->level);
+	return b->gzip ? libdeflate_gzip_compress_bound(b->gzip, n) : 0;
 }
 
 int bh_body_compress(struct bh_body *b, struct bh_str in, struct bh_buf *out)
 {
-	size_t bound =
-	    b->encoding == BH_ENC_GZIP ? compressBound(in.n) + 64 : ZSTD_compressBound(in.n);
+	size_t bound;
 	int rc;
 
 	bh_buf_clear(out);
 	if (b->encoding == BH_ENC_IDENTITY)
 		return bh_buf_append(out, in.p, in.n);
-	rc = bh_buf_reserve(out, bound);
+	bound = bound_of(b, in.n);
+	rc = bound ? bh_buf_reserve(out, bound) : -ENOMEM;
 	if (rc)
 		return rc;
 	return b->encoding == BH_ENC_GZIP ? gzip(b, in, out) : zstd(b, in, out);

@@ -11,6 +11,7 @@ struct bh_body {
 	enum bh_encoding encoding;
 	int level;
 	void *zstd; /* ZSTD_CCtx, made at first use; owned */
+	void *gzip; /* libdeflate_compressor, likewise */
 };
 
 void bh_body_init(struct bh_body *b, const struct bh_config *cfg);

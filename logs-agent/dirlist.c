@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
+
 #define MIX 0x9E3779B97F4A7C15u
 
 static void free_list(struct bh_dirlist *d)
@@ -74,6 +76,7 @@ static struct bh_dirlist *list(struct bh_str dir)
 
 	if (!d)
 		return NULL;
+	d->listed_ns = bh_wall_ns(&bh_clock_system);
 	d->path = strndup(dir.n ? dir.p : "/", dir.n ? dir.n : 1);
 	stream = d->path ? opendir(d->path) : NULL;
 	while (stream && !rc && d->n < BH_DIRLIST_MAX && (e = readdir(stream))) {

@@ -20,7 +20,8 @@ struct bh_dirent {
 
 struct bh_dirlist {
 	struct bh_dirlist *next;
-	char *path; /* owned */
+	char *path;        /* owned */
+	int64_t listed_ns; /* wall: what was there before is in it */
 	struct bh_dirent *v;
 	size_t n, cap;
 	uint64_t *by_ino; /* open addressing: index + 1; NULL when the list is empty */

@@ -14,15 +14,16 @@
 #include "logs-agent/rotation.h"
 
 #define COMPONENT  "discovery"
-#define STEP_BACK  ((size_t)256 << 10) /* how far an unfinished last line is looked for */
 #define FOUND_MAX  256                 /* generations of one path opened at once */
 #define COPIES_MAX 64                  /* candidates looked at for a copy */
+#define COARSE_NS  (20 * BH_NS_PER_MS) /* file systems stamp births with a coarse clock */
 
 /* A file that is, or continues, a generation of a path. */
 struct found {
 	char path[PATH_MAX];
 	struct bh_file_id id;
 	struct bh_row *row; /* NULL: a generation nobody has seen yet */
+	bool at_path;
 };
 
 static struct bh_str dir_of(const char *path)
@@ -53,13 +54,18 @@ static int open_quietly(const char *path)
 	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }
 
+static struct bh_generation *open_one(const struct bh_logs *l, const struct bh_file_id *id)
+{
+	for (struct bh_generation *g = l->head; g; g = g->next) {
+		if (g->ino == id->ino && g->dev == id->dev && g->state != BH_ORIGIN_FINISHED)
+			return g;
+	}
+	return NULL;
+}
+
 static bool is_open(const struct bh_logs *l, const struct bh_file_id *id)
 {
-	for (const struct bh_generation *g = l->head; g; g = g->next) {
-		if (g->ino == id->ino && g->dev == id->dev && g->state != BH_ORIGIN_FINISHED)
-			return true;
-	}
-	return false;
+	return open_one(l, id) != NULL;
 }
 
 static bool is_compressed(const char *path)
@@ -96,10 +102,12 @@ static struct bh_generation *start(struct bh_logs *l, const struct bh_generation
 		bh_scan_note(l, t->source, how->open_path, rc);
 		return NULL;
 	}
+	if (t->last)
+		bh_tailing_read_again(l, t->last);
 	g->before = t->last;
 	t->last = g;
-	if (g->before)
-		bh_tailing_read_again(l, g->before);
+	g->after_truncation =
+	    how->from == 0 && bh_rows_had_before(&l->rows, g->dev, g->ino, g->gen);
 	if (how->state == BH_ORIGIN_LIVE) {
 		t->live = g;
 		t->state = BH_TARGET_TAILED;
@@ -151,76 +159,12 @@ static struct bh_generation *begin(struct bh_logs *l, struct bh_target *t, const
 	return start(l, &how);
 }
 
-/* --- where the file at a path starts -------------------------------------------------------------
- */
-
-static bool mode_is(const struct bh_source *s, const char *mode)
-{
-	return strcmp(s->cfg->start_position, mode) == 0;
-}
-
-/* Forced modes act once per start of the product (§4.3, 1). */
-static bool is_forced(const struct bh_logs *l, const struct bh_source *s, const char *mode)
-{
-	return l->child->generation <= 1 && !s->scanned && !s->late && mode_is(s, mode);
-}
-
-static bool starts_at_end(const struct bh_source *s)
-{
-	return !mode_is(s, "beginning") && !mode_is(s, "forceBeginning");
-}
-
-/* The size, or what follows the last newline before it: the first message is whole then. In UTF-16
- * the newline is the one byte of its unit that is not zero. */
-static uint64_t after_last_line(const struct bh_target *t, uint64_t size)
-{
-	enum bh_unit unit = bh_charset_unit(t->source->decoder.charset);
-	uint64_t behind = unit == BH_UNIT_UTF16_LE ? 2 : 1;
-	uint64_t from = size > STEP_BACK ? size - STEP_BACK : 0, at = size;
-	int fd = open_quietly(t->path);
-	char *bytes = malloc(STEP_BACK);
-	ssize_t n = 0;
-
-	if (fd >= 0 && bytes)
-		n = pread(fd, bytes, (size_t)(size - from), (off_t)from);
-	if (n > 0) {
-		const char *nl = memrchr(bytes, '\n', (size_t)n);
-
-		if (nl)
-			at = from + (uint64_t)(nl - bytes) + behind;
-	}
-	if (fd >= 0)
-		(void)close(fd);
-	free(bytes);
-	return BH_MIN(at, size) - (unit == BH_UNIT_BYTE ? 0 : at % 2);
-}
-
-/* Of a file without a row, at a path of which nothing is known (§4.3, 4). */
-static uint64_t first_offset(
-    const struct bh_logs *l, const struct bh_target *t, const struct bh_file_id *id)
-{
-	const struct bh_source *s = t->source;
-
-	if (is_forced(l, s, "forceEnd"))
-		return after_last_line(t, (uint64_t)id->size);
-	if (t->seen && starts_at_end(s))
-		return t->first_size;
-	if (s->scanned || !starts_at_end(s))
-		return 0;
-	/* Created while this process, or the whole agent, was away. */
-	if (l->child->generation > 1 && !s->late && id->birth_ns > l->run_started_ns)
-		return 0;
-	if (s->last_scan_ns && id->birth_ns > s->last_scan_ns)
-		return 0;
-	return after_last_line(t, (uint64_t)id->size);
-}
-
 /* A file whose row says where to go on, unless the configuration says otherwise. */
 static void start_known(
     struct bh_logs *l, struct bh_target *t, const struct bh_file_id *id, struct bh_row *row)
 {
-	bool to_end = is_forced(l, t->source, "forceEnd") ||
-		      (row->from_beginning && starts_at_end(t->source) && !t->source->scanned &&
+	bool to_end = bh_start_is_forced(l, t->source, "forceEnd") ||
+		      (row->from_beginning && bh_start_at_end(t->source) && !t->source->scanned &&
 			  row->state != BH_ORIGIN_FINISHED);
 	uint64_t end;
 
@@ -228,7 +172,7 @@ static void start_known(
 		t->state = BH_TARGET_READ; /* came back under a selected name */
 		return;
 	}
-	if (is_forced(l, t->source, "forceBeginning")) {
+	if (bh_start_is_forced(l, t->source, "forceBeginning")) {
 		(void)begin(l, t, t->path, id, 0, BH_ORIGIN_LIVE);
 		return;
 	}
@@ -236,7 +180,7 @@ static void start_known(
 		resume(l, t, t->path, id, row, BH_ORIGIN_LIVE);
 		return;
 	}
-	end = after_last_line(t, (uint64_t)id->size);
+	end = bh_start_after_last_line(t, (uint64_t)id->size);
 	(void)start(l, &(struct bh_generation_start){
 			   .target = t,
 			   .open_path = t->path,
@@ -249,49 +193,21 @@ static void start_known(
 		       });
 }
 
-/* Whether the whole of a file, at least 256 bytes, is how another one begins. */
-static bool is_beginning_of(const char *path, uint64_t size, int live_fd)
+static void start_unknown(
+    struct bh_logs *l, struct bh_target *t, const struct bh_file_id *id, bool known)
 {
-	char a[BH_MARKER_MAX * 16], b[sizeof(a)];
-	int fd = size >= BH_MARKER_MAX ? open_quietly(path) : -1;
-	bool same = fd >= 0;
+	uint64_t from = known ? 0 : bh_start_offset(l, t, id);
 
-	for (uint64_t at = 0; same && at < size;) {
-		size_t want = (size_t)BH_MIN(size - at, (uint64_t)sizeof(a));
-		ssize_t n = pread(fd, a, want, (off_t)at);
-
-		same = n > 0 && pread(live_fd, b, (size_t)n, (off_t)at) == n &&
-		       memcmp(a, b, (size_t)n) == 0;
-		at += n > 0 ? (uint64_t)n : 0;
-	}
-	if (fd >= 0)
-		(void)close(fd);
-	return same;
-}
-
-/* A copy of a live file that is being made, or waits for the truncation (§4.4). */
-static bool is_shadow(
-    const struct bh_logs *l, const struct bh_target *t, const struct bh_file_id *id)
-{
-	struct bh_str dir = dir_of(t->path);
-	char base[NAME_MAX + 1], path[PATH_MAX];
-
-	for (size_t at = 0; bh_rotation_next_base(base_of(t->path), &at, base, sizeof(base));) {
-		int n = snprintf(path, sizeof(path), "%.*s/%s", (int)dir.n, dir.p, base);
-		const struct bh_target *live =
-		    n > 0 && n < (int)sizeof(path) ? bh_targets_find(&l->targets, path) : NULL;
-
-		if (live && live->live &&
-		    is_beginning_of(t->path, (uint64_t)id->size, live->live->fd))
-			return true;
-	}
-	return false;
+	if (!known)
+		bh_start_tell_lost(l, t, id, from);
+	(void)begin(l, t, t->path, id, from, BH_ORIGIN_LIVE);
 }
 
 /* known: the path had a generation before, so whatever is new in it starts at 0 (§4.3, 3). */
 static void start_present(struct bh_logs *l, struct bh_target *t, bool known)
 {
 	struct bh_file_id id;
+	struct bh_generation *open_already;
 	struct bh_row *row = NULL;
 	int rc = bh_file_identify(t->path, &id), fd;
 
@@ -301,10 +217,13 @@ static void start_present(struct bh_logs *l, struct bh_target *t, bool known)
 		t->state = BH_TARGET_ABSENT;
 		return;
 	}
-	if (is_open(l, &id)) {
+	open_already = open_one(l, &id);
+	if (open_already && open_already->target == t)
+		bh_tailing_return(l, open_already); /* renamed and back */
+	else if (open_already)
 		t->state = BH_TARGET_ALIAS;
+	if (open_already)
 		return;
-	}
 	if (is_compressed(t->path)) {
 		t->state = BH_TARGET_COMPRESSED;
 		return;
@@ -319,13 +238,16 @@ static void start_present(struct bh_logs *l, struct bh_target *t, bool known)
 	}
 	row = bh_rows_of_file(&l->rows, id.dev, id.ino, fd);
 	(void)close(fd);
+	if (!row && !known)
+		bh_shadow_look(l, t);
 	if (row)
 		start_known(l, t, &id, row);
-	else if (!known && is_shadow(l, t, &id))
+	else if (is_open(l, &id))
+		t->state = BH_TARGET_ALIAS;
+	else if (!known && bh_shadow_is(l, t, &id))
 		t->state = BH_TARGET_SHADOW;
 	else
-		(void)begin(
-		    l, t, t->path, &id, known ? 0 : first_offset(l, t, &id), BH_ORIGIN_LIVE);
+		start_unknown(l, t, &id, known);
 }
 
 /* --- finding generations again -------------------------------------------------------------------
@@ -377,24 +299,48 @@ static int youngest_first(const void *a, const void *b)
 	return x->id.birth_ns > y->id.birth_ns ? -1 : x->id.birth_ns < y->id.birth_ns;
 }
 
+/* Whether a row tells of this very file: its inode number alone may be that of a file long gone. */
+static bool is_of_row(const struct bh_logs *l, const char *path, const struct bh_file_id *id)
+{
+	const struct bh_row *row = NULL;
+	int fd;
+
+	if (!bh_rows_know_inode(&l->rows, id->ino))
+		return false;
+	fd = open_quietly(path);
+	if (fd >= 0) {
+		row = bh_rows_of_file(&l->rows, id->dev, id->ino, fd);
+		(void)close(fd);
+	}
+	return row && (row->state != BH_ORIGIN_FINISHED || row->offset || id->size == 0);
+}
+
+/* A marker that a copy must have. One that is short counts when it is all that was read, and the
+ * file was truncated in place: then somebody did make a copy. */
+static bool proves_copy(const struct bh_row *row, bool truncated)
+{
+	return row->fp_value && (row->marker_len == BH_MARKER_MAX ||
+				    (truncated && row->offset && row->marker_len == row->offset));
+}
+
 /* §4.4: a copy that copytruncate or a backup tool made of what the row describes. */
 static bool find_copy(
-    struct bh_logs *l, const char *of, const struct bh_row *row, struct found *out)
+    struct bh_logs *l, const char *of, struct bh_row *row, bool truncated, struct found *out)
 {
 	const struct bh_dirlist *d = bh_dirlists_get(&l->dirs, dir_of(of));
 	struct found *v[COPIES_MAX];
 	size_t n = 0;
 	bool found = false;
 
-	if (!d || row->marker_len != BH_MARKER_MAX || !row->fp_value)
+	if (!d || !proves_copy(row, truncated))
 		return false;
 	for (size_t i = 0; i < d->n && n < COPIES_MAX; i++) {
-		if (!bh_rotation_is_copy_name(base_of(of), d->v[i].name) ||
-		    bh_rows_know_inode(&l->rows, d->v[i].ino))
+		if (!bh_rotation_is_copy_name(base_of(of), d->v[i].name))
 			continue;
 		v[n] = calloc(1, sizeof(**v));
 		if (!v[n] || !identify_in(d, d->v[i].name, v[n]->path, &v[n]->id) ||
-		    (uint64_t)v[n]->id.size < row->offset || is_compressed(v[n]->path))
+		    (uint64_t)v[n]->id.size < row->offset || is_of_row(l, v[n]->path, &v[n]->id) ||
+		    is_compressed(v[n]->path))
 			free(v[n]);
 		else
 			n++;
@@ -403,6 +349,7 @@ static bool find_copy(
 	for (size_t i = 0; i < n; i++) {
 		if (!found && is_surely(v[i]->path, row)) {
 			*out = *v[i];
+			out->row = row;
 			found = true;
 		}
 		free(v[i]);
@@ -417,7 +364,8 @@ static void report_lost(struct bh_logs *l, struct bh_target *t, struct bh_row *r
 {
 	uint64_t unread = row->last_size > row->offset ? row->last_size - row->offset : 0;
 
-	if (row->told)
+	/* One that was away from its path and read to its end has nothing more to give. */
+	if (row->told || (row->state == BH_ORIGIN_DRAINING && unread == 0))
 		return;
 	row->told = true;
 	l->counts.generations_lost++;
@@ -454,24 +402,40 @@ static bool find_imported(
 	return false;
 }
 
-/* Where the content of a row is now: under its inode, at its path under another one, in a copy. */
+/* Its place is taken by something else: nobody looks for it again. */
+static void end_row(struct bh_logs *l, struct bh_row *row)
+{
+	row->state = BH_ORIGIN_FINISHED;
+	bh_handover_touch_row(l, row);
+}
+
+/* Copied or restored: the content is at the path, under an inode of its own. */
+static bool find_restored(struct bh_logs *l, const struct bh_target *t,
+    const struct bh_file_id *here, const struct bh_row *row, struct found *f)
+{
+	if (here->ino == row->ino || is_open(l, here) || bh_rows_know_inode(&l->rows, here->ino) ||
+	    !is_surely(t->path, row))
+		return false;
+	(void)snprintf(f->path, sizeof(f->path), "%s", t->path);
+	f->id = *here;
+	return true;
+}
+
+/* Where the content of a row is now: under its inode, at its path under another one, in a copy.
+ * here: what is at the path, NULL = nothing. */
 static bool find_row(struct bh_logs *l, struct bh_target *t, const struct bh_dirlist *d,
-    struct bh_row *row, struct found *f)
+    const struct bh_file_id *here, struct bh_row *row, struct found *f)
 {
 	if (row->ino == 0)
 		return find_imported(l, t, row, f);
-	if (find_by_inode(l, d, row, f))
+	if (find_by_inode(l, d, row, f) || (here && find_restored(l, t, here, row, f)) ||
+	    find_copy(l, t->path, row, here && here->ino == row->ino, f))
 		return true;
-	if (bh_file_identify(t->path, &f->id) == 0 && f->id.ino != row->ino &&
-	    !is_open(l, &f->id) && !bh_rows_know_inode(&l->rows, f->id.ino) &&
-	    is_surely(t->path, row)) {
-		(void)snprintf(f->path, sizeof(f->path), "%s", t->path);
-		return true;
-	}
-	if (find_copy(l, t->path, row, f))
-		return true;
-	if (d)
+	if (d) {
 		report_lost(l, t, row);
+		if (here)
+			end_row(l, row);
+	}
 	return false;
 }
 
@@ -481,16 +445,46 @@ static size_t find_rows(
 {
 	const struct bh_dirlist *d = bh_dirlists_get(&l->dirs, dir_of(t->path));
 	struct bh_row *row = NULL;
+	struct bh_file_id here;
 	size_t n = 0;
+	bool present = bh_file_identify(t->path, &here) == 0;
 
 	while ((row = bh_rows_next(&l->rows, identifier, row)) && n < FOUND_MAX) {
 		*known = true;
 		v[n].row = row;
 		if (!row->open && row->state != BH_ORIGIN_FINISHED &&
-		    row->state != BH_ORIGIN_FORGOTTEN && find_row(l, t, d, row, &v[n]))
+		    row->state != BH_ORIGIN_FORGOTTEN &&
+		    find_row(l, t, d, present ? &here : NULL, row, &v[n]))
 			n++;
 	}
 	return n;
+}
+
+/* Whether a file repeats what a generation of the path held: a copy, with nothing new in it. */
+static bool is_copy_of_known(
+    const struct bh_logs *l, const struct bh_target *t, const struct found *f)
+{
+	char identifier[PATH_MAX + 8];
+	struct bh_row *row = NULL;
+	int fd = open_quietly(f->path);
+	bool copy = false;
+
+	(void)snprintf(identifier, sizeof(identifier), "file:%s", t->path);
+	while (fd >= 0 && !copy && (row = bh_rows_next(&l->rows, identifier, row)))
+		copy = row->offset &&
+		       bh_same_content(fd, row->offset, row->marker_len, row->marker_hash) &&
+		       (!row->fp_value || fingerprint_is(fd, row)) &&
+		       (row->marker_len == BH_MARKER_MAX || (uint64_t)f->id.size == row->offset);
+	if (fd >= 0)
+		(void)close(fd);
+	return copy;
+}
+
+static bool is_among(const struct found *v, size_t n, const struct bh_file_id *id)
+{
+	while (n && (v[n - 1].id.ino != id->ino || v[n - 1].id.dev != id->dev))
+		n--;
+	return n > 0;
 }
 
 /* Rotated files that nobody has seen: two rotations between two looks. */
@@ -503,9 +497,9 @@ static size_t find_between(
 		struct found *f = &v[n];
 
 		if (!bh_rotation_is_name(base_of(t->path), d->v[i].name) ||
-		    bh_rows_know_inode(&l->rows, d->v[i].ino) ||
 		    !identify_in(d, d->v[i].name, f->path, &f->id) || f->id.birth_ns <= since_ns ||
-		    is_open(l, &f->id) || is_compressed(f->path))
+		    is_among(v, n, &f->id) || is_open(l, &f->id) || is_compressed(f->path) ||
+		    is_of_row(l, f->path, &f->id) || is_copy_of_known(l, t, f))
 			continue;
 		f->row = NULL;
 		n++;
@@ -517,6 +511,9 @@ static int oldest_first(const void *a, const void *b)
 {
 	const struct found *x = a, *y = b;
 
+	/* A copy is born after what it is a copy of: births do not tell. */
+	if (x->at_path != y->at_path)
+		return x->at_path ? 1 : -1;
 	/* What is known began before what nobody has seen. */
 	if ((x->row != NULL) != (y->row != NULL))
 		return x->row ? -1 : 1;
@@ -537,6 +534,7 @@ static int64_t last_read(const struct bh_logs *l, const char *identifier)
 void bh_discover(struct bh_logs *l, struct bh_target *t, int64_t since_ns)
 {
 	struct found *v = calloc(FOUND_MAX, sizeof(*v));
+	const struct bh_dirlist *d;
 	char identifier[PATH_MAX + 8];
 	bool known = false;
 	size_t n;
@@ -544,14 +542,18 @@ void bh_discover(struct bh_logs *l, struct bh_target *t, int64_t since_ns)
 	if (!v)
 		return;
 	(void)snprintf(identifier, sizeof(identifier), "file:%s", t->path);
+	d = bh_dirlists_get(&l->dirs, dir_of(t->path));
+	t->listed_ns = (d ? d->listed_ns : bh_wall_ns(&bh_clock_system)) - COARSE_NS;
 	n = find_rows(l, t, identifier, v, &known);
 	if (known)
 		n = find_between(l, t, since_ns ? since_ns : last_read(l, identifier), v, n);
+	for (size_t i = 0; i < n; i++)
+		v[i].at_path = strcmp(v[i].path, t->path) == 0;
 	qsort(v, n, sizeof(*v), oldest_first);
 	for (size_t i = 0; i < n; i++) {
 		struct found *f = &v[i];
 
-		if (strcmp(f->path, t->path) == 0) {
+		if (f->at_path) {
 			start_known(l, t, &f->id, f->row);
 			continue;
 		}
@@ -564,6 +566,14 @@ void bh_discover(struct bh_logs *l, struct bh_target *t, int64_t since_ns)
 	if (!t->live)
 		start_present(l, t, known);
 	t->looked_ns = bh_wall_ns(&bh_clock_system);
+}
+
+bool bh_discover_knows(const struct bh_logs *l, const char *path)
+{
+	char identifier[PATH_MAX + 8];
+
+	(void)snprintf(identifier, sizeof(identifier), "file:%s", path);
+	return bh_rows_next(&l->rows, identifier, NULL) != NULL;
 }
 
 /* --- paths that wait for a place ----------------------------------------------------------------
@@ -583,10 +593,10 @@ static struct bh_row *waiting_row(const struct bh_logs *l, const struct bh_targe
 }
 
 /* A row for a file that nobody has opened: its marker is that of the place it will start at. */
-static void register_place(struct bh_logs *l, struct bh_target *t, const struct bh_file_id *id)
+static void register_place(struct bh_logs *l, struct bh_target *t, const struct bh_file_id *id,
+    uint64_t offset, enum bh_origin_state state)
 {
 	char identifier[PATH_MAX + 8], at[24];
-	uint64_t offset = first_offset(l, t, id);
 	struct bh_window before = {.n = (size_t)BH_MIN(offset, (uint64_t)BH_MARKER_MAX)};
 	int fd = open_quietly(t->path);
 	struct bh_origin o = {
@@ -600,7 +610,7 @@ static void register_place(struct bh_logs *l, struct bh_target *t, const struct 
 	    .tailing_mode = bh_str_from(t->source->cfg->start_position),
 	    .ingestion_ns = bh_wall_ns(&bh_clock_system),
 	    .last_size = (uint64_t)id->size,
-	    .state = BH_ORIGIN_WAITING,
+	    .state = state,
 	};
 	struct bh_row *row;
 
@@ -632,8 +642,14 @@ void bh_discover_waiting(struct bh_logs *l, struct bh_target *t)
 	if (fd < 0)
 		return;
 	if (!bh_rows_of_file(&l->rows, id.dev, id.ino, fd))
-		register_place(l, t, &id);
+		register_place(l, t, &id, bh_start_offset(l, t, &id), BH_ORIGIN_WAITING);
 	(void)close(fd);
+}
+
+void bh_discover_nothing_new(struct bh_logs *l, struct bh_target *t, const struct bh_file_id *id)
+{
+	register_place(l, t, id, (uint64_t)id->size, BH_ORIGIN_FINISHED);
+	t->state = BH_TARGET_READ;
 }
 
 bool bh_discover_has_more(const struct bh_logs *l, const struct bh_target *t)
@@ -648,18 +664,23 @@ bool bh_discover_has_more(const struct bh_logs *l, const struct bh_target *t)
 /* --- what happens to open ones -------------------------------------------------------------------
  */
 
+/* Rotated files born later are unknown. */
+static int64_t unknown_since(const struct bh_target *t)
+{
+	return BH_MAX(t->looked_ns - BH_NS_PER_S, t->listed_ns);
+}
+
 void bh_discover_rotated(struct bh_logs *l, struct bh_generation *g)
 {
 	struct bh_target *t = g->target;
-	/* File systems stamp births with a coarse clock. */
-	int64_t since = t->looked_ns - BH_NS_PER_S;
 
 	l->counts.rotations++;
+	bh_shadow_settle(l, g);
 	bh_tailing_rotate(l, g);
 	t->live = NULL;
 	t->state = BH_TARGET_ABSENT;
 	bh_dirlists_clear(&l->dirs);
-	bh_discover(l, t, BH_MAX(since, g->opened_ns));
+	bh_discover(l, t, unknown_since(t));
 	bh_dirlists_clear(&l->dirs);
 }
 
@@ -679,7 +700,9 @@ static bool move_to_copy(struct bh_logs *l, struct bh_generation *g)
 	want.marker_hash = o.marker_hash;
 	want.fp_value = g->fp_value;
 	want.fp_config = g->source->fp_config;
-	if (find_copy(l, g->target->path, &want, f)) {
+	/* What is read so far also tells other copies of it. */
+	g->row = bh_rows_put(&l->rows, &o, true);
+	if (find_copy(l, g->target->path, &want, true, f)) {
 		moved = bh_generation_move(g, f->path, &f->id) == 0;
 		if (moved)
 			bh_info(&l->child->log, COMPONENT,
@@ -689,12 +712,26 @@ static bool move_to_copy(struct bh_logs *l, struct bh_generation *g)
 	return moved;
 }
 
+/* Copies of contents that came and went between two looks. */
+static void drain_between(struct bh_logs *l, struct bh_target *t)
+{
+	struct found *v = calloc(FOUND_MAX, sizeof(*v));
+	size_t n;
+
+	if (!v)
+		return; /* they stay unread in their files */
+	n = find_between(l, t, unknown_since(t), v, 0);
+	qsort(v, n, sizeof(*v), oldest_first);
+	for (size_t i = 0; i < n; i++)
+		(void)begin(l, t, v[i].path, &v[i].id, 0, BH_ORIGIN_DRAINING);
+	free(v);
+}
+
 void bh_discover_truncated(struct bh_logs *l, struct bh_generation *g)
 {
 	struct bh_target *t = g->target;
 	struct bh_file_id id = {.dev = g->dev, .ino = g->ino};
 	bool live = t->live == g;
-	struct bh_generation *next;
 
 	l->counts.truncations++;
 	bh_info(&l->child->log, COMPONENT, "%s was truncated at or before %llu", t->path,
@@ -705,12 +742,13 @@ void bh_discover_truncated(struct bh_logs *l, struct bh_generation *g)
 		bh_tailing_rotate(l, g);
 	else
 		bh_tailing_finish(l, g);
-	bh_dirlists_clear(&l->dirs);
-	if (!live)
+	if (!live) {
+		bh_dirlists_clear(&l->dirs);
 		return;
+	}
 	t->live = NULL;
-	next = begin(l, t, t->path, &id, 0, BH_ORIGIN_LIVE);
-	if (next)
-		next->after_truncation = true;
+	drain_between(l, t);
+	bh_dirlists_clear(&l->dirs);
+	(void)begin(l, t, t->path, &id, 0, BH_ORIGIN_LIVE);
 	t->looked_ns = bh_wall_ns(&bh_clock_system);
 }

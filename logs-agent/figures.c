@@ -145,6 +145,8 @@ static void report_sources(struct bh_logs *l, struct bh_child *c, const struct f
 		note_name(s, shown, name, sizeof(name));
 		describe(s, &files[i], text, sizeof(text));
 		bh_child_stat_note(c, name, "%s", text);
+		if (s->lost[0])
+			bh_child_stat_note(c, name, "%s", s->lost);
 	}
 }
 

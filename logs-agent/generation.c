@@ -261,23 +261,28 @@ void bh_generation_origin(
 
 void bh_generation_take_fingerprint(struct bh_generation *g)
 {
-	if (!g->fp_value && g->read_off)
+	/* A finished one may be so because its content went away under the descriptor. */
+	if (!g->fp_value && g->read_off && g->state != BH_ORIGIN_FINISHED)
 		g->fp_value = bh_fingerprint(g->fd, &g->source->cfg->fingerprint);
 }
 
-enum bh_file_change bh_generation_look(struct bh_generation *g, uint64_t size)
+enum bh_file_change bh_generation_look(struct bh_generation *g, const struct stat *st)
 {
+	int64_t mtime = st->st_mtim.tv_sec * BH_NS_PER_S + st->st_mtim.tv_nsec;
+	uint64_t size = (uint64_t)st->st_size;
 	char bytes[BH_MARKER_MAX];
 	size_t n = g->read_window.n;
 
 	if (size < g->read_off)
 		return BH_FILE_TRUNCATED;
-	if (size == g->read_off)
+	if (size == g->read_off && mtime == g->mtime_ns)
 		return BH_FILE_SAME;
-	/* Truncated and grown past our position in between: what stood before it is not there any
-	 * more. */
+	/* Truncated and grown to our position or past it in between: what stood before it is not
+	 * there any more. */
 	if (bh_read_at(g->fd, bytes, n, g->read_off - n) != n ||
 	    memcmp(bytes, g->read_window.bytes, n) != 0)
 		return BH_FILE_TRUNCATED;
-	return BH_FILE_GREW;
+	/* The clock of files is coarse: a change that follows at once may bear the same time. */
+	g->mtime_ns = bh_wall_ns(&bh_clock_system) - mtime < BH_NS_PER_S ? 0 : mtime;
+	return size == g->read_off ? BH_FILE_SAME : BH_FILE_GREW;
 }

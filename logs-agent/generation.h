@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "common/attrs.h"
@@ -65,6 +66,7 @@ struct bh_generation {
 	uint64_t last_batch;   /* number of the batch that carried its origin last */
 	int64_t last_byte_ns;  /* mono */
 	int64_t looked_ns;     /* mono, of the last poll */
+	int64_t mtime_ns;      /* wall, of the file at the last look that compared its content */
 	int64_t opened_ns;     /* wall */
 	int64_t ingestion_ns;  /* wall, last line read */
 	uint64_t fp_value;
@@ -109,7 +111,7 @@ void bh_generation_origin(
     const struct bh_generation *g, struct bh_origin *o, char first[24], char last[24]);
 
 enum bh_file_change { BH_FILE_SAME, BH_FILE_GREW, BH_FILE_TRUNCATED };
-/* size: what the file has now. */
-enum bh_file_change bh_generation_look(struct bh_generation *g, uint64_t size);
+/* st: of the file now. */
+enum bh_file_change bh_generation_look(struct bh_generation *g, const struct stat *st);
 
 #endif

@@ -39,12 +39,19 @@ static int put_object(struct bh_batch *b, const struct bh_record *r)
 	return bh_record_put(&b->json, r);
 }
 
+/* A line that was held for its group has waited already. */
+static int64_t arrival(const struct bh_logs *l)
+{
+	return l->arrived_ns ? l->arrived_ns : bh_mono_ns(&bh_clock_system);
+}
+
 /* false: the message alone is over the limit of a payload. */
 static bool add_record(struct bh_logs *l, const struct bh_record *r)
 {
 	size_t limit = (size_t)l->child->config.logs_batch_max_content_size;
 	struct bh_batch *b = &l->batch;
 	size_t before = b->json.len;
+	int64_t wait_ns = l->child->config.logs_batch_wait_ms * BH_NS_PER_MS;
 	int rc = put_object(b, r);
 
 	if (!rc && b->json.len + 1 > limit && b->items) {
@@ -60,8 +67,7 @@ static bool add_record(struct bh_logs *l, const struct bh_record *r)
 	}
 	if (b->items++ == 0) {
 		b->first_ts_ms = r->timestamp_ms;
-		bh_timer_in(&l->child->loop, &l->batch_timer,
-		    l->child->config.logs_batch_wait_ms * BH_NS_PER_MS, on_batch_timer);
+		bh_timer_at(&l->child->loop, &l->batch_timer, arrival(l) + wait_ns, on_batch_timer);
 	}
 	b->last_ts_ms = r->timestamp_ms;
 	return true;

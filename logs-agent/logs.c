@@ -13,8 +13,10 @@
 #include "logs-agent/figures.h"
 #include "logs-agent/logs_internal.h"
 
-#define COMPONENT "logs"
-#define POLL_NS   (1 * BH_NS_PER_S)
+#define COMPONENT    "logs"
+#define POLL_NS      (1 * BH_NS_PER_S)
+#define DEAF_NS      (50 * BH_NS_PER_MS) /* between two looks at what inotify says */
+#define READS_A_TURN 64                  /* of its queue; the rest waits for the next look */
 #define READY_LIMIT_NS \
 	(5 * BH_NS_PER_S) /* READY without the link, so that a dead forwarder harms nobody */
 
@@ -46,6 +48,17 @@ static void on_event(struct bh_logs *l, const struct inotify_event *e)
 		bh_tailing_look(l, t->live);
 }
 
+static void on_listen_again(struct bh_timer *t)
+{
+	struct bh_logs *l = BH_CONTAINER(t, struct bh_logs, inotify_timer);
+
+	if (l->inotify.fd >= 0)
+		(void)bh_loop_mod_fd(&l->inotify, BH_LOOP_READ);
+}
+
+/* A writer causes an event a line: they are heard in bundles, so that it does not wake us each
+ * time.
+ */
 static void on_inotify(struct bh_watch *w, unsigned events)
 {
 	struct bh_logs *l = BH_CONTAINER(w, struct bh_logs, inotify);
@@ -53,7 +66,8 @@ static void on_inotify(struct bh_watch *w, unsigned events)
 	ssize_t n;
 
 	(void)events;
-	while ((n = read(w->fd, raw, sizeof(raw))) > 0) {
+	for (int reads = 0; reads < READS_A_TURN && (n = read(w->fd, raw, sizeof(raw))) > 0;
+	     reads++) {
 		for (char *p = raw; p < raw + n;) {
 			const struct inotify_event *e =
 			    (const struct inotify_event *)(const void *)p;
@@ -63,6 +77,8 @@ static void on_inotify(struct bh_watch *w, unsigned events)
 			p += sizeof(*e) + e->len;
 		}
 	}
+	(void)bh_loop_mod_fd(w, 0);
+	bh_timer_in(&l->child->loop, &l->inotify_timer, DEAF_NS, on_listen_again);
 }
 
 static void tell_ready(struct bh_logs *l)
@@ -79,10 +95,25 @@ static void on_ready_limit(struct bh_timer *t)
 	tell_ready(BH_CONTAINER(t, struct bh_logs, ready_timer));
 }
 
+/* When the store that was lost was written last, in milliseconds. */
+static void note_lost_store(struct bh_logs *l, struct bh_str ms)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%.*s", (int)BH_MIN(ms.n, sizeof(text) - 1), ms.p);
+	l->store_lost_ns = (int64_t)BH_MIN(strtoull(text, NULL, 10),
+			       (unsigned long long)INT64_MAX / BH_NS_PER_MS) *
+			   BH_NS_PER_MS;
+}
+
 static void resume_row(void *ctx, const struct bh_origin *row)
 {
 	struct bh_logs *l = ctx;
 
+	if (bh_str_eq(row->identifier, BH_STR_LIT(BH_ORIGIN_STORE_LOST))) {
+		note_lost_store(l, row->offset_last); /* no generation */
+		return;
+	}
 	if (!bh_rows_put(&l->rows, row, false))
 		bh_child_fail(
 		    l->child, BH_EXIT_INTERNAL); /* without a row a file would be read again */
@@ -220,7 +251,7 @@ static int make_sources(struct bh_logs *l)
 	}
 	/* What is left of them is empty. */
 	cfg->log_sources_n = 0;
-	return rc ? rc : bh_buf_reserve(&l->chunk, BH_CHUNK);
+	return rc ? rc : bh_buf_reserve(&l->chunk, BH_MARKER_MAX + BH_CHUNK);
 }
 
 static int make_host_tags(struct bh_logs *l)
@@ -323,7 +354,7 @@ static void free_packets(struct bh_packet *p)
 void bh_logs_free(struct bh_logs *l)
 {
 	struct bh_timer *timers[] = {&l->work_timer, &l->scan, &l->poll, &l->batch_timer,
-	    &l->dirty_timer, &l->ready_timer, &l->drain_timer, &l->held_timer};
+	    &l->dirty_timer, &l->ready_timer, &l->drain_timer, &l->held_timer, &l->inotify_timer};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(timers); i++)
 		bh_timer_cancel(timers[i]);

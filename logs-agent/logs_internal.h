@@ -3,7 +3,9 @@
  *   logs.c       life, link, figures
  *   scan.c       which paths are selected
  *   ages.c       what the registry keeps of scans, and for how long of files
+ *   start_position.c  where a file begins to be read
  *   discovery.c  which file is which generation
+ *   shadow.c     copies of live files under way
  *   journals.c   the same for journals: opening, reading, positions
  *   tailing.c    looking at open generations and reading them
  *   inlet.c      sockets of tcp and udp sources
@@ -83,7 +85,8 @@ struct bh_logs {
 	struct bh_body body;
 	struct bh_streams streams; /* of those who look live */
 	struct bh_buf chunk;
-	int64_t chunk_ms; /* wall time at which it was read, while it is taken apart; else 0 */
+	int64_t arrived_ns; /* mono: when what is handed over now was read; 0 = just now */
+	int64_t chunk_ms;   /* wall time at which it was read, while it is taken apart; else 0 */
 	struct bh_rules_work rules_work;
 	struct bh_buf put_back; /* a journal entry whose message the rules changed */
 	struct bh_journals journals;
@@ -95,13 +98,14 @@ struct bh_logs {
 	uint64_t closed, durable;  /* batches */
 	struct bh_ledger handover; /* items */
 	struct bh_timer work_timer, scan, poll, batch_timer, dirty_timer, ready_timer, drain_timer,
-	    held_timer;
+	    held_timer, inotify_timer;
 	struct bh_watch inotify;
 	struct bh_log_limit limit;
 	struct bh_logs_counts counts;
 	uint64_t scans;
 	int64_t expired_ns;        /* mono: when rows were looked through last */
 	unsigned live, draining_n; /* open generations at their path, and away from it */
+	int64_t store_lost_ns;     /* wall: last write of a store that was lost; 0 = none was */
 	int64_t run_started_ns;    /* wall: start of the supervisor; files born later are new */
 	bool link_ready, told_ready, draining, fencing, drained;
 };
@@ -147,19 +151,46 @@ void bh_ages_note_end(struct bh_logs *l, const struct bh_source *s);
 /* Rows whose time is over (§16.4). */
 void bh_ages_expire(struct bh_logs *l);
 
+/* --- start_position.c --- */
+/* Whether this forced mode acts now. */
+bool bh_start_is_forced(const struct bh_logs *l, const struct bh_source *s, const char *mode);
+bool bh_start_at_end(const struct bh_source *s); /* the mode is end, forced or not */
+/* The end of the last whole line before size. */
+uint64_t bh_start_after_last_line(const struct bh_target *t, uint64_t size);
+/* Of a file without a row, at a path of which nothing is known. */
+uint64_t bh_start_offset(
+    const struct bh_logs *l, const struct bh_target *t, const struct bh_file_id *id);
+/* After a lost store: names a file whose position may have been lost with it. */
+void bh_start_tell_lost(
+    const struct bh_logs *l, struct bh_target *t, const struct bh_file_id *id, uint64_t from);
+
 /* --- discovery.c --- */
 /* Everything of one path that is not open yet, oldest first: generations found again, generations
  * in between, the file at the path. since_ns: wall time from which unknown rotated files are new.
  */
 void bh_discover(struct bh_logs *l, struct bh_target *t, int64_t since_ns);
+/* Whether the registry tells of a generation of the path. */
+bool bh_discover_knows(const struct bh_logs *l, const char *path);
 /* The path has no place yet: its row says from where it will be read. */
 void bh_discover_waiting(struct bh_logs *l, struct bh_target *t);
+/* The file of a path repeats what another one held: its row says that it was read. */
+void bh_discover_nothing_new(struct bh_logs *l, struct bh_target *t, const struct bh_file_id *id);
 /* Whether the file of a path that waits has bytes that were not read. */
 bool bh_discover_has_more(const struct bh_logs *l, const struct bh_target *t);
 /* g is not at its path any more, and what is there now follows. */
 void bh_discover_rotated(struct bh_logs *l, struct bh_generation *g);
 /* The content of g went away under its descriptor: it goes on in a copy, or is over. */
 void bh_discover_truncated(struct bh_logs *l, struct bh_generation *g);
+
+/* --- shadow.c --- */
+/* Looks at the live files that t may be a copy of: whether they were truncated must be known before
+ * t is judged. */
+void bh_shadow_look(struct bh_logs *l, const struct bh_target *t);
+/* Whether the file at t is a copy of a live one, under way or waiting for the truncation. */
+bool bh_shadow_is(const struct bh_logs *l, const struct bh_target *t, const struct bh_file_id *id);
+
+/* g is rotated, not truncated: copies that were made of it hold nothing new. */
+void bh_shadow_settle(struct bh_logs *l, const struct bh_generation *g);
 
 /* --- tailing.c --- */
 void bh_tailing_poll(struct bh_logs *l); /* looks at every generation that is due */
@@ -173,6 +204,8 @@ void bh_tailing_read_again(struct bh_logs *l, struct bh_generation *g);
 void bh_tailing_set_aside(struct bh_logs *l, struct bh_generation *g);
 /* Away from its path: read to its end, then kept open for close_timeout. */
 void bh_tailing_rotate(struct bh_logs *l, struct bh_generation *g);
+/* A draining one is at its path again. */
+void bh_tailing_return(struct bh_logs *l, struct bh_generation *g);
 /* Over: what is unfinished or held becomes messages. */
 void bh_tailing_finish(struct bh_logs *l, struct bh_generation *g);
 /* What is held becomes messages; unfinished lines stay. For the drain. */

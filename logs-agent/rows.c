@@ -232,16 +232,35 @@ void bh_rows_remove(struct bh_rows *r, struct bh_row *row)
 	free_row(row);
 }
 
+/* Of two rows that fit one file: a short marker fits much, a finished one is a leftover. */
+static bool is_nearer(const struct bh_row *a, const struct bh_row *b)
+{
+	if (!b || (a->state == BH_ORIGIN_FINISHED) != (b->state == BH_ORIGIN_FINISHED))
+		return !b || b->state == BH_ORIGIN_FINISHED;
+	return a->offset > b->offset;
+}
+
 struct bh_row *bh_rows_of_file(const struct bh_rows *r, uint64_t dev, uint64_t ino, int fd)
 {
-	struct bh_row *row = r->by_ino ? r->by_ino[ino_slot(r, ino)] : NULL;
+	struct bh_row *row = r->by_ino ? r->by_ino[ino_slot(r, ino)] : NULL, *best = NULL;
 
-	/* The device number may change at a reboot: inode and content decide. */
-	while (row && (row->ino != ino || row->state == BH_ORIGIN_FORGOTTEN ||
-			  (row->dev != dev && row->marker_len != BH_MARKER_MAX) ||
-			  !bh_same_content(fd, row->offset, row->marker_len, row->marker_hash)))
+	for (; row; row = row->next_ino) {
+		/* The device number may change at a reboot: inode and content decide. */
+		if (row->ino == ino && row->state != BH_ORIGIN_FORGOTTEN &&
+		    (row->dev == dev || row->marker_len == BH_MARKER_MAX) && is_nearer(row, best) &&
+		    bh_same_content(fd, row->offset, row->marker_len, row->marker_hash))
+			best = row;
+	}
+	return best;
+}
+
+bool bh_rows_had_before(const struct bh_rows *r, uint64_t dev, uint64_t ino, uint64_t gen)
+{
+	const struct bh_row *row = r->by_ino ? r->by_ino[ino_slot(r, ino)] : NULL;
+
+	while (row && (row->ino != ino || row->dev != dev || row->gen == gen))
 		row = row->next_ino;
-	return row;
+	return row != NULL;
 }
 
 bool bh_rows_know_inode(const struct bh_rows *r, uint64_t ino)

@@ -53,10 +53,14 @@ void bh_rows_release(struct bh_rows *r);
 struct bh_row *bh_rows_put(struct bh_rows *r, const struct bh_origin *o, bool open);
 void bh_rows_remove(struct bh_rows *r, struct bh_row *row);
 
-/* The row with this inode whose content is in fd; NULL = none. Finished ones count. */
+/* The row with this inode whose content is in fd; NULL = none. Finished ones count, where no other
+ * fits; of several the one that was read farthest. */
 struct bh_row *bh_rows_of_file(const struct bh_rows *r, uint64_t dev, uint64_t ino, int fd);
 /* Whether any row has that inode number, whatever its content. */
 bool bh_rows_know_inode(const struct bh_rows *r, uint64_t ino);
+
+/* Whether the inode held another generation than gen before. */
+bool bh_rows_had_before(const struct bh_rows *r, uint64_t dev, uint64_t ino, uint64_t gen);
 
 /* Rows of an identifier, one after the other: begin with row = NULL. */
 struct bh_row *bh_rows_next(

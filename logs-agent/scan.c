@@ -238,22 +238,35 @@ static void discover_gone(struct bh_logs *l)
 {
 	for (struct bh_row *row = l->rows.all; row; row = row->next_all) {
 		const char *path = row->identifier + 5;
+		struct bh_file_id id;
 		struct bh_source *s;
 		struct bh_target *t;
 
 		if (row->open || row->state == BH_ORIGIN_FINISHED ||
 		    strncmp(row->identifier, "file:", 5) != 0)
 			continue;
-		t = bh_targets_find(&l->targets, path);
-		if (t && t->scan == l->scans)
-			continue;
+		if (bh_file_identify(path, &id) == 0)
+			continue; /* it has its turn with those that are there */
 		s = source_of(l, path);
 		t = s ? bh_targets_put(&l->targets, path, s) : NULL;
-		if (!t)
+		if (!t || t->scan == l->scans)
 			continue;
 		t->scan = l->scans;
 		bh_discover(l, t, s->last_scan_ns);
 	}
+}
+
+/* What the registry tells of comes first: a file that is new under its name may be a generation of
+ * another path, or a copy of one. */
+static void find_known(struct bh_logs *l, const struct candidates *c)
+{
+	size_t n = BH_MIN(c->n, (size_t)l->child->config.logs_open_files_limit);
+
+	for (size_t i = 0; i < n; i++) {
+		if (bh_discover_knows(l, c->v[i].path))
+			select_path(l, c->v[i].source, c->v[i].path);
+	}
+	discover_gone(l);
 }
 
 /* --- giving places away --------------------------------------------------------------------------
@@ -324,13 +337,13 @@ static void scan_all(struct bh_logs *l)
 	collect(l, &c);
 	if (by_time && c.n)
 		qsort(c.v, c.n, sizeof(*c.v), latest_first);
+	if (first)
+		find_known(l, &c);
 	for (size_t i = 0; i < c.n; i++) {
 		select_path(l, c.v[i].source, c.v[i].path);
 		free(c.v[i].path);
 	}
 	free(c.v);
-	if (first)
-		discover_gone(l);
 	deselect(l);
 	if (l->counts.files_waiting)
 		make_room(l);

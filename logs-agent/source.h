@@ -46,7 +46,10 @@ struct bh_source {
 	char fp_config[BH_FINGERPRINT_TEXT_MAX]; /* its fingerprints are made with this */
 	bool scanned;                            /* its first scan is over: new files start at 0 */
 	unsigned matched, tailed;                /* at the last scan */
-	char row_name[32];                       /* "source:…": its row in the registry */
+	char lost[BH_NOTE_MAX]; /* files whose position went with a damaged store (§16.5); "" = none
+				 */
+	unsigned lost_files;
+	char row_name[32];    /* "source:…": its row in the registry */
 	int64_t last_scan_ns; /* wall: its last complete scan in an earlier run; 0 = unknown */
 	/* its place among the others */
 	size_t place;           /* in their list, while it is configured */

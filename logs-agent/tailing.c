@@ -57,11 +57,17 @@ void bh_tailing_add(struct bh_logs *l, struct bh_generation *g)
 	bh_tailing_ready(l, g);
 }
 
+/* Read to its end, and all of it handed over: what follows keeps the order. */
+static bool is_through(const struct bh_generation *g)
+{
+	return g->read_once && bh_assembler_held(&g->assembler) == 0;
+}
+
 /* Its successors read on. */
 static void let_go(struct bh_logs *l, const struct bh_generation *g)
 {
-	for (struct bh_generation *o = l->head; o; o = o->next) {
-		if (o->before == g && g->read_once)
+	for (struct bh_generation *o = l->head; is_through(g) && o; o = o->next) {
+		if (o->before == g)
 			bh_tailing_ready(l, o);
 	}
 }
@@ -77,6 +83,16 @@ static void unlink_ready(struct bh_logs *l, const struct bh_generation *g)
 	*at = g->next_ready;
 	if (!*at)
 		l->ready_end = at;
+}
+
+/* Another open generation of the same path: the target must stay while there is one. */
+static struct bh_generation *latest_besides(const struct bh_logs *l, const struct bh_generation *g)
+{
+	struct bh_generation *o = l->tail;
+
+	while (o && (o == g || o->target != g->target))
+		o = o->prev;
+	return o;
 }
 
 static void forget(struct bh_logs *l, struct bh_generation *g)
@@ -95,7 +111,7 @@ static void forget(struct bh_logs *l, struct bh_generation *g)
 	if (g->target->live == g)
 		g->target->live = NULL;
 	if (g->target->last == g)
-		g->target->last = NULL;
+		g->target->last = latest_besides(l, g);
 	if (g->prev)
 		g->prev->next = g->next;
 	else
@@ -133,6 +149,14 @@ void bh_tailing_rotate(struct bh_logs *l, struct bh_generation *g)
 	bh_handover_touch(l, g, false);
 }
 
+void bh_tailing_return(struct bh_logs *l, struct bh_generation *g)
+{
+	set_state(l, g, BH_ORIGIN_LIVE);
+	g->target->live = g;
+	g->target->state = BH_TARGET_TAILED;
+	bh_handover_touch(l, g, false);
+}
+
 void bh_tailing_finish(struct bh_logs *l, struct bh_generation *g)
 {
 	/* No longer live at its path: the unfinished last line counts now. */
@@ -160,7 +184,7 @@ static void look_draining(struct bh_logs *l, struct bh_generation *g)
 
 	if (fstat(g->fd, &st) < 0)
 		return;
-	switch (bh_generation_look(g, (uint64_t)st.st_size)) {
+	switch (bh_generation_look(g, &st)) {
 	case BH_FILE_TRUNCATED:
 		bh_discover_truncated(l, g);
 		return;
@@ -187,26 +211,29 @@ static void look_live(struct bh_logs *l, struct bh_generation *g)
 	struct stat st;
 	int rc = stat(g->target->path, &st) < 0 ? -errno : 0;
 
-	if (rc == 0 && st.st_ino == g->ino && st.st_dev == g->dev) {
-		g->target->looked_ns = bh_wall_ns(&bh_clock_system);
-	} else if (rc == 0 || rc == -ENOENT || rc == -ENOTDIR) {
+	bool at_path = rc == 0 && st.st_ino == g->ino && st.st_dev == g->dev;
+
+	if (!at_path && (rc == 0 || rc == -ENOENT || rc == -ENOTDIR)) {
 		if (may_rotate(l))
 			bh_discover_rotated(l, g);
 		return;
-	} else if (fstat(g->fd, &st) < 0) {
-		return; /* another error of the path: no decision this time */
 	}
-	switch (bh_generation_look(g, (uint64_t)st.st_size)) {
+	/* Another error of the path: no decision about it this time. */
+	if (!at_path && fstat(g->fd, &st) < 0)
+		return;
+	switch (bh_generation_look(g, &st)) {
 	case BH_FILE_TRUNCATED:
 		bh_discover_truncated(l, g);
 		return;
 	case BH_FILE_GREW:
 		g->at_end = false;
 		bh_tailing_ready(l, g);
-		return;
+		break;
 	case BH_FILE_SAME:
-		return;
+		break;
 	}
+	if (at_path)
+		g->target->looked_ns = bh_wall_ns(&bh_clock_system);
 }
 
 void bh_tailing_look(struct bh_logs *l, struct bh_generation *g)
@@ -250,7 +277,8 @@ void bh_tailing_poll(struct bh_logs *l)
 
 static bool readable(const struct bh_generation *g)
 {
-	return g->state != BH_ORIGIN_FINISHED && !g->at_end && (!g->before || g->before->read_once);
+	return g->state != BH_ORIGIN_FINISHED && !g->at_end &&
+	       (!g->before || is_through(g->before));
 }
 
 static void on_work(struct bh_timer *t)
@@ -300,53 +328,86 @@ static void at_end(struct bh_logs *l, struct bh_generation *g)
 		let_go(l, g);
 }
 
-/* Bytes of the file into the chunk; 0 at its end. */
-static size_t read_chunk(struct bh_logs *l, struct bh_generation *g)
+enum got { GOT_BYTES, GOT_END, GOT_ERROR, GOT_OTHER_CONTENT };
+
+/* Bytes of the file into the chunk, behind those read last, which must still be there: the file may
+ * have been truncated and written anew since. */
+static enum got read_chunk(struct bh_logs *l, struct bh_generation *g, struct bh_str *out)
 {
+	size_t before = g->read_window.n;
 	ssize_t n;
 
 	do {
-		n = pread(g->fd, l->chunk.data, BH_CHUNK, (off_t)g->read_off);
+		n = pread(g->fd, l->chunk.data, before + BH_CHUNK, (off_t)(g->read_off - before));
 	} while (n < 0 && errno == EINTR);
 	if (n < 0) {
 		l->counts.read_errors++;
 		g->broken = true;
 		bh_scan_note(l, g->source, g->path, -errno);
+		return GOT_ERROR;
 	}
-	return n > 0 ? (size_t)n : 0;
+	if ((size_t)n < before || memcmp(l->chunk.data, g->read_window.bytes, before) != 0)
+		return GOT_OTHER_CONTENT;
+	*out = (struct bh_str){l->chunk.data + before, (size_t)n - before};
+	return out->n ? GOT_BYTES : GOT_END;
 }
 
-/* false: the file has its end here for now. */
-static bool read_some(struct bh_logs *l, struct bh_generation *g, size_t *left)
+/* Not its end: what is unread is tried again at every look, and until then it is not over. */
+static void put_off(struct bh_logs *l, struct bh_generation *g)
 {
-	size_t n, skip = 0;
+	g->at_end = g->read_once = true;
+	g->last_byte_ns = mono();
+	let_go(l, g);
+}
 
-	if (g->after_truncation && g->read_off == 0)
-		skip_hole(l, g);
-	n = read_chunk(l, g);
-	if (n == 0) {
-		at_end(l, g);
-		return false;
-	}
+static void take_bytes(struct bh_logs *l, struct bh_generation *g, struct bh_str bytes)
+{
+	size_t skip = 0;
+
 	if (g->after_truncation) {
-		skip = leading_nuls(l->chunk.data, n);
-		g->after_truncation = skip == n;
+		skip = leading_nuls(bytes.p, bytes.n);
+		g->after_truncation = skip == bytes.n;
 	}
 	if (skip) {
 		l->counts.nul_bytes_skipped += skip;
 		bh_generation_skip(g, g->read_off + skip);
 		bh_handover_touch(l, g, false);
 	}
-	l->counts.bytes_read += n;
+	l->counts.bytes_read += bytes.n;
 	g->last_byte_ns = mono();
 	g->ingestion_ns = bh_wall_ns(&bh_clock_system);
 	/* Its messages are made within a few milliseconds: one time is enough for all of them. */
 	l->chunk_ms = g->ingestion_ns / BH_NS_PER_MS;
-	if (bh_generation_feed(g, l->chunk.data + skip, n - skip))
+	if (bh_generation_feed(g, bytes.p + skip, bytes.n - skip))
 		bh_child_fail(l->child, BH_EXIT_INTERNAL); /* read again from the mark */
 	l->chunk_ms = 0;
-	*left -= BH_MIN(*left, n);
-	return l->child->exit_code == 0;
+}
+
+/* false: nothing more of it for now. */
+static bool read_some(struct bh_logs *l, struct bh_generation *g, size_t *left)
+{
+	struct bh_str bytes;
+
+	if (g->after_truncation && g->read_off == 0)
+		skip_hole(l, g);
+	switch (read_chunk(l, g, &bytes)) {
+	case GOT_BYTES:
+		take_bytes(l, g, bytes);
+		*left -= BH_MIN(*left, bytes.n);
+		return l->child->exit_code == 0;
+	case GOT_END:
+		at_end(l, g);
+		return false;
+	case GOT_ERROR:
+		put_off(l, g);
+		return false;
+	case GOT_OTHER_CONTENT:
+		g->at_end = true;
+		g->mtime_ns = 0;
+		bh_tailing_look(l, g);
+		return false;
+	}
+	return false;
 }
 
 static int64_t held_ns(const struct bh_logs *l)
@@ -365,11 +426,17 @@ static void on_held(struct bh_timer *t)
 
 		if (bh_assembler_held(&g->assembler) == 0)
 			continue;
-		if (due > now)
+		if (due > now) {
 			next = BH_MIN(next, due);
-		else if (bh_assembler_flush(&g->assembler))
+			continue;
+		}
+		l->arrived_ns = g->last_byte_ns;
+		if (bh_assembler_flush(&g->assembler))
 			bh_child_fail(l->child, BH_EXIT_INTERNAL); /* read again from the mark */
+		else
+			let_go(l, g);
 	}
+	l->arrived_ns = 0;
 	if (next != INT64_MAX)
 		bh_timer_at(&l->child->loop, t, next, on_held);
 }

@@ -37,6 +37,7 @@ struct bh_target {
 	uint64_t scan;              /* number of the scan that selected it last */
 	uint64_t first_size;        /* of the file when it could be seen and not opened */
 	bool seen;                  /* first_size is set */
+	int64_t listed_ns;          /* wall: every rotated file that was there then is known */
 	int64_t looked_ns; /* wall: at that time the path held the live generation, or nothing */
 };
 

@@ -27,6 +27,9 @@ enum bh_origin_state {
 	BH_ORIGIN_FORGOTTEN = 4,
 };
 
+/* In RESUME alone, no generation: the store was replaced. offset_last is when the old one was
+ * written last, in decimal milliseconds (LINK.md "Lost store"). */
+#define BH_ORIGIN_STORE_LOST "store:lost"
 #define BH_ORIGIN_SOURCE_GEN 1 /* the generation of every identifier of a source */
 
 struct bh_origin {

@@ -1,5 +1,7 @@
 """What becomes of lines between the file and the intake: joining, rules, encodings, container files."""
 
+import pytest
+
 from harness import Agent, Intake, wait_until
 
 
@@ -131,3 +133,11 @@ def test_an_open_group_is_sent_at_a_stop_and_its_lines_are_not_read_again(tmp_pa
         agent.start()
         assert agent.stop() == 0
         assert intake.messages() == ["2024-01-02 one\\n  at a", "2024-01-03 two"]
+
+
+@pytest.mark.parametrize(
+    "config", [{}, {"compression_kind": "gzip", "compression_level": 6}, {"use_compression": False}], ids=str
+)
+def test_bodies_arrive_whole_however_they_are_compressed(tmp_path, config):
+    text = [f"line {i} of some length, as lines have" for i in range(3000)]
+    run(tmp_path, "".join(f"{t}\n" for t in text).encode(), text, config={"logs_config": {"batch_max_concurrent_send": 1, **config}})

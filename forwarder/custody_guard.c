@@ -1,0 +1,87 @@
+/* What custody does about the health of its store (spec/durability.md §10). */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "forwarder/custody_internal.h"
+#include "forwarder/registry_backup.h"
+#include "forwarder/replace.h"
+
+#define COMPONENT "custody"
+#define BACKUP_NS (60 * BH_NS_PER_S)
+
+void bh_custody_write_backup(struct bh_custody *c)
+{
+	int rc;
+
+	if (bh_store_in_memory(c->cfg.store))
+		return;
+	rc = bh_backup_write(
+	    bh_store_dir(c->cfg.store), &c->positions, bh_wall_ms(c->cfg.loop->clock));
+	if (rc)
+		bh_log_limited(c->cfg.log, &c->limit, BH_LOG_WARN, COMPONENT,
+		    "write " BH_BACKUP_NAME ": %s", bh_err_name(rc));
+	c->positions_moved = rc != 0;
+}
+
+void bh_custody_backup(struct bh_custody *c)
+{
+	if (c->positions_moved && !c->drain_done)
+		bh_custody_write_backup(c);
+}
+
+static void on_backup(struct bh_timer *t)
+{
+	struct bh_custody *c = BH_CONTAINER(t, struct bh_custody, backup);
+
+	bh_custody_backup(c);
+	bh_timer_in(c->cfg.loop, t, BACKUP_NS, on_backup);
+}
+
+/* The first one at once: it is also what says, later, that there was a store. */
+void bh_custody_guard_start(struct bh_custody *c)
+{
+	c->positions_moved = true;
+	on_backup(&c->backup);
+}
+
+void bh_custody_guard_turn(struct bh_custody *c)
+{
+	if (c->leaving || c->drain_done || !bh_store_damaged(c->cfg.store))
+		return;
+	c->leaving = true;
+	bh_error(c->cfg.log, COMPONENT,
+	    "spool.db is damaged; leaving, the next start keeps it and salvages what it can");
+	c->cfg.fatal(c->cfg.ctx, BH_EXIT_INTERNAL);
+}
+
+void bh_custody_store_stats(struct bh_custody *c, struct bh_child *child)
+{
+	const struct bh_replaced *r = bh_store_replaced(c->cfg.store);
+	bool open = r && !bh_replace_acknowledged(c->cfg.store);
+
+	bh_child_stat_number(child, "store.replaced", open);
+	bh_child_stat_number(child, "store.in_memory", bh_store_in_memory(c->cfg.store));
+	if (!open)
+		return;
+	bh_child_stat_number(child, "store.salvaged_rows", r->rows);
+	bh_child_stat_number(child, "store.lost_rows", r->lost);
+	bh_child_stat_number(child, "store.moved_back", r->moved_back);
+	bh_child_stat_number(child, "store.bytes_back", r->bytes_back);
+	bh_child_stat_note(child, "store",
+	    "degraded (store-replaced%s): %.150s; see store/" BH_REPLACED_NOTE ", delete it to "
+	    "acknowledge",
+	    bh_store_in_memory(c->cfg.store) ? ", in memory" : "", r->text);
+}
+
+int bh_custody_resume_lost(struct bh_custody *c, struct bh_resume_writer *w)
+{
+	struct bh_origin o = {.identifier = BH_STR_LIT(BH_ORIGIN_STORE_LOST), .gen = 1};
+	const struct bh_replaced *r = bh_store_replaced(c->cfg.store);
+	char at[24];
+
+	if (!r || bh_replace_acknowledged(c->cfg.store))
+		return 0;
+	(void)snprintf(at, sizeof(at), "%" PRId64, r->lost_ms);
+	o.offset_first = o.offset_last = bh_str_from(at);
+	return bh_resume_add(w, &o);
+}
