@@ -239,7 +239,7 @@ static int make_sources(struct bh_logs *l)
 	struct bh_config *cfg = &l->child->config;
 	int rc = bh_assembler_work_init(&l->work);
 
-	l->sources = calloc(cfg->log_sources_n + 1, sizeof(*l->sources));
+	l->sources = calloc(cfg->log_sources_n + 1, sizeof(struct bh_source *));
 	if (!l->sources)
 		return -ENOMEM;
 	for (size_t i = 0; i < cfg->log_sources_n && !rc; i++) {

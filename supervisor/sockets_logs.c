@@ -140,7 +140,9 @@ static int keep(struct bh_log_sockets *s, const struct bh_log_source *src, int f
 		return -ENOMEM;
 	}
 	s->names[s->n] = name;
-	s->ports[s->n] = (struct bh_log_port){tcp, src->port, host};
+	s->ports[s->n].tcp = tcp;
+	s->ports[s->n].port = src->port;
+	s->ports[s->n].host = host;
 	s->fds[s->n++] = (struct bh_spawn_fd){.name = name, .fd = fd};
 	return 0;
 }
