@@ -74,20 +74,19 @@ static int read_fds(struct bh_child *c)
 	return rc;
 }
 
-static int read_config(struct bh_child *c, struct bh_err *err)
+static int read_config(struct bh_config *config, int fd, struct bh_err *err)
 {
 	struct stat st;
 	void *map;
 	int rc;
 
-	if (fstat(BH_CHILD_FD_CONFIG, &st) < 0 || st.st_size <= 0)
-		return bh_err_set(err, -EINVAL, "configuration descriptor %d", BH_CHILD_FD_CONFIG);
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, BH_CHILD_FD_CONFIG, 0);
+	if (fstat(fd, &st) < 0 || st.st_size <= 0)
+		return bh_err_set(err, -EINVAL, "configuration descriptor %d", fd);
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (map == MAP_FAILED)
 		return bh_err_set(err, -errno, "map the configuration");
-	rc = bh_config_decode(&c->config, map, (size_t)st.st_size);
+	rc = bh_config_decode(config, map, (size_t)st.st_size);
 	(void)munmap(map, (size_t)st.st_size);
-	(void)close(BH_CHILD_FD_CONFIG);
 	if (rc)
 		return bh_err_set(
 		    err, BH_E_CONFIG, "the configuration handed over does not decode");
@@ -134,7 +133,8 @@ int bh_child_boot(struct bh_child *c, enum bh_role role, int *exit_code, struct 
 	rc = read_fds(c);
 	if (rc)
 		return bh_err_set(err, rc, "BULKHEAD_FDS");
-	rc = read_config(c, err);
+	rc = read_config(&c->config, BH_CHILD_FD_CONFIG, err);
+	(void)close(BH_CHILD_FD_CONFIG);
 	if (rc) {
 		*exit_code = BH_EXIT_CONFIG;
 		return rc;
@@ -230,6 +230,22 @@ static void answer_query(struct bh_child *c, const struct bh_ctl_msg *m, int fd)
 	bh_buf_clear(&c->arg);
 }
 
+static void reload(struct bh_child *c, uint32_t id, int fd)
+{
+	struct bh_ctl_msg m = message(c, BH_CTL_RELOADED);
+	struct bh_err err = BH_ERR_INIT;
+	struct bh_config next;
+
+	m.id = id;
+	bh_config_defaults(&next);
+	/* What does not decode the next start will say better. */
+	m.u.reloaded.restart = !c->ops->reload || c->draining || read_config(&next, fd, &err) != 0;
+	if (!m.u.reloaded.restart)
+		c->ops->reload(c->ctx, &next, &m.u.reloaded);
+	bh_config_release(&next);
+	send_msg(c, &m);
+}
+
 static void handle(struct bh_child *c, const struct bh_ctl_msg *m, int *fd)
 {
 	switch (m->type) {
@@ -267,6 +283,10 @@ static void handle(struct bh_child *c, const struct bh_ctl_msg *m, int *fd)
 			*fd = -1;
 		}
 		break;
+	case BH_CTL_RELOAD:
+		reload(c, m->id, *fd);
+		break;
+	case BH_CTL_RELOADED:
 	case BH_CTL_HELLO:
 	case BH_CTL_READY:
 	case BH_CTL_HEARTBEAT:

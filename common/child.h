@@ -78,6 +78,9 @@ struct bh_child_ops {
 	void (*query)(void *ctx, const struct bh_child_query *q);
 	/* CAPTURE: takes fd. NULL: this process captures nothing. */
 	void (*capture)(void *ctx, int fd, uint32_t seconds);
+	/* RELOAD: what next asks for, or r->restart when that takes a start. May move out of next.
+	 * NULL: always a start. */
+	void (*reload)(void *ctx, struct bh_config *next, struct bh_ctl_reloaded *r);
 	/* STREAM: takes fd. NULL: this process shows nothing. */
 	void (*stream)(void *ctx, int fd, const struct bh_stream_filter *filter);
 };

@@ -146,7 +146,7 @@ static void put_keys(struct bh_buf *out, const struct bh_auto_multi_line *a)
 	(void)bh_buf_u64(out, (uint64_t)a->tokenizer_max_input_bytes);
 }
 
-static void put_source(struct bh_buf *out, const struct bh_log_source *s)
+void bh_config_put_source(struct bh_buf *out, const struct bh_log_source *s)
 {
 	for (size_t i = 0; i < BH_ARRAY_LEN(texts); i++)
 		bh_config_put_text(out, *(char *const *)(const void *)((const char *)s + texts[i]));
@@ -172,7 +172,7 @@ void bh_config_put_logs(struct bh_buf *out, const struct bh_config *cfg)
 {
 	(void)bh_buf_u32(out, (uint32_t)cfg->log_sources_n);
 	for (size_t i = 0; i < cfg->log_sources_n; i++)
-		put_source(out, &cfg->log_sources[i]);
+		bh_config_put_source(out, &cfg->log_sources[i]);
 	put_rules(out, cfg->log_rules, cfg->log_rules_n);
 	put_samples(out, cfg->log_samples, cfg->log_samples_n);
 	bh_config_put_text(out, cfg->log_rules_fault);

@@ -22,6 +22,8 @@ void bh_config_put_list(struct bh_buf *out, const struct bh_strlist *l);
 int bh_config_get_text(struct bh_cur *c, char **out) BH_MUST_CHECK;
 int bh_config_get_list(struct bh_cur *c, struct bh_strlist *l) BH_MUST_CHECK;
 
+/* One source. */
+void bh_config_put_source(struct bh_buf *out, const struct bh_log_source *s);
 /* Sources, global rules and samples, all of cfg that is no option. */
 void bh_config_put_logs(struct bh_buf *out, const struct bh_config *cfg);
 /* BH_E_FORMAT, -ENOMEM; then cfg is for release only. */

@@ -29,6 +29,7 @@ struct end {
 };
 
 struct bh_intake {
+	bool deaf;
 	struct bh_intake_config cfg;
 	struct end ends[BH_ROLE__N]; /* only producers are open */
 };
@@ -210,8 +211,13 @@ static void on_message(void *ctx, struct bh_ipc_msg *msg)
 	struct end *e = ctx;
 	const struct bh_intake_config *cfg = &e->in->cfg;
 	struct bh_link_msg m;
-	int rc = bh_link_decode(bh_ipc_msg_data(msg), bh_ipc_msg_size(msg), &m);
+	int rc;
 
+	if (e->in->deaf) {
+		bh_ipc_msg_free(msg);
+		return;
+	}
+	rc = bh_link_decode(bh_ipc_msg_data(msg), bh_ipc_msg_size(msg), &m);
 	if (rc) {
 		/* Not accepted, so go-back-N brings it again. */
 		e->stats.malformed++;
@@ -233,6 +239,11 @@ static void on_message(void *ctx, struct bh_ipc_msg *msg)
 		e->stats.malformed++;
 	}
 	bh_ipc_msg_free(msg);
+}
+
+void bh_intake_deafen(struct bh_intake *in)
+{
+	in->deaf = true;
 }
 
 static int open_end(struct bh_intake *in, struct end *e, struct bh_err *err)

@@ -77,6 +77,10 @@ void bh_intake_peer_running(struct bh_intake *in, enum bh_role producer, bool ru
 
 bool bh_intake_connected(const struct bh_intake *in); /* any producer is there now */
 
+/* Takes and answers nothing any more: the store is about to be closed. Producers keep what they
+ * send, and give it to the next process. */
+void bh_intake_deafen(struct bh_intake *in);
+
 struct bh_intake_stats {
 	uint64_t accepted, repeats, gaps, wrong_epoch, malformed, wrong_token, hellos, recycles,
 	    answers_lost;

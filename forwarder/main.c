@@ -41,6 +41,8 @@ static void on_drained(void *ctx, uint64_t left)
 	struct forwarder *f = ctx;
 	struct bh_ctl_drained d = {.complete = left == 0, .left = left};
 
+	/* Producers that are not stopped go on sending until this process is gone. */
+	bh_intake_deafen(f->intake);
 	bh_custody_totals(f->custody, &d);
 	bh_custody_write_backup(f->custody);
 	bh_store_close_clean(f->store);

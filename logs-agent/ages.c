@@ -23,16 +23,19 @@ static void name_row(struct bh_source *s)
 	(void)snprintf(s->row_name, sizeof(s->row_name), "source:%016" PRIx64, (uint64_t)hash);
 }
 
+void bh_ages_recall_one(struct bh_logs *l, struct bh_source *s)
+{
+	const struct bh_row *row;
+
+	name_row(s);
+	row = bh_rows_next(&l->rows, s->row_name, NULL);
+	s->last_scan_ns = row ? (int64_t)row->offset * BH_NS_PER_MS : 0;
+}
+
 void bh_ages_recall(struct bh_logs *l)
 {
-	for (size_t i = 0; i < l->sources_n; i++) {
-		struct bh_source *s = &l->sources[i];
-		const struct bh_row *row;
-
-		name_row(s);
-		row = bh_rows_next(&l->rows, s->row_name, NULL);
-		s->last_scan_ns = row ? (int64_t)row->offset * BH_NS_PER_MS : 0;
-	}
+	for (size_t i = 0; i < l->sources_n; i++)
+		bh_ages_recall_one(l, l->sources[i]);
 }
 
 static void note_one(struct bh_logs *l, const struct bh_source *s, uint64_t now_ms, bool end)
@@ -60,15 +63,23 @@ static void note_one(struct bh_logs *l, const struct bh_source *s, uint64_t now_
 	bh_handover_add_row(l, row);
 }
 
-void bh_ages_note_scan(struct bh_logs *l, bool end)
+static void note_scan(struct bh_logs *l, const struct bh_source *s, bool end)
 {
 	uint64_t now_ms = (uint64_t)(bh_wall_ns(&bh_clock_system) / BH_NS_PER_MS);
 
-	for (size_t i = 0; i < l->sources_n; i++) {
-		if (l->sources[i].runs && l->sources[i].type == BH_SOURCE_FILE &&
-		    l->sources[i].scanned)
-			note_one(l, &l->sources[i], now_ms, end);
-	}
+	if (s->runs && s->type == BH_SOURCE_FILE && s->scanned)
+		note_one(l, s, now_ms, end);
+}
+
+void bh_ages_note_scan(struct bh_logs *l, bool end)
+{
+	for (size_t i = 0; i < l->sources_n; i++)
+		note_scan(l, l->sources[i], end);
+}
+
+void bh_ages_note_end(struct bh_logs *l, const struct bh_source *s)
+{
+	note_scan(l, s, true);
 }
 
 /* --- rows of files ------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ static uint64_t behind(const struct bh_generation *g)
 static void add_up(const struct bh_logs *l, struct files *files)
 {
 	for (const struct bh_generation *g = l->head; g; g = g->next) {
-		struct files *f = &files[g->source - l->sources];
+		struct files *f = &files[g->source->place];
 		uint64_t n = behind(g);
 
 		if (g->state == BH_ORIGIN_DRAINING) {
@@ -135,7 +135,7 @@ static void note_name(const struct bh_source *s, const char *shown, char *out, s
 static void report_sources(struct bh_logs *l, struct bh_child *c, const struct files *files)
 {
 	for (size_t i = 0; i < l->sources_n; i++) {
-		const struct bh_source *s = &l->sources[i];
+		const struct bh_source *s = l->sources[i];
 		char name[BH_LEDGER_NAME_MAX], shown[PATH_MAX], text[BH_CTL_TEXT_MAX];
 
 		bh_log_source_name(s->cfg, shown, sizeof(shown));
@@ -150,6 +150,16 @@ static void report_sources(struct bh_logs *l, struct bh_child *c, const struct f
 	}
 }
 
+/* One row for all of them: the sum of the rows still closes. */
+static void report_left(const struct bh_logs *l, struct bh_child *c)
+{
+	static const char name[] = "(sources no longer configured)";
+	struct bh_ledger sum = bh_reload_left(l);
+
+	if (sum.received)
+		bh_child_stat_ledger(c, BH_LEDGER_SOURCE, name, sizeof(name) - 1, &sum);
+}
+
 void bh_figures_report(struct bh_logs *l, struct bh_child *c)
 {
 	struct files *files = calloc(l->sources_n + 1, sizeof(*files));
@@ -159,6 +169,7 @@ void bh_figures_report(struct bh_logs *l, struct bh_child *c)
 	if (files) {
 		add_up(l, files);
 		report_sources(l, c, files);
+		report_left(l, c);
 		free(files);
 	}
 	l->handover.in_flight =

@@ -9,11 +9,6 @@
 #define COMPONENT "batch"
 #define DIRTY_NS  (1 * BH_NS_PER_S)
 
-static size_t source_index(const struct bh_logs *l, const struct bh_source *s)
-{
-	return (size_t)(s - l->sources);
-}
-
 static void on_batch_timer(struct bh_timer *t)
 {
 	bh_handover_close(BH_CONTAINER(t, struct bh_logs, batch_timer));
@@ -113,7 +108,7 @@ static bool take(struct bh_logs *l, struct bh_source *s, struct bh_record *r)
 		return false;
 	}
 	bh_stream_message(&l->streams, s->cfg, r);
-	l->batch.lines[source_index(l, s)]++;
+	s->batched++;
 	s->l.in_flight++;
 	return true;
 }
@@ -275,7 +270,6 @@ static int fill_packet(struct bh_logs *l, struct bh_packet *p)
 	p->raw = b->json.len;
 	p->first_ts_ms = b->first_ts_ms;
 	p->last_ts_ms = b->last_ts_ms;
-	memcpy(p->lines, b->lines, l->sources_n * sizeof(*p->lines));
 	return rc;
 }
 
@@ -286,10 +280,37 @@ static void free_packet(struct bh_packet *p)
 	free(p);
 }
 
+static size_t count_shares(const struct bh_logs *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->sources_n; i++)
+		n += l->sources[i]->batched > 0;
+	for (const struct bh_source *s = l->leaving; s; s = s->next)
+		n += s->batched > 0;
+	return n;
+}
+
+static void take_share(struct bh_packet *p, struct bh_source *s)
+{
+	if (s->batched)
+		p->shares[p->shares_n++] = (struct bh_share){s, s->batched};
+	s->batched = 0;
+}
+
+/* As many as count_shares() says. */
+static void take_shares(struct bh_logs *l, struct bh_packet *p)
+{
+	for (size_t i = 0; i < l->sources_n; i++)
+		take_share(p, l->sources[i]);
+	for (struct bh_source *s = l->leaving; s; s = s->next)
+		take_share(p, s);
+}
+
 void bh_handover_close(struct bh_logs *l)
 {
 	struct bh_batch *b = &l->batch;
-	struct bh_packet *p = calloc(1, sizeof(*p) + l->sources_n * sizeof(uint64_t));
+	struct bh_packet *p = calloc(1, sizeof(*p) + count_shares(l) * sizeof(struct bh_share));
 	int rc = p ? fill_packet(l, p) : -ENOMEM;
 
 	bh_timer_cancel(&l->batch_timer);
@@ -309,7 +330,7 @@ void bh_handover_close(struct bh_logs *l)
 	mark_handed(l);
 	bh_buf_clear(&b->json);
 	b->items = 0;
-	memset(b->lines, 0, l->sources_n * sizeof(*b->lines));
+	take_shares(l, p);
 	*l->queue_end = p;
 	l->queue_end = &p->next;
 	l->queue_n++;
@@ -367,14 +388,15 @@ void bh_handover_durable(struct bh_logs *l, uint64_t seq, bool refused)
 		l->flying = p->next;
 		if (!l->flying)
 			l->flying_end = &l->flying;
-		for (size_t i = 0; i < l->sources_n; i++) {
-			struct bh_ledger *s = &l->sources[i].l;
+		for (size_t i = 0; i < p->shares_n; i++) {
+			struct bh_ledger *s = &p->shares[i].source->l;
+			uint64_t lines = p->shares[i].lines;
 
-			s->in_flight -= p->lines[i];
+			s->in_flight -= lines;
 			if (refused)
-				bh_ledger_drop(s, BH_DROP_REFUSED_LINK, p->lines[i]);
+				bh_ledger_drop(s, BH_DROP_REFUSED_LINK, lines);
 			else
-				s->delivered += p->lines[i];
+				s->delivered += lines;
 		}
 		if (refused)
 			bh_ledger_drop(&l->handover, BH_DROP_REFUSED_LINK, p->items);
@@ -383,6 +405,7 @@ void bh_handover_durable(struct bh_logs *l, uint64_t seq, bool refused)
 		free_packet(p);
 		l->durable++;
 	}
+	bh_reload_settle(l);
 }
 
 uint64_t bh_handover_unproven(const struct bh_logs *l)

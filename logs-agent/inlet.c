@@ -78,6 +78,12 @@ void bh_port_close(struct bh_port *p)
 	p->fd = -1;
 }
 
+void bh_port_pause(struct bh_port *p)
+{
+	stop_waiting(p);
+	bh_loop_del_fd(&p->watch);
+}
+
 static int watch_again(struct bh_port *p)
 {
 	if (p->watch.fd >= 0)
@@ -214,6 +220,14 @@ static void refuse(struct bh_inlets *all, struct bh_source *s, const char *why)
 	bh_error(&all->logs->child->log, BH_INLET, "%s: %s", s->cfg->where, s->note);
 }
 
+static int unless_refused(struct bh_inlets *all, struct bh_source *s, int rc)
+{
+	if (rc != BH_E_CONFIG)
+		return rc;
+	refuse(all, s, "allowed_ips or denied_ips is not understood");
+	return 0;
+}
+
 static int add(struct bh_inlets *all, struct bh_source *s)
 {
 	bool tcp = s->type == BH_SOURCE_TCP;
@@ -227,10 +241,7 @@ static int add(struct bh_inlets *all, struct bh_source *s)
 		return 0;
 	}
 	rc = tcp ? bh_tcp_add(all, s, fd) : bh_udp_add(all, s, fd);
-	if (rc != BH_E_CONFIG)
-		return rc;
-	refuse(all, s, "allowed_ips or denied_ips is not understood");
-	return 0;
+	return unless_refused(all, s, rc);
 }
 
 /* As many as the descriptors that files leave allow. */
@@ -261,7 +272,7 @@ int bh_inlets_new(struct bh_inlets **out, struct bh_logs *l)
 	if (!all->buffer)
 		return -ENOMEM;
 	for (size_t i = 0; i < l->sources_n && !rc; i++)
-		rc = add(all, &l->sources[i]);
+		rc = add(all, l->sources[i]);
 	return rc;
 }
 
@@ -299,6 +310,36 @@ bool bh_inlets_drain(struct bh_inlets *all)
 		bh_udp_stop(all);
 	}
 	return bh_tcp_drain(all) && bh_udp_drain(all);
+}
+
+bool bh_inlets_has(const struct bh_inlets *all, const struct bh_source *source)
+{
+	return bh_tcp_has(all, source) || bh_udp_has(all, source);
+}
+
+void bh_inlets_leave(struct bh_inlets *all, struct bh_source *source, struct bh_source *heir)
+{
+	bool tcp = source->type == BH_SOURCE_TCP;
+	struct bh_source *next = heir && heir->runs ? heir : NULL;
+	int rc;
+
+	if (!bh_inlets_has(all, source))
+		return;
+	source->busy = true;
+	rc = tcp ? bh_tcp_leave(all, source, next) : bh_udp_leave(all, source, next);
+	if (rc && next)
+		rc = unless_refused(all, next, rc);
+	if (rc)
+		bh_child_fail(all->logs->child, BH_EXIT_INTERNAL);
+	bh_inlets_go_on_leaving(all);
+}
+
+void bh_inlets_go_on_leaving(struct bh_inlets *all)
+{
+	if (all->draining)
+		return; /* the drain takes them with the others */
+	bh_tcp_go_on_leaving(all);
+	bh_udp_go_on_leaving(all);
 }
 
 void bh_inlets_stats(struct bh_inlets *all)

@@ -14,6 +14,7 @@
 #include "common/attrs.h"
 
 struct bh_logs;
+struct bh_source;
 struct bh_inlets;
 
 /* Takes the descriptors of the sources of l that run; a source without one says so and does not
@@ -35,6 +36,15 @@ bool bh_inlets_go_first(struct bh_inlets *all);
  * queue of batches has room. True when all is done; else it is to be called again with the next
  * credit. */
 bool bh_inlets_drain(struct bh_inlets *all);
+
+/* source is not configured any more (source->busy until all of this is done): what the receive
+ * buffers hold is read as in a drain, the connections end, the socket is closed. heir: goes on with
+ * the socket, accepting or reading at once; NULL = nobody. */
+void bh_inlets_leave(struct bh_inlets *all, struct bh_source *source, struct bh_source *heir);
+/* There may be room in the queue for what sources that leave still hold. */
+void bh_inlets_go_on_leaving(struct bh_inlets *all);
+/* Whether source has a socket. */
+bool bh_inlets_has(const struct bh_inlets *all, const struct bh_source *source);
 
 /* Numbers for the status. Asks the kernel for its drops first: call it before the ledgers. */
 void bh_inlets_stats(struct bh_inlets *all);

@@ -35,6 +35,7 @@ struct bh_inlet {
 	struct bh_inlets *all;
 	struct bh_source *source;
 	struct bh_ip_filter filter;
+	bool leaving; /* its source is not configured any more */
 	struct bh_ends_cache names;
 };
 
@@ -64,6 +65,7 @@ struct bh_inlets {
 int bh_port_open(
     struct bh_port *p, struct bh_inlets *all, int fd, void (*read)(struct bh_port *)) BH_MUST_CHECK;
 void bh_port_close(struct bh_port *p); /* harmless when closed */
+void bh_port_pause(struct bh_port *p); /* no events any more; the owner reads it */
 /* A lane joins and leaves the others, for the timer of what is held. */
 int bh_inlet_lane(
     struct bh_inlet *in, struct bh_lane *lane, const struct bh_ip *from) BH_MUST_CHECK;
@@ -85,6 +87,11 @@ void bh_tcp_start(struct bh_inlets *all);
 void bh_tcp_stop(struct bh_inlets *all);  /* the drain begins */
 bool bh_tcp_drain(struct bh_inlets *all); /* true: done */
 void bh_tcp_free(struct bh_inlets *all);
+bool bh_tcp_has(const struct bh_inlets *all, const struct bh_source *source);
+/* As bh_inlets_leave(); the socket of an heir as bh_tcp_add() takes it. */
+int bh_tcp_leave(
+    struct bh_inlets *all, const struct bh_source *source, struct bh_source *heir) BH_MUST_CHECK;
+void bh_tcp_go_on_leaving(struct bh_inlets *all);
 
 /* --- inlet_udp.c --- the same */
 int bh_udp_add(struct bh_inlets *all, struct bh_source *source, int fd) BH_MUST_CHECK;
@@ -92,6 +99,10 @@ void bh_udp_start(struct bh_inlets *all);
 void bh_udp_stop(struct bh_inlets *all);
 bool bh_udp_drain(struct bh_inlets *all);
 void bh_udp_free(struct bh_inlets *all);
+bool bh_udp_has(const struct bh_inlets *all, const struct bh_source *source);
+int bh_udp_leave(
+    struct bh_inlets *all, const struct bh_source *source, struct bh_source *heir) BH_MUST_CHECK;
+void bh_udp_go_on_leaving(struct bh_inlets *all);
 void bh_udp_update_drops(struct bh_inlets *all);
 
 #endif

@@ -387,14 +387,20 @@ static void stop_accepting(struct bh_tcp *t)
 	bh_timer_cancel(&t->idle);
 }
 
+/* From now on it is read by the drain only. */
+static void stop_conns(struct bh_tcp *t)
+{
+	for (struct bh_conn *c = t->oldest; c; c = c->newer) {
+		bh_port_pause(&c->port);
+		c->drain_left = held_by_kernel(c->port.fd) + DRAIN_MORE;
+	}
+}
+
 void bh_tcp_stop(struct bh_inlets *all)
 {
 	for (struct bh_tcp *t = all->tcp; t; t = t->next) {
 		stop_accepting(t);
-		for (struct bh_conn *c = t->oldest; c; c = c->newer) {
-			bh_loop_del_fd(&c->port.watch);
-			c->drain_left = held_by_kernel(c->port.fd) + DRAIN_MORE;
-		}
+		stop_conns(t);
 	}
 }
 
@@ -434,19 +440,77 @@ bool bh_tcp_drain(struct bh_inlets *all)
 	return true;
 }
 
+static void free_one(struct bh_tcp *t)
+{
+	stop_accepting(t);
+	for (struct bh_conn *c = t->oldest, *next; c; c = next) {
+		next = c->newer;
+		close_conn(c);
+	}
+	bh_inlet_release(&t->in);
+	if (t->fd >= 0)
+		(void)close(t->fd);
+	free(t);
+}
+
 void bh_tcp_free(struct bh_inlets *all)
 {
 	while (all->tcp) {
 		struct bh_tcp *t = all->tcp;
 
 		all->tcp = t->next;
-		stop_accepting(t);
-		for (struct bh_conn *c = t->oldest, *next; c; c = next) {
-			next = c->newer;
-			close_conn(c);
-		}
-		bh_inlet_release(&t->in);
+		free_one(t);
+	}
+}
+
+/* --- leaving ------------------------------------------------------------------------------------
+ */
+
+static struct bh_tcp *of_source(const struct bh_inlets *all, const struct bh_source *source)
+{
+	struct bh_tcp *t = all->tcp;
+
+	while (t && t->in.source != source)
+		t = t->next;
+	return t;
+}
+
+bool bh_tcp_has(const struct bh_inlets *all, const struct bh_source *source)
+{
+	return of_source(all, source) != NULL;
+}
+
+int bh_tcp_leave(struct bh_inlets *all, const struct bh_source *source, struct bh_source *heir)
+{
+	struct bh_tcp *t = of_source(all, source);
+	int rc = 0;
+
+	stop_accepting(t);
+	if (heir)
+		rc = bh_tcp_add(all, heir, t->fd);
+	else
 		(void)close(t->fd);
-		free(t);
+	t->fd = -1;
+	if (heir && !rc)
+		accept_again(&of_source(all, heir)->again);
+	t->in.leaving = true;
+	stop_conns(t);
+	return rc;
+}
+
+void bh_tcp_go_on_leaving(struct bh_inlets *all)
+{
+	struct bh_tcp **at = &all->tcp;
+
+	while (*at) {
+		struct bh_tcp *t = *at;
+
+		if (!t->in.leaving || !drain_source(t)) {
+			at = &t->next;
+			continue;
+		}
+		t->in.source->busy = false;
+		*at = t->next;
+		free_one(t);
 	}
 }

@@ -327,30 +327,46 @@ int bh_udp_add(struct bh_inlets *all, struct bh_source *source, int fd)
 	return 0;
 }
 
+static void start(struct bh_udp *u)
+{
+	struct bh_inlets *all = u->in.all;
+	int fd = u->port.fd;
+	int rc = bh_port_open(&u->port, all, fd, on_readable);
+
+	if (!rc)
+		return;
+	u->port.fd = fd;
+	bh_error(&all->logs->child->log, BH_INLET, "udp port %" PRIu16 " is not read: %s",
+	    u->in.source->cfg->port, bh_err_name(rc));
+}
+
 void bh_udp_start(struct bh_inlets *all)
 {
-	for (struct bh_udp *u = all->udp; u; u = u->next) {
-		int fd = u->port.fd;
-		int rc = bh_port_open(&u->port, all, fd, on_readable);
+	for (struct bh_udp *u = all->udp; u; u = u->next)
+		start(u);
+}
 
-		if (!rc)
-			continue;
-		u->port.fd = fd;
-		bh_error(&all->logs->child->log, BH_INLET, "udp port %" PRIu16 " is not read: %s",
-		    u->in.source->cfg->port, bh_err_name(rc));
-	}
+static void stop(struct bh_udp *u)
+{
+	int size = 0;
+	socklen_t n = sizeof(size);
+
+	bh_port_pause(&u->port);
+	(void)getsockopt(u->port.fd, SOL_SOCKET, SO_RCVBUF, &size, &n);
+	u->drain_left = size > 0 ? (size_t)size : 0;
 }
 
 void bh_udp_stop(struct bh_inlets *all)
 {
-	for (struct bh_udp *u = all->udp; u; u = u->next) {
-		int size = 0;
-		socklen_t n = sizeof(size);
+	for (struct bh_udp *u = all->udp; u; u = u->next)
+		stop(u);
+}
 
-		bh_loop_del_fd(&u->port.watch);
-		(void)getsockopt(u->port.fd, SOL_SOCKET, SO_RCVBUF, &size, &n);
-		u->drain_left = size > 0 ? (size_t)size : 0;
-	}
+static void flush_peers(struct bh_udp *u)
+{
+	u->drained = true;
+	for (struct bh_peer *p = u->oldest; p; p = p->newer)
+		bh_inlet_flush(&p->lane);
 }
 
 static void drain_batch(struct bh_udp *u)
@@ -359,19 +375,21 @@ static void drain_batch(struct bh_udp *u)
 	bool more = read_batch(u, &bytes) == BATCH && bytes < u->drain_left;
 
 	u->drain_left -= BH_MIN(bytes, u->drain_left);
-	if (more)
-		return;
-	u->drained = true;
-	for (struct bh_peer *p = u->oldest; p; p = p->newer)
-		bh_inlet_flush(&p->lane);
+	if (!more)
+		flush_peers(u);
+}
+
+static bool drain_source(struct bh_udp *u)
+{
+	while (!u->drained && bh_inlet_has_room(u->in.all))
+		drain_batch(u);
+	return u->drained;
 }
 
 bool bh_udp_drain(struct bh_inlets *all)
 {
 	for (struct bh_udp *u = all->udp; u; u = u->next) {
-		while (!u->drained && bh_inlet_has_room(all))
-			drain_batch(u);
-		if (!u->drained)
+		if (!drain_source(u))
 			return false;
 	}
 	return true;
@@ -387,21 +405,85 @@ void bh_udp_update_drops(struct bh_inlets *all)
 	}
 }
 
+static void free_one(struct bh_udp *u)
+{
+	for (struct bh_peer *q = u->oldest, *newer; q; q = newer) {
+		newer = q->newer;
+		free_peer(u, q);
+	}
+	bh_framer_release(&u->framer);
+	bh_port_close(&u->port);
+	bh_inlet_release(&u->in);
+	free(u);
+}
+
 void bh_udp_free(struct bh_inlets *all)
 {
 	while (all->udp) {
 		struct bh_udp *u = all->udp;
 
 		all->udp = u->next;
-		for (struct bh_peer *q = u->oldest, *newer; q; q = newer) {
-			newer = q->newer;
-			free_peer(u, q);
-		}
-		bh_framer_release(&u->framer);
-		bh_port_close(&u->port);
-		bh_inlet_release(&u->in);
-		free(u);
+		free_one(u);
 	}
 	free(all->batch);
 	all->batch = NULL;
+}
+
+/* --- leaving ------------------------------------------------------------------------------------
+ */
+
+static struct bh_udp *of_source(const struct bh_inlets *all, const struct bh_source *source)
+{
+	struct bh_udp *u = all->udp;
+
+	while (u && u->in.source != source)
+		u = u->next;
+	return u;
+}
+
+bool bh_udp_has(const struct bh_inlets *all, const struct bh_source *source)
+{
+	return of_source(all, source) != NULL;
+}
+
+int bh_udp_leave(struct bh_inlets *all, const struct bh_source *source, struct bh_source *heir)
+{
+	struct bh_udp *u = of_source(all, source), *next;
+	uint32_t counter;
+	int fd, rc;
+
+	u->in.leaving = true;
+	stop(u);
+	if (!heir)
+		return 0;
+	/* What is in the socket is the heir's; drops that were not told yet are ours. */
+	if (socket_drops(u->port.fd, &counter))
+		note_drops(u, counter);
+	flush_peers(u);
+	fd = u->port.fd;
+	u->port.fd = -1;
+	rc = bh_udp_add(all, heir, fd);
+	if (rc)
+		return rc;
+	next = of_source(all, heir);
+	next->drops_seen = u->drops_seen;
+	start(next);
+	return 0;
+}
+
+void bh_udp_go_on_leaving(struct bh_inlets *all)
+{
+	struct bh_udp **at = &all->udp;
+
+	while (*at) {
+		struct bh_udp *u = *at;
+
+		if (!u->in.leaving || !drain_source(u)) {
+			at = &u->next;
+			continue;
+		}
+		u->in.source->busy = false;
+		*at = u->next;
+		free_one(u);
+	}
 }

@@ -12,6 +12,7 @@
 #define GEN       1   /* a journal has one generation */
 
 struct bh_journal_tailer {
+	struct bh_journal_tailer *next;
 	struct bh_logs *logs;
 	struct bh_source *source;
 	struct bh_journal *journal; /* NULL: not open, tried again by the timer */
@@ -187,7 +188,7 @@ static int begin(struct bh_journal_tailer *t, struct bh_err *err)
 {
 	struct bh_journal_began began;
 	struct bh_err look = BH_ERR_INIT;
-	bool resume = t->resumed || t->logs->child->generation > 1;
+	bool resume = t->resumed || t->source->late || t->logs->child->generation > 1;
 	int rc;
 
 	t->row = t->row ? t->row : known_row(t);
@@ -230,46 +231,73 @@ static void on_timer(struct bh_timer *timer)
 		open_it(t);
 }
 
+void bh_journals_add(struct bh_logs *l, struct bh_source *s)
+{
+	struct bh_journal_tailer *t, **end = &l->journals.first;
+
+	if (s->type != BH_SOURCE_JOURNALD || !s->runs)
+		return;
+	t = calloc(1, sizeof(*t));
+	if (!t) {
+		bh_error(&l->child->log, COMPONENT, "%s: out of memory", s->cfg->where);
+		bh_child_fail(l->child, BH_EXIT_INTERNAL);
+		return;
+	}
+	while (*end)
+		end = &(*end)->next;
+	*end = t;
+	t->logs = l;
+	t->source = s;
+	t->watch.fd = -1;
+	open_it(t);
+}
+
 void bh_journals_start(struct bh_logs *l)
 {
-	struct bh_journals *j = &l->journals;
-
-	if (j->v)
+	if (l->journals.started)
 		return; /* the link is back: the tailers went on */
-	j->v = calloc(l->sources_n + 1, sizeof(*j->v));
-	for (size_t i = 0; j->v && i < l->sources_n; i++) {
-		struct bh_journal_tailer *t = &j->v[j->n];
-
-		if (l->sources[i].type != BH_SOURCE_JOURNALD || !l->sources[i].runs)
-			continue;
-		j->n++;
-		t->logs = l;
-		t->source = &l->sources[i];
-		t->watch.fd = -1;
-		open_it(t);
-	}
+	l->journals.started = true;
+	for (size_t i = 0; i < l->sources_n; i++)
+		bh_journals_add(l, l->sources[i]);
 }
 
 void bh_journals_go_on(struct bh_logs *l)
 {
-	for (size_t i = 0; i < l->journals.n; i++) {
-		struct bh_journal_tailer *t = &l->journals.v[i];
-
+	for (struct bh_journal_tailer *t = l->journals.first; t; t = t->next) {
 		if (t->journal && t->waiting)
 			read_turn(t);
 	}
 }
 
+static void end(struct bh_journal_tailer *t)
+{
+	bh_timer_cancel(&t->timer);
+	close_it(t);
+	bh_record_ends_release(&t->ends);
+	free(t->name);
+	free(t);
+}
+
+void bh_journals_leave(struct bh_logs *l, const struct bh_source *s)
+{
+	struct bh_journal_tailer **at = &l->journals.first;
+
+	while (*at && (*at)->source != s)
+		at = &(*at)->next;
+	if (*at) {
+		struct bh_journal_tailer *t = *at;
+
+		*at = t->next;
+		end(t);
+	}
+}
+
 void bh_journals_stop(struct bh_logs *l)
 {
-	for (size_t i = 0; i < l->journals.n; i++) {
-		struct bh_journal_tailer *t = &l->journals.v[i];
+	while (l->journals.first) {
+		struct bh_journal_tailer *t = l->journals.first;
 
-		bh_timer_cancel(&t->timer);
-		close_it(t);
-		bh_record_ends_release(&t->ends);
-		free(t->name);
+		l->journals.first = t->next;
+		end(t);
 	}
-	free(l->journals.v);
-	l->journals = (struct bh_journals){0};
 }

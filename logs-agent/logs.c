@@ -176,6 +176,7 @@ static void credit(void *ctx)
 	struct bh_logs *l = ctx;
 
 	drain_step(l);
+	bh_inlets_go_on_leaving(l->inlets);
 	if (bh_inlets_go_first(l->inlets))
 		bh_inlets_resume(l->inlets);
 	bh_tailing_read(l);
@@ -235,17 +236,21 @@ static int64_t parent_started_ns(void)
 
 static int make_sources(struct bh_logs *l)
 {
-	const struct bh_config *cfg = &l->child->config;
+	struct bh_config *cfg = &l->child->config;
 	int rc = bh_assembler_work_init(&l->work);
 
-	l->sources = calloc(cfg->log_sources_n + 1, sizeof(*l->sources));
-	l->batch.lines = calloc(cfg->log_sources_n + 1, sizeof(*l->batch.lines));
-	if (!l->sources || !l->batch.lines)
+	l->sources = calloc(cfg->log_sources_n + 1, sizeof(struct bh_source *));
+	if (!l->sources)
 		return -ENOMEM;
 	for (size_t i = 0; i < cfg->log_sources_n && !rc; i++) {
+		l->sources[i] = bh_source_new(&cfg->log_sources[i], cfg, &l->child->log);
+		if (!l->sources[i])
+			return -ENOMEM;
+		l->sources[i]->place = i;
 		l->sources_n++;
-		rc = bh_source_init(&l->sources[i], &cfg->log_sources[i], cfg, &l->child->log);
 	}
+	/* What is left of them is empty. */
+	cfg->log_sources_n = 0;
 	return rc ? rc : bh_buf_reserve(&l->chunk, BH_MARKER_MAX + BH_CHUNK);
 }
 
@@ -376,7 +381,13 @@ void bh_logs_free(struct bh_logs *l)
 	bh_dirlists_clear(&l->dirs);
 	bh_watches_release(&l->watches);
 	for (size_t i = 0; i < l->sources_n; i++)
-		bh_source_release(&l->sources[i]);
+		bh_source_free(l->sources[i]);
+	while (l->leaving) {
+		struct bh_source *next = l->leaving->next;
+
+		bh_source_free(l->leaving);
+		l->leaving = next;
+	}
 	bh_assembler_work_release(&l->work);
 	bh_rules_work_release(&l->rules_work);
 	bh_buf_release(&l->host_tags);
@@ -384,8 +395,7 @@ void bh_logs_free(struct bh_logs *l)
 	bh_body_release(&l->body);
 	bh_buf_release(&l->chunk);
 	bh_buf_release(&l->batch.json);
-	free(l->batch.lines);
-	free(l->sources);
+	free((void *)l->sources);
 	free(l);
 }
 
@@ -444,6 +454,11 @@ static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)
 	hb->link_up = st.ready;
 }
 
+static void reload(void *ctx, struct bh_config *next, struct bh_ctl_reloaded *r)
+{
+	bh_reload_sources(ctx, next, r);
+}
+
 static void stream(void *ctx, int fd, const struct bh_stream_filter *filter)
 {
 	struct bh_logs *l = ctx;
@@ -457,4 +472,5 @@ const struct bh_child_ops bh_logs_child_ops = {
     .stats = stats,
     .heartbeat = heartbeat,
     .stream = stream,
+    .reload = reload,
 };

@@ -9,6 +9,7 @@
  *   journals.c   the same for journals: opening, reading, positions
  *   tailing.c    looking at open generations and reading them
  *   inlet.c      sockets of tcp and udp sources
+ *   reload.c     sources that come and go while the others run
  *   handover.c   messages into batches, batches to the forwarder
  */
 #ifndef BH_LOGS_LOGS_INTERNAL_H
@@ -42,14 +43,18 @@ struct bh_packet {
 	uint32_t items;
 	uint64_t raw, seq;
 	int64_t first_ts_ms, last_ts_ms;
-	uint64_t lines[]; /* per source */
+	size_t shares_n;
+	/* A source stays until none of its messages is in flight (reload.c). */
+	struct bh_share {
+		struct bh_source *source;
+		uint64_t lines;
+	} shares[];
 };
 
 struct bh_batch {
 	struct bh_buf json;
 	uint32_t items;
 	int64_t first_ts_ms, last_ts_ms;
-	uint64_t *lines; /* per source */
 };
 
 struct bh_logs_counts {
@@ -64,9 +69,12 @@ struct bh_logs {
 	struct bh_rows rows;
 	struct bh_targets targets;
 	struct bh_watches watches;
-	struct bh_dirlists dirs; /* of the scan or rotation that is being looked into */
-	struct bh_source *sources;
+	struct bh_dirlists dirs;    /* of the scan or rotation that is being looked into */
+	struct bh_source **sources; /* those of the configuration, in its order; owned */
 	size_t sources_n;
+	struct bh_source *leaving; /* not configured any more; messages of them are in flight */
+	struct bh_ledger left;     /* what became of the messages of those that are gone */
+	bool look_for_gone;        /* the next scan looks for files of rows that have no path now */
 	struct bh_generation *head, *tail;
 	struct bh_generation *ready, **ready_end; /* have something to read, in turn */
 	struct bh_generation *dirty, **dirty_end; /* have something to tell */
@@ -136,6 +144,10 @@ void bh_scan_note(struct bh_logs *l, struct bh_source *s, const char *path, int 
 void bh_ages_recall(struct bh_logs *l);
 /* After a scan, and at the end: the registry is to know of it. */
 void bh_ages_note_scan(struct bh_logs *l, bool end);
+/* The first of these for one source. */
+void bh_ages_recall_one(struct bh_logs *l, struct bh_source *s);
+/* And the last. */
+void bh_ages_note_end(struct bh_logs *l, const struct bh_source *s);
 /* Rows whose time is over (§16.4). */
 void bh_ages_expire(struct bh_logs *l);
 
@@ -198,6 +210,20 @@ void bh_tailing_return(struct bh_logs *l, struct bh_generation *g);
 void bh_tailing_finish(struct bh_logs *l, struct bh_generation *g);
 /* What is held becomes messages; unfinished lines stay. For the drain. */
 void bh_tailing_flush(struct bh_logs *l);
+/* Of a source that is not configured any more, everything flushed and handed over: closes its
+ * files; their rows stay. */
+void bh_tailing_leave(struct bh_logs *l, const struct bh_source *s);
+/* What is held of that source becomes messages; unfinished lines stay. */
+void bh_tailing_flush_source(struct bh_logs *l, const struct bh_source *s);
 bool bh_logs_may_read(const struct bh_logs *l);
+
+/* --- reload.c --- */
+/* The sources of next instead of those there are (§2.1); moves them out of next. r->restart:
+ * nothing has changed, and a new process is needed. */
+void bh_reload_sources(struct bh_logs *l, struct bh_config *next, struct bh_ctl_reloaded *r);
+/* Messages were acknowledged: sources that are not configured any more may be done. */
+void bh_reload_settle(struct bh_logs *l);
+/* What became of all messages of sources that are not configured any more. */
+struct bh_ledger bh_reload_left(const struct bh_logs *l);
 
 #endif

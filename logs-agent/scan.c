@@ -182,7 +182,7 @@ static int latest_first(const void *a, const void *b)
 static void collect(struct bh_logs *l, struct candidates *c)
 {
 	for (size_t i = 0; i < l->sources_n; i++) {
-		struct bh_source *s = &l->sources[i];
+		struct bh_source *s = l->sources[i];
 		struct bh_strlist paths = {NULL, 0};
 
 		if (s->type != BH_SOURCE_FILE || !s->runs)
@@ -222,7 +222,7 @@ static struct bh_source *source_of(struct bh_logs *l, const char *path)
 	bool recursive = l->child->config.logs_enable_recursive_glob;
 
 	for (size_t i = 0; i < l->sources_n; i++) {
-		struct bh_source *s = &l->sources[i];
+		struct bh_source *s = l->sources[i];
 
 		if (s->type == BH_SOURCE_FILE && s->runs &&
 		    (strcmp(s->cfg->path, path) == 0 ||
@@ -308,7 +308,7 @@ static void make_room(struct bh_logs *l)
 static void describe(struct bh_logs *l)
 {
 	for (size_t i = 0; i < l->sources_n; i++) {
-		struct bh_source *s = &l->sources[i];
+		struct bh_source *s = l->sources[i];
 
 		s->tailed = 0;
 		if (!s->note[0])
@@ -328,9 +328,10 @@ static void scan_all(struct bh_logs *l)
 	struct candidates c = {0};
 	bool by_time =
 	    strcmp(l->child->config.logs_file_wildcard_selection_mode, "by_modification_time") == 0;
-	bool first = l->scans == 0;
+	bool first = l->scans == 0 || l->look_for_gone;
 
 	l->scans++;
+	l->look_for_gone = false;
 	l->counts.files_waiting = 0;
 	bh_dirlists_clear(&l->dirs);
 	collect(l, &c);
@@ -348,7 +349,7 @@ static void scan_all(struct bh_logs *l)
 		make_room(l);
 	bh_dirlists_clear(&l->dirs);
 	for (size_t i = 0; i < l->sources_n; i++)
-		l->sources[i].scanned = true;
+		l->sources[i]->scanned = true;
 	describe(l);
 	bh_ages_note_scan(l, false);
 	bh_ages_expire(l);

@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "common/config_logs.h"
 
 #define COMPONENT     "source"
 #define DEFAULT_LIMIT 900000
@@ -158,4 +161,51 @@ void bh_source_release(struct bh_source *s)
 	bh_decoder_release(&s->decoder);
 	bh_aggregation_release(&s->aggregation);
 	bh_ruleset_free(s->rules);
+}
+
+struct bh_source *bh_source_new(
+    struct bh_log_source *src, const struct bh_config *cfg, struct bh_log *log)
+{
+	struct bh_source *s = calloc(1, sizeof(*s));
+	struct bh_log_source *own = calloc(1, sizeof(*own));
+
+	if (!s || !own || bh_source_init(s, src, cfg, log)) {
+		if (s && own)
+			bh_source_release(s);
+		free(s);
+		free(own);
+		return NULL;
+	}
+	*own = *src;
+	*src = (struct bh_log_source){0};
+	s->own = own;
+	s->cfg = own;
+	return s;
+}
+
+void bh_source_free(struct bh_source *s)
+{
+	if (!s)
+		return;
+	bh_source_release(s);
+	if (s->own)
+		bh_log_source_release(s->own);
+	free(s->own);
+	free(s);
+}
+
+static void exchange(char **a, char **b)
+{
+	char *t = *a;
+
+	*a = *b;
+	*b = t;
+}
+
+void bh_source_moved(struct bh_source *s, struct bh_log_source *now)
+{
+	if (s->own->fault[0] && strstr(s->note, s->own->fault))
+		(void)snprintf(s->note, sizeof(s->note), "Error: %.200s", now->fault);
+	exchange(&s->own->where, &now->where);
+	exchange(&s->own->fault, &now->fault);
 }

@@ -18,7 +18,7 @@ static bool mode_is(const struct bh_source *s, const char *mode)
 /* Forced modes act once per start of the product (§4.3, 1). */
 bool bh_start_is_forced(const struct bh_logs *l, const struct bh_source *s, const char *mode)
 {
-	return l->child->generation <= 1 && !s->scanned && mode_is(s, mode);
+	return l->child->generation <= 1 && !s->scanned && !s->late && mode_is(s, mode);
 }
 
 bool bh_start_at_end(const struct bh_source *s)
@@ -64,7 +64,7 @@ uint64_t bh_start_offset(
 	if (s->scanned || !bh_start_at_end(s))
 		return 0;
 	/* Created while this process, or the whole agent, was away. */
-	if (l->child->generation > 1 && id->birth_ns > l->run_started_ns)
+	if (l->child->generation > 1 && !s->late && id->birth_ns > l->run_started_ns)
 		return 0;
 	if (s->last_scan_ns && id->birth_ns > s->last_scan_ns)
 		return 0;

@@ -449,6 +449,31 @@ void bh_tailing_flush(struct bh_logs *l)
 	}
 }
 
+void bh_tailing_flush_source(struct bh_logs *l, const struct bh_source *s)
+{
+	for (struct bh_generation *g = l->head; g; g = g->next) {
+		if (g->source == s && bh_assembler_flush(&g->assembler))
+			bh_child_fail(l->child, BH_EXIT_INTERNAL); /* read again from the mark */
+	}
+}
+
+void bh_tailing_leave(struct bh_logs *l, const struct bh_source *s)
+{
+	struct bh_generation *g = l->head, *next_g;
+	struct bh_target *t = l->targets.all, *next_t;
+
+	for (; g; g = next_g) {
+		next_g = g->next;
+		if (g->source == s)
+			forget(l, g);
+	}
+	for (; t; t = next_t) {
+		next_t = t->next;
+		if (t->source == s)
+			bh_targets_remove(&l->targets, t);
+	}
+}
+
 static void read_one(struct bh_logs *l, struct bh_generation *g)
 {
 	size_t left = TURN_BYTES;

@@ -46,6 +46,15 @@ static void put_drained(struct bh_buf *out, const struct bh_ctl_drained *d)
 	}
 }
 
+static int put_reloaded(struct bh_buf *out, const struct bh_ctl_reloaded *r)
+{
+	(void)bh_buf_u8(out, r->restart);
+	(void)bh_buf_u32(out, r->sources.added);
+	(void)bh_buf_u32(out, r->sources.removed);
+	(void)bh_buf_u32(out, r->sources.changed);
+	return bh_buf_u32(out, r->sources.unchanged);
+}
+
 static int put_part(struct bh_buf *out, const struct bh_ctl_msg *m)
 {
 	switch (m->type) {
@@ -82,6 +91,8 @@ static int put_part(struct bh_buf *out, const struct bh_ctl_msg *m)
 	case BH_CTL_QUERY:
 		(void)bh_buf_u8(out, (uint8_t)m->u.query.what);
 		return bh_buf_u32(out, m->u.query.limit);
+	case BH_CTL_RELOADED:
+		return put_reloaded(out, &m->u.reloaded);
 	case BH_CTL_DRAIN:
 		(void)bh_buf_u32(out, m->u.drain.deadline_ms);
 		return bh_buf_u8(out, (uint8_t)m->u.drain.mode);
@@ -91,6 +102,7 @@ static int put_part(struct bh_buf *out, const struct bh_ctl_msg *m)
 	case BH_CTL_READY:
 	case BH_CTL_EXIT:
 	case BH_CTL_STATS:
+	case BH_CTL_RELOAD:
 		return 0;
 	}
 	return BH_E_FORMAT;
@@ -217,6 +229,17 @@ static int get_row(struct bh_cur *c, struct bh_query_row *r)
 	return rc ? rc : kind >= BH_ROW__N ? BH_E_FORMAT : 0;
 }
 
+static int get_reloaded(struct bh_cur *c, struct bh_ctl_reloaded *r)
+{
+	int rc = get_bool(c, &r->restart);
+
+	r->sources.added = bh_cur_u32(c);
+	r->sources.removed = bh_cur_u32(c);
+	r->sources.changed = bh_cur_u32(c);
+	r->sources.unchanged = bh_cur_u32(c);
+	return rc;
+}
+
 static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 {
 	uint8_t mode, kind;
@@ -254,6 +277,8 @@ static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 		m->u.query.what = (enum bh_query_what)kind;
 		m->u.query.limit = bh_cur_u32(c);
 		return kind > BH_QUERY_REPLAY ? BH_E_FORMAT : 0;
+	case BH_CTL_RELOADED:
+		return get_reloaded(c, &m->u.reloaded);
 	case BH_CTL_DRAIN:
 		m->u.drain.deadline_ms = bh_cur_u32(c);
 		mode = bh_cur_u8(c);
@@ -265,6 +290,7 @@ static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 	case BH_CTL_READY:
 	case BH_CTL_EXIT:
 	case BH_CTL_STATS:
+	case BH_CTL_RELOAD:
 		return 0;
 	}
 	return BH_E_FORMAT;

@@ -14,6 +14,7 @@
 #include "common/attrs.h"
 #include "common/buf.h"
 #include "common/config.h"
+#include "common/config_diff.h"
 #include "common/ledger.h"
 
 #define BH_CTL_VERSION  1
@@ -33,6 +34,7 @@ enum bh_ctl_type {
 	BH_CTL_STATS_REPLY = 6,
 	BH_CTL_QUERY_ROW = 7,
 	BH_CTL_QUERY_PART = 8,
+	BH_CTL_RELOADED = 9,
 	/* supervisor → child */
 	BH_CTL_DRAIN = 32,
 	BH_CTL_EXIT = 33,
@@ -42,6 +44,7 @@ enum bh_ctl_type {
 	BH_CTL_CAPTURE = 37, /* a descriptor comes with it */
 	BH_CTL_STREAM = 38,  /* so it does with this one */
 	BH_CTL_QUERY_ARG = 39,
+	BH_CTL_RELOAD = 40, /* and with this one */
 };
 
 /* QUERY: what dogstatsd is to count, and what the forwarder is to do with its registry. */
@@ -143,6 +146,12 @@ struct bh_stream_filter {
 	char service[BH_STREAM_NAME_MAX + 1];
 };
 
+/* Answer to RELOAD. */
+struct bh_ctl_reloaded {
+	bool restart; /* nothing was applied: it must be started again */
+	struct bh_sources_change sources;
+};
+
 struct bh_ctl_msg {
 	enum bh_ctl_type type;
 	uint32_t generation; /* of the child; an older one is dropped by the reader */
@@ -161,11 +170,12 @@ struct bh_ctl_msg {
 			enum bh_query_what what;
 			uint32_t limit; /* rows of a kind */
 		} query;
-		struct bh_query_row row;        /* QUERY_ROW */
+		struct bh_query_row row; /* QUERY_ROW */
+		struct bh_ctl_reloaded reloaded;
 		uint32_t capture_seconds;       /* CAPTURE */
 		struct bh_stream_filter stream; /* STREAM */
 		struct bh_str part;             /* QUERY_PART, QUERY_ARG; borrowed */
-	} u;                                    /* READY, EXIT, STATS have no content */
+	} u;                                    /* READY, EXIT, STATS, RELOAD have no content */
 };
 
 /* Clears out and writes one message. BH_E_LIMIT when it would not fit BH_CTL_MSG_MAX. */

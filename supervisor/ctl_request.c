@@ -28,6 +28,7 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_REGISTRY_IMPORT] = "registry-import",
 	    [BH_VERB_QUARANTINE] = "quarantine",
 	    [BH_VERB_QUARANTINE_REPLAY] = "quarantine-replay",
+	    [BH_VERB_RELOAD] = "reload",
 	};
 
 	return names[verb];

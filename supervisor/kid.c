@@ -276,6 +276,7 @@ static unsigned allowed_in(enum bh_ctl_type type)
 	case BH_CTL_STATS_REPLY:
 	case BH_CTL_QUERY_ROW:
 	case BH_CTL_QUERY_PART:
+	case BH_CTL_RELOADED:
 		return IN(RUNNING) | IN(DRAINING) | IN(STOPPING);
 	case BH_CTL_DRAIN_PROGRESS:
 	case BH_CTL_DRAIN_ACK:
@@ -288,6 +289,7 @@ static unsigned allowed_in(enum bh_ctl_type type)
 	case BH_CTL_QUERY_ARG:
 	case BH_CTL_CAPTURE:
 	case BH_CTL_STREAM:
+	case BH_CTL_RELOAD:
 		break;
 	}
 	return 0;
@@ -341,6 +343,9 @@ static void take(struct bh_kid *k, const struct bh_ctl_msg *m)
 	case BH_CTL_QUERY_PART:
 		k->env->ops->part(k->env->ctx, k, m->id, m->u.part);
 		break;
+	case BH_CTL_RELOADED:
+		k->env->ops->reloaded(k->env->ctx, k, m->id, &m->u.reloaded);
+		break;
 	case BH_CTL_HELLO:
 	case BH_CTL_DRAIN:
 	case BH_CTL_EXIT:
@@ -350,6 +355,7 @@ static void take(struct bh_kid *k, const struct bh_ctl_msg *m)
 	case BH_CTL_QUERY_ARG:
 	case BH_CTL_CAPTURE:
 	case BH_CTL_STREAM:
+	case BH_CTL_RELOAD:
 		break;
 	}
 }
@@ -504,4 +510,13 @@ bool bh_kid_stream(struct bh_kid *k, int fd, const struct bh_stream_filter *filt
 		return false;
 	m.u.stream = *filter;
 	return send_with_fd(k, &m, fd);
+}
+
+bool bh_kid_reload(struct bh_kid *k, uint32_t id)
+{
+	struct bh_ctl_msg m = {.type = BH_CTL_RELOAD, .id = id};
+
+	if (k->life.state != BH_LIFE_RUNNING || k->control.fd < 0)
+		return false;
+	return send_with_fd(k, &m, k->config_fd);
 }

@@ -39,6 +39,9 @@ struct bh_kid_ops {
 	void (*part)(void *ctx, struct bh_kid *kid, uint32_t id, struct bh_str part);
 	/* one row of the answer to query id; borrowed until return */
 	void (*row)(void *ctx, struct bh_kid *kid, uint32_t id, const struct bh_query_row *row);
+	/* the answer to RELOAD id */
+	void (*reloaded)(
+	    void *ctx, struct bh_kid *kid, uint32_t id, const struct bh_ctl_reloaded *r);
 };
 
 /* Shared by all kids, borrowed for their lives. */
@@ -107,6 +110,10 @@ bool bh_kid_query(struct bh_kid *k, const struct bh_kid_query *q);
 
 /* CAPTURE into fd, which stays the caller's. false when it does not run. */
 bool bh_kid_capture(struct bh_kid *k, int fd, uint32_t seconds);
+
+/* RELOAD with the configuration it has from now on (config_fd); id is not 0. false when it does not
+ * run. */
+bool bh_kid_reload(struct bh_kid *k, uint32_t id);
 
 /* STREAM into fd, which stays the caller's. false when it does not run. */
 bool bh_kid_stream(struct bh_kid *k, int fd, const struct bh_stream_filter *filter);

@@ -13,7 +13,8 @@ static const char usage[] =
     "  -c, --config FILE|DIR   datadog.yaml, or the directory that holds it\n"
     "                          (else /etc/bulkhead, then /etc/datadog-agent)\n"
     "\n"
-    "Ask a running one with bulkheadctl.\n";
+    "Ask a running one with bulkheadctl. HUP, or bulkheadctl reload, reads the configuration "
+    "again.\n";
 
 static int wrong(const char *what, const char *word)
 {

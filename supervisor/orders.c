@@ -91,6 +91,11 @@ static void carry_out(struct bh_supervisor *s, struct bh_kid *k, enum bh_verb ve
 	stop(s, k, verb == BH_VERB_STOP ? BH_ORDER_STOP : BH_ORDER_RESTART);
 }
 
+void bh_orders_restart(struct bh_supervisor *s, enum bh_role role)
+{
+	carry_out(s, &s->kids[role], BH_VERB_RESTART);
+}
+
 void bh_orders_init(struct bh_supervisor *s)
 {
 	for (int i = 0; i < BH_ROLE__N; i++)

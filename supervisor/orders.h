@@ -31,6 +31,8 @@ struct bh_order {
 void bh_orders_init(struct bh_supervisor *s);
 /* A request with one of the three verbs. */
 void bh_orders_take(struct bh_supervisor *s, struct bh_ctl_conn *conn);
+/* What a request to restart does, for a reload: one that does not run is started. */
+void bh_orders_restart(struct bh_supervisor *s, enum bh_role role);
 /* After every change of a child's state. */
 void bh_orders_changed(struct bh_supervisor *s);
 /* After the end of its process, when all else has been told. */

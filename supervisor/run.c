@@ -12,6 +12,8 @@
 #include "common/child.h"
 #include "common/config_load.h"
 #include "common/version.h"
+#include "supervisor/reload_config.h"
+#include "supervisor/sealed.h"
 #include "supervisor/supervisor.h"
 
 #define COMPONENT        "supervisor"
@@ -37,26 +39,22 @@ static void keep(struct bh_strlist *list, const char *text)
 static int load_config(struct bh_supervisor *s, const char *path)
 {
 	struct bh_findings findings = {0};
-	int rc = bh_config_load(&s->cfg, path, environ, &findings);
+	bool wrong = bh_config_load(&s->cfg, path, environ, &findings) != 0;
 
+	if (!wrong)
+		bh_config_check(&s->cfg, &findings);
 	for (size_t i = 0; i < findings.n; i++) {
 		bool is_error = findings.v[i].level == BH_FINDING_ERROR;
 
 		(void)fprintf(stderr, "bulkhead: %s: %s\n", is_error ? "error" : "warning",
 		    findings.v[i].text);
 		if (!is_error)
-			keep(&s->notes, findings.v[i].text);
+			keep(&s->config_notes, findings.v[i].text);
 	}
+	wrong = findings.errors > 0;
 	bh_findings_release(&findings);
-	if (rc)
-		return BH_EXIT_CONFIG;
-	if (!s->cfg.api_key[0]) {
-		(void)fprintf(stderr, "bulkhead: error: api_key is not set: set it in "
-				      "datadog.yaml, or DD_API_KEY in the "
-				      "environment\n");
-		return BH_EXIT_CONFIG;
-	}
-	return 0;
+	s->config_path = path;
+	return wrong ? BH_EXIT_CONFIG : 0;
 }
 
 static int open_log(struct bh_supervisor *s, int *fd)
@@ -81,20 +79,12 @@ static int open_log(struct bh_supervisor *s, int *fd)
 
 static int seal_config(struct bh_supervisor *s, struct bh_kid *k)
 {
-	struct bh_buf bytes = BH_BUF_INIT;
 	struct bh_err err = BH_ERR_INIT;
-	int rc = bh_config_encode(&s->cfg, k->role, &bytes);
 
-	if (!rc) {
-		k->config_fd = bh_spawn_seal("bulkhead-config", bytes.data, bytes.len);
-		rc = k->config_fd < 0 ? k->config_fd : 0;
-	}
-	if (bytes.cap)
-		explicit_bzero(bytes.data, bytes.cap);
-	bh_buf_release(&bytes);
-	if (!rc)
+	k->config_fd = bh_sealed_make(&s->cfg, k->role);
+	if (k->config_fd >= 0)
 		return 0;
-	(void)bh_err_set(&err, rc, "hand the configuration to %s", bh_role_name(k->role));
+	(void)bh_err_set(&err, k->config_fd, "hand the configuration to %s", bh_role_name(k->role));
 	return complain(&err, BH_EXIT_INTERNAL);
 }
 
@@ -130,12 +120,8 @@ static int open_sockets(struct bh_supervisor *s)
 
 	if (bh_sockets_open(&s->sockets, &s->cfg))
 		bh_error(&s->log, COMPONENT, "out of memory for the listeners");
-	for (size_t i = 0; i < s->sockets.notes.n; i++) {
-		const char *text = s->sockets.notes.v[i];
-
-		bh_error(&s->log, COMPONENT, "listener: %s", text);
-		keep(&s->notes, text);
-	}
+	for (size_t i = 0; i < s->sockets.notes.n; i++)
+		bh_error(&s->log, COMPONENT, "listener: %s", s->sockets.notes.v[i]);
 	for (size_t i = 0; i < s->sockets.n; i++)
 		bh_info(&s->log, COMPONENT, "%s %s",
 		    s->sockets.v[i].kind == BH_SOCKET_FORWARD ? "packets go on to" : "listening on",
@@ -143,27 +129,8 @@ static int open_sockets(struct bh_supervisor *s)
 	if (!s->cfg.use_dogstatsd || bh_sockets_listening(&s->sockets))
 		return 0;
 	bh_error(&s->log, COMPONENT, "%s", none);
-	keep(&s->notes, none);
+	keep(&s->sockets.notes, none);
 	return s->cfg.dogstatsd_require_listener ? BH_EXIT_UNAVAILABLE : 0;
-}
-
-/* Ports of log sources. One that cannot be had is told; nothing else waits for it. */
-static void open_log_sockets(struct bh_supervisor *s)
-{
-	const struct bh_log_sockets *l = &s->log_sockets;
-
-	if (bh_log_sockets_open(&s->log_sockets, &s->cfg))
-		bh_error(&s->log, COMPONENT, "out of memory for the ports of log sources");
-	for (size_t i = 0; i < l->notes.n; i++) {
-		bh_error(&s->log, COMPONENT, "listener: %s", l->notes.v[i]);
-		keep(&s->notes, l->notes.v[i]);
-	}
-	for (size_t i = 0; i < l->warnings.n; i++) {
-		bh_warn(&s->log, COMPONENT, "listener: %s", l->warnings.v[i]);
-		keep(&s->notes, l->warnings.v[i]);
-	}
-	for (size_t i = 0; i < l->n; i++)
-		bh_info(&s->log, COMPONENT, "listening on %s", l->fds[i].name);
 }
 
 static void note_limits(struct bh_supervisor *s)
@@ -194,6 +161,9 @@ static void on_signal(struct bh_watch *w, unsigned events)
 			break;
 		case SIGINT:
 			bh_stop_signal(s, "SIGINT");
+			break;
+		case SIGHUP:
+			bh_reload_ask(s, NULL);
 			break;
 		case SIGQUIT:
 			bh_stop_now(s);
@@ -273,7 +243,7 @@ static int bring_up(struct bh_supervisor *s, int log_fd)
 	}
 	rc = open_sockets(s);
 	if (!rc)
-		open_log_sockets(s);
+		(void)bh_reload_ports(s);
 	note_limits(s);
 	if (!rc)
 		rc = prepare_children(s);
@@ -303,6 +273,7 @@ static void take_down(struct bh_supervisor *s)
 	bh_sockets_release(&s->sockets);
 	bh_log_sockets_release(&s->log_sockets);
 	bh_handover_fds_release(&s->handover);
+	bh_reload_release(&s->reload);
 	bh_loop_release(&s->loop);
 	bh_buf_release(&s->report);
 	for (int i = 0; i < BH_ROLE__N; i++)
@@ -370,6 +341,7 @@ int bh_supervisor_run(const char *config_path)
 		bh_rundir_release(&s->rundir);
 	}
 	bh_strlist_release(&s->notes);
+	bh_strlist_release(&s->config_notes);
 	bh_strlist_release(&s->limits);
 	bh_config_release(&s->cfg);
 	if (log_fd > STDERR_FILENO)

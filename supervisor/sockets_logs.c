@@ -125,18 +125,24 @@ static int enlarge(struct bh_log_sockets *s, const struct bh_log_source *src, in
 }
 
 /* Takes fd. The name tells the port that was bound. */
-static int keep(struct bh_log_sockets *s, int fd, bool tcp)
+static int keep(struct bh_log_sockets *s, const struct bh_log_source *src, int fd)
 {
+	bool tcp = is_tcp(src);
 	union bh_address bound = {0};
 	socklen_t n = sizeof(bound);
-	char *name = NULL;
+	char *name = NULL, *host = strdup(src->bind_host);
 
 	(void)getsockname(fd, &bound.any, &n);
-	if (asprintf(&name, "logs-%s:%" PRIu16, tcp ? "tcp" : "udp", bh_address_port(&bound)) < 0) {
+	if (!host ||
+	    asprintf(&name, "logs-%s:%" PRIu16, tcp ? "tcp" : "udp", bh_address_port(&bound)) < 0) {
+		free(host);
 		(void)close(fd);
 		return -ENOMEM;
 	}
 	s->names[s->n] = name;
+	s->ports[s->n].tcp = tcp;
+	s->ports[s->n].port = src->port;
+	s->ports[s->n].host = host;
 	s->fds[s->n++] = (struct bh_spawn_fd){.name = name, .fd = fd};
 	return 0;
 }
@@ -165,30 +171,88 @@ static int open_one(struct bh_log_sockets *s, const struct bh_log_source *src)
 	}
 	if (rc)
 		return refused(s, src, rc);
-	rc = keep(s, fd, tcp);
+	rc = keep(s, src, fd);
 	return rc || tcp ? rc : enlarge(s, src, fd);
+}
+
+/* --- all of them --------------------------------------------------------------------------------
+ */
+
+static bool is_of(const struct bh_log_port *p, const struct bh_log_source *src)
+{
+	return p->tcp == is_tcp(src) && p->port == src->port &&
+	       strcmp(p->host, src->bind_host) == 0;
+}
+
+static void close_one(struct bh_log_sockets *s, size_t i)
+{
+	(void)close(s->fds[i].fd);
+	free(s->names[i]);
+	free(s->ports[i].host);
+}
+
+/* Closes those that no source asks for; before[i]: source i has its socket already. */
+static void close_others(struct bh_log_sockets *s, const struct bh_config *cfg, bool *before)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		size_t k = 0;
+
+		while (k < cfg->log_sources_n && (before[k] || !has_port(&cfg->log_sources[k]) ||
+						     !is_of(&s->ports[i], &cfg->log_sources[k])))
+			k++;
+		if (k == cfg->log_sources_n) {
+			close_one(s, i);
+			continue;
+		}
+		before[k] = true;
+		s->fds[kept] = s->fds[i];
+		s->names[kept] = s->names[i];
+		s->ports[kept++] = s->ports[i];
+	}
+	s->n = kept;
+}
+
+static bool may_run(const struct bh_config *cfg)
+{
+	return cfg->logs_enabled && !cfg->log_rules_fault[0];
+}
+
+int bh_log_sockets_update(struct bh_log_sockets *s, const struct bh_config *cfg, bool *opened)
+{
+	bool *before = calloc(cfg->log_sources_n + 1, sizeof(*before));
+	size_t had;
+	int rc = 0;
+
+	*opened = false;
+	if (!before)
+		return -ENOMEM;
+	bh_strlist_release(&s->notes);
+	bh_strlist_release(&s->warnings);
+	close_others(s, cfg, before);
+	had = s->n;
+	for (size_t i = 0; i < cfg->log_sources_n && !rc && may_run(cfg); i++) {
+		if (has_port(&cfg->log_sources[i]) && !before[i])
+			rc = open_one(s, &cfg->log_sources[i]);
+	}
+	*opened = s->n > had;
+	free(before);
+	return rc;
 }
 
 int bh_log_sockets_open(struct bh_log_sockets *s, const struct bh_config *cfg)
 {
-	int rc = 0;
+	bool opened;
 
 	*s = (struct bh_log_sockets){0};
-	if (!cfg->logs_enabled || cfg->log_rules_fault[0])
-		return 0;
-	for (size_t i = 0; i < cfg->log_sources_n && !rc; i++) {
-		if (has_port(&cfg->log_sources[i]))
-			rc = open_one(s, &cfg->log_sources[i]);
-	}
-	return rc;
+	return bh_log_sockets_update(s, cfg, &opened);
 }
 
 void bh_log_sockets_release(struct bh_log_sockets *s)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		(void)close(s->fds[i].fd);
-		free(s->names[i]);
-	}
+	for (size_t i = 0; i < s->n; i++)
+		close_one(s, i);
 	bh_strlist_release(&s->notes);
 	bh_strlist_release(&s->warnings);
 	*s = (struct bh_log_sockets){0};

@@ -23,6 +23,11 @@ struct bh_log_sockets {
 	 * (SO_RXQ_OVFL set); non-blocking. Names and descriptors are owned. */
 	struct bh_spawn_fd fds[BH_LOG_SOCKETS_MAX];
 	char *names[BH_LOG_SOCKETS_MAX];
+	struct bh_log_port {
+		bool tcp;
+		uint16_t port;
+		char *host;          /* owned; bind_host */
+	} ports[BH_LOG_SOCKETS_MAX]; /* what the configuration calls them */
 	size_t n;
 	struct bh_strlist notes;    /* ports that could not be had; plain sentences */
 	struct bh_strlist warnings; /* a receive buffer smaller than asked for */
@@ -31,6 +36,10 @@ struct bh_log_sockets {
 /* Opens the ports of all sources that run; none when logs are not enabled. Fails only when out of
  * memory; what was opened before stands. */
 int bh_log_sockets_open(struct bh_log_sockets *s, const struct bh_config *cfg) BH_MUST_CHECK;
+/* The same for another configuration: those that it has too stay as they are, the others are
+ * closed, new ones opened; notes and warnings are those of now. *opened: at least one is new. */
+int bh_log_sockets_update(
+    struct bh_log_sockets *s, const struct bh_config *cfg, bool *opened) BH_MUST_CHECK;
 void bh_log_sockets_release(struct bh_log_sockets *s);
 
 #endif

@@ -171,6 +171,7 @@ void bh_stop_begin(struct bh_supervisor *s, const char *cause)
 	 * come to an end, or leave what came after its last look. */
 	bh_sockets_close_intake(&s->sockets);
 	bh_orders_give_up(s);
+	bh_reload_give_up(s);
 	s->stop_cause = cause;
 	s->stop_wall_ns = bh_wall_ns(s->loop.clock);
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++)

@@ -142,6 +142,8 @@ static void on_prepare(void *ctx, struct bh_kid *k)
 	if (k->role == BH_ROLE_DOGSTATSD)
 		prepare_dogstatsd(s, k);
 	if (k->role == BH_ROLE_LOGS) {
+		/* Its predecessor is gone: a port that it still held then is free. */
+		bh_reload_ports(s);
 		k->fds = s->log_sockets.fds;
 		k->fds_n = s->log_sockets.n;
 	}
@@ -188,6 +190,7 @@ static void on_changed(void *ctx, struct bh_kid *k, enum bh_life_state from)
 	note_ready(s);
 	bh_supervisor_write_status(s);
 	bh_orders_changed(s);
+	bh_reload_pump(s);
 }
 
 static void on_gone(void *ctx, struct bh_kid *k)
@@ -215,6 +218,7 @@ static void on_gone(void *ctx, struct bh_kid *k)
 		bh_stop_pump(s);
 	}
 	bh_orders_gone(s, k);
+	bh_reload_pump(s);
 }
 
 static void on_drained(void *ctx, struct bh_kid *k)
@@ -243,6 +247,12 @@ static void on_part(void *ctx, struct bh_kid *k, uint32_t id, struct bh_str part
 	bh_query_part(ctx, k->role, id, part);
 }
 
+static void on_reloaded(void *ctx, struct bh_kid *k, uint32_t id, const struct bh_ctl_reloaded *r)
+{
+	(void)k;
+	bh_reload_answered(ctx, id, r);
+}
+
 const struct bh_kid_ops bh_supervisor_kid_ops = {
     .changed = on_changed,
     .prepare = on_prepare,
@@ -252,6 +262,7 @@ const struct bh_kid_ops bh_supervisor_kid_ops = {
     .stats = on_stats,
     .part = on_part,
     .row = on_row,
+    .reloaded = on_reloaded,
 };
 
 /* --- questions -------------------------------------------------------------------------------- */
@@ -371,6 +382,9 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 		break;
 	case BH_VERB_STREAM_LOGS:
 		bh_stream_take(s, conn);
+		break;
+	case BH_VERB_RELOAD:
+		bh_reload_ask(s, conn);
 		break;
 	case BH_VERB__N:
 		break;

@@ -21,12 +21,14 @@
 #include "supervisor/kid.h"
 #include "supervisor/orders.h"
 #include "supervisor/query.h"
+#include "supervisor/reload.h"
 #include "supervisor/rundir.h"
 #include "supervisor/sockets.h"
 #include "supervisor/sockets_logs.h"
 
 struct bh_supervisor {
 	struct bh_config cfg;
+	const char *config_path; /* of the command line; NULL = the usual places */
 	struct bh_log log;
 	struct bh_loop loop;
 	struct bh_rng rng;
@@ -35,12 +37,14 @@ struct bh_supervisor {
 	struct bh_spawn_fd socket_fds[BH_SOCKETS_MAX + 2]; /* dogstatsd's, hand-over included */
 	struct bh_log_sockets log_sockets; /* of log sources; they outlive every logs process */
 	struct bh_handover_fds handover;
-	struct bh_strlist notes;  /* of the start: configuration, listeners */
-	struct bh_strlist limits; /* protections that are missing */
+	struct bh_strlist config_notes; /* warnings of the configuration in use */
+	struct bh_strlist notes;        /* these, and listeners: for the status */
+	struct bh_strlist limits;       /* protections that are missing */
 	struct bh_kid_env env;
 	struct bh_kid kids[BH_ROLE__N]; /* [BH_ROLE_SUPERVISOR] is unused */
 	struct bh_order orders[BH_ROLE__N];
 	struct bh_query queries[BH_ROLE__N]; /* to each child */
+	struct bh_reload reload;
 	struct bh_collect collect;
 	struct bh_ctl_server ctl;
 	struct bh_watch signals;

@@ -30,6 +30,8 @@ enum exit_code {
 	EXIT_STOPPED = 7,     /* other verbs: there is nobody to ask */
 };
 
+#define RELOAD_WAIT_S 120 /* three processes, one after the other, each with its drain */
+
 extern char **environ;
 
 static const char usage[] =
@@ -39,6 +41,7 @@ static const char usage[] =
     "  ledger      the balance of every listener, source and destination; 1 when one is open\n"
     "  start NAME… | stop NAME… | restart NAME…\n"
     "              one or more of dogstatsd, logs, forwarder, or all; a stop drains first\n"
+    "  reload      reads the configuration again; what changed is applied, nothing else notices\n"
     "  dogstatsd-stats  the most frequent metrics: count, last seen, tags\n"
     "  top contexts     the names with the most contexts, the tag keys with the most values\n"
     "  top senders      the processes that send the most packets to the Unix sockets\n"
@@ -116,6 +119,12 @@ static int results_verdict(const json_t *answer)
 	return json_is_array(results) ? EXIT_DONE : EXIT_WRONG;
 }
 
+static int reload_verdict(const json_t *answer)
+{
+	return json_is_true(json_object_get(answer, "applied")) ? results_verdict(answer)
+								: EXIT_WRONG;
+}
+
 static int version_verdict(const json_t *answer)
 {
 	return *bh_json_text(answer, "version") ? EXIT_DONE : EXIT_WRONG;
@@ -155,6 +164,7 @@ static const struct verb verbs[] = {
 	.member = "names",
 	.view = bh_view_results,
 	.verdict = results_verdict},
+    {.name = "reload", .view = bh_view_reload, .verdict = reload_verdict, .wait_s = RELOAD_WAIT_S},
     {.name = "dogstatsd-stats", .view = bh_view_metrics, .verdict = answered_verdict},
 };
 

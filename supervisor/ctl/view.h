@@ -28,6 +28,10 @@ void bh_view_senders(const json_t *answer, struct bh_buf *out);
 /* "logs: restarted", one line a process. */
 void bh_view_results(const json_t *answer, struct bh_buf *out);
 
+/* "logs: 1 source added, 2 unchanged", one line a process; findings before, what needs a start
+ * behind. */
+void bh_view_reload(const json_t *answer, struct bh_buf *out);
+
 /* One line a row of the registry, by path. */
 void bh_view_registry(const json_t *answer, struct bh_buf *out);
 /* Everything about each row. */

@@ -135,9 +135,7 @@ Test(config, keys_are_unique_and_only_the_forwarder_sees_secrets)
 		if (o->type == BH_OPT_SECRET)
 			cr_assert_eq(o->roles, 1u << BH_ROLE_FORWARDER);
 		else if (o->type != BH_OPT_IGNORED)
-			cr_assert(o->roles == (1u << BH_ROLE__N) - 1 ||
-				      o->roles == 1u << BH_ROLE_FORWARDER,
-			    "%s", o->key);
+			cr_assert(o->roles && o->roles < 1u << BH_ROLE__N, "%s", o->key);
 	}
 }
 
@@ -239,6 +237,31 @@ Test(config, only_the_forwarder_copy_carries_the_key)
 	}
 }
 
+/* What a change of an option costs (spec/supervision.md §7): those who read it are restarted. */
+Test(config, an_option_is_in_the_copies_of_those_who_read_it)
+{
+	static const struct {
+		const char *key;
+		unsigned roles;
+	} cases[] = {
+	    {"dd_url", 1u << BH_ROLE_FORWARDER},
+	    {"site", 1u << BH_ROLE_FORWARDER},
+	    {"logs_config.logs_dd_url", 1u << BH_ROLE_FORWARDER},
+	    {"logs_config.batch_max_size", 1u << BH_ROLE_LOGS},
+	    {"logs_config.http_timeout", 1u << BH_ROLE_FORWARDER},
+	    {"dogstatsd_tags", 1u << BH_ROLE_DOGSTATSD},
+	    {"hostname", 1u << BH_ROLE_DOGSTATSD | 1u << BH_ROLE_LOGS},
+	    {"tags", 1u << BH_ROLE_DOGSTATSD | 1u << BH_ROLE_LOGS},
+	    {"log_level", 14},
+	    {"bulkhead.run_dir", 14},
+	    {"confd_path", 1u << BH_ROLE_SUPERVISOR},
+	    {"bulkhead.shutdown_budget", 1u << BH_ROLE_SUPERVISOR},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++)
+		cr_assert_eq(option(cases[i].key)->roles, cases[i].roles, "%s", cases[i].key);
+}
+
 Test(config, a_copy_reads_back_as_it_was)
 {
 	struct bh_buf out = BH_BUF_INIT, again = BH_BUF_INIT;
@@ -248,7 +271,7 @@ Test(config, a_copy_reads_back_as_it_was)
 	    "logs: [{type: file, path: /a, service: s, tags: [x, y], exclude_paths: [/b]}]");
 	cr_assert_eq(
 	    load("api_key: " KEY "\ntags: [a:b, 'c d']\nhostname: h1\ndogstatsd_port: __random__\n"
-		 "logs_config: {sender_backoff_base: 0.05}"),
+		 "logs_config: {file_scan_period: 0.25}"),
 	    0);
 	cr_assert_eq(bh_config_encode(&cfg, BH_ROLE_LOGS, &out), 0);
 	bh_config_defaults(&copy);
@@ -256,8 +279,8 @@ Test(config, a_copy_reads_back_as_it_was)
 	cr_assert_str_eq(copy.hostname, "h1");
 	cr_assert_str_eq(copy.api_key, "");
 	cr_assert_str_eq(copy.tags.v[1], "c d");
-	cr_assert_eq(copy.dogstatsd_port, -1);
-	cr_assert_eq(copy.logs_sender_backoff_base_ms, 50);
+	cr_assert_eq(copy.dogstatsd_port, 8125, "not for this process: the default");
+	cr_assert_eq(copy.logs_file_scan_period_ms, 250);
 	cr_assert_eq(copy.log_sources_n, 1);
 	cr_assert_str_eq(copy.log_sources[0].tags.v[1], "y");
 	cr_assert_str_eq(copy.log_sources[0].exclude_paths.v[0], "/b");

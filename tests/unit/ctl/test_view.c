@@ -213,3 +213,31 @@ Test(view_status, an_answer_of_another_shape_is_shown_without_harm)
 		json_decref(json);
 	}
 }
+
+Test(view_reload, findings_results_and_what_needs_a_start)
+{
+	static const struct {
+		const char *json, *text;
+	} cases[] = {
+	    {"{\"applied\":true,\"findings\":[],\"results\":[],\"needs_start\":[]}",
+		"nothing changed\n"},
+	    {"{\"applied\":true,\"findings\":[{\"level\":\"warning\",\"text\":\"a:1:2: b\"}],"
+	     "\"results\":[{\"name\":\"logs\",\"ok\":true,\"result\":\"1 source added\"}],"
+	     "\"needs_start\":[\"run_path\"]}",
+		"warning: a:1:2: b\nlogs: 1 source added\n"
+		"run_path: needs a start of bulkhead; the old value acts\n"},
+	    {"{\"applied\":false,\"findings\":[{\"level\":\"error\",\"text\":\"a:1:2: b\"}],"
+	     "\"results\":[],\"needs_start\":[]}",
+		"error: a:1:2: b\nnothing changed: the old configuration acts\n"},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		json_t *json = json_loads(cases[i].json, 0, NULL);
+		struct bh_buf out = BH_BUF_INIT;
+
+		bh_view_reload(json, &out);
+		cr_assert_str_eq(out.data, cases[i].text);
+		json_decref(json);
+		bh_buf_release(&out);
+	}
+}

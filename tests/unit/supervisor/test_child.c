@@ -62,11 +62,19 @@ static void on_stream(void *ctx, int fd, const struct bh_stream_filter *filter)
 	(void)close(fd);
 }
 
+static void on_reload(void *ctx, struct bh_config *next, struct bh_ctl_reloaded *r)
+{
+	(void)ctx;
+	r->restart = strcmp(next->hostname, child.config.hostname) != 0;
+	r->sources = (struct bh_sources_change){1, 2, 3, 4};
+}
+
 static const struct bh_child_ops ops = {.drain = on_drain,
     .peer_state = on_peer,
     .stats = on_stats,
     .heartbeat = on_heartbeat,
-    .stream = on_stream};
+    .stream = on_stream,
+    .reload = on_reload};
 
 static int child_main(void)
 {
@@ -77,7 +85,7 @@ static int child_main(void)
 	    bh_child_start(&child, &ops, NULL) == 0) {
 		if (child.fds_n == 2 && strcmp(child.fds[0].name, "udp:[::1]:8125") == 0 &&
 		    child.fds[0].fd == 5 && strcmp(child.fds[1].name, "uds:/x") == 0 &&
-		    strcmp(child.config.site, "example.org") == 0 && child.run_id == 0xfeed)
+		    strcmp(child.config.hostname, "example.org") == 0 && child.run_id == 0xfeed)
 			bh_child_ready(&child);
 		code = bh_child_run(&child);
 	}
@@ -95,8 +103,8 @@ static int sealed_config(void)
 	int fd;
 
 	bh_config_defaults(&cfg);
-	free(cfg.site);
-	cfg.site = strdup("example.org");
+	free(cfg.hostname);
+	cfg.hostname = strdup("example.org");
 	cr_assert_eq(bh_config_encode(&cfg, BH_ROLE_LOGS, &bytes), 0);
 	fd = bh_spawn_seal("test", bytes.data, bytes.len);
 	cr_assert_geq(fd, 0);
@@ -269,6 +277,27 @@ Test(child, what_comes_with_a_message_is_given_to_its_operation_or_closed)
 		cr_assert_eq(recv(pair[0], said, sizeof(said), 0), 0, "type %d", (int)types[i]);
 		(void)close(pair[0]);
 	}
+}
+
+Test(child, a_new_configuration_is_applied_or_takes_a_start)
+{
+	struct bh_ctl_msg m = {.type = BH_CTL_RELOAD, .generation = 9, .id = 5}, answer;
+
+	start_ready();
+	tell_with(&m, sealed_config());
+	answer = hear(BH_CTL_RELOADED);
+	cr_assert_eq(answer.id, 5);
+	cr_assert_not(answer.u.reloaded.restart);
+	cr_assert_eq(answer.u.reloaded.sources.changed, 3);
+	m.id = 6;
+	tell_with(&m, bh_spawn_seal("test", "no configuration", 16));
+	answer = hear(BH_CTL_RELOADED);
+	cr_assert_eq(answer.id, 6);
+	cr_assert(answer.u.reloaded.restart);
+	tell(BH_CTL_RELOAD); /* and nothing with it */
+	cr_assert(hear(BH_CTL_RELOADED).u.reloaded.restart);
+	tell(BH_CTL_STATS);
+	hear_stats(77);
 }
 
 Test(child, it_takes_over_what_was_handed_to_it_and_says_hello_ready_and_beats)

@@ -17,6 +17,7 @@ Test(ctl_request, every_verb_is_understood)
 	    {" { \"verb\" : \"shutdown\" }\r", BH_VERB_SHUTDOWN},
 	    {"{\"verb\":\"version\"}", BH_VERB_VERSION},
 	    {"{\"verb\":\"stream-logs\"}", BH_VERB_STREAM_LOGS},
+	    {"{\"verb\":\"reload\"}", BH_VERB_RELOAD},
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
@@ -42,6 +43,7 @@ Test(ctl_request, everything_else_is_refused)
 	    {"{\"verb\":\"status}", BH_E_FORMAT},
 	    {"{\"verb\":\"status\"}x", BH_E_FORMAT},
 	    {"{\"verb\":\"status\",\"a\":\"b\"}", BH_E_FORMAT},
+	    {"{\"verb\":\"reload\",\"names\":\"logs\"}", BH_E_FORMAT},
 	    {"{\"word\":\"status\"}", BH_E_FORMAT},
 	    {"{\"verb\":\"st\\u0061tus\"}", BH_E_FORMAT},
 	    {"{\"verb\":\"statu\"}", BH_E_STATE},

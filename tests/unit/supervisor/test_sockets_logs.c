@@ -271,3 +271,69 @@ Test(sockets_logs, more_ports_than_a_child_can_inherit_are_named)
 	cr_assert_eq(sockets.notes.n, 2);
 	assert_note(0, "x.d/conf.yaml:3", "more than 64 ports", "leave some out");
 }
+
+/* --- a reload ----------------------------------------------------------------------------------
+ */
+
+static bool update(void)
+{
+	bool opened;
+
+	cr_assert_eq(bh_log_sockets_update(&sockets, &cfg, &opened), 0);
+	return opened;
+}
+
+static void remove_first(void)
+{
+	bh_log_source_release(&cfg.log_sources[0]);
+	memmove(&cfg.log_sources[0], &cfg.log_sources[1],
+	    --cfg.log_sources_n * sizeof(*cfg.log_sources));
+}
+
+Test(sockets_logs, an_update_keeps_closes_and_opens)
+{
+	struct bh_spawn_fd udp;
+	unsigned tcp_port;
+
+	add("tcp", "127.0.0.1", 0);
+	add("udp", "127.0.0.1", 0);
+	open_all(&sockets);
+	cr_assert_eq(sockets.n, 2);
+	udp = sockets.fds[1];
+	tcp_port = port_of(&sockets.fds[0]);
+	cr_assert_not(update(), "nothing is new");
+	cr_assert_eq(sockets.n, 2);
+	cr_assert_eq(sockets.fds[1].fd, udp.fd);
+	remove_first();
+	cr_assert_not(update());
+	cr_assert_eq(sockets.n, 1);
+	cr_assert_eq(sockets.fds[0].fd, udp.fd);
+	cr_assert_str_eq(sockets.fds[0].name, udp.name);
+	cr_assert_lt(dial(SOCK_STREAM, AF_INET, "127.0.0.1", tcp_port), 0, "it was closed");
+	add("tcp", "127.0.0.1", 0);
+	cr_assert(update());
+	cr_assert_eq(sockets.n, 2);
+	assert_tcp_waits(&sockets.fds[1], AF_INET, "127.0.0.1");
+	assert_udp_arrives(&sockets.fds[0], AF_INET, "127.0.0.1");
+	cfg.logs_enabled = true;
+	set_text(&cfg.log_sources[0].fault, "does not run");
+	cr_assert_not(update());
+	cr_assert_eq(sockets.n, 1);
+}
+
+Test(sockets_logs, an_update_tries_a_port_again_that_was_in_use)
+{
+	struct bh_log_source *s = add("tcp", "127.0.0.1", 0);
+
+	open_all(&other);
+	s->port = (uint16_t)port_of(&other.fds[0]);
+	open_all(&sockets);
+	cr_assert_eq(sockets.n, 0);
+	cr_assert_eq(sockets.notes.n, 1);
+	cr_assert_not(update());
+	cr_assert_eq(sockets.notes.n, 1, "said once, not once more");
+	bh_log_sockets_release(&other);
+	cr_assert(update());
+	cr_assert_eq(sockets.n, 1);
+	cr_assert_eq(sockets.notes.n, 0);
+}

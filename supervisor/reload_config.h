@@ -1,0 +1,20 @@
+/*
+ * The first half of a reload (spec/supervision.md §7): the whole configuration read and checked
+ * again, beside the one in use. Nothing is changed here.
+ */
+#ifndef BH_SUPERVISOR_RELOAD_CONFIG_H
+#define BH_SUPERVISOR_RELOAD_CONFIG_H
+
+#include "common/attrs.h"
+#include "common/config_load.h"
+
+/* What is wrong with a configuration beyond its own text, as an error: at a start and at a reload.
+ */
+void bh_config_check(const struct bh_config *cfg, struct bh_findings *findings);
+
+/* Options that act only at a start keep the value of `used` in `next` (and that one has theirs);
+ * the keys of those that differ are added to keys. -ENOMEM. */
+int bh_reload_keep_fixed(
+    struct bh_config *used, struct bh_config *next, struct bh_strlist *keys) BH_MUST_CHECK;
+
+#endif

@@ -1,0 +1,143 @@
+/* What a reload decides before it does anything (spec/supervision.md §7). */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/config_logs.h"
+#include "supervisor/reload.h"
+#include "supervisor/reload_config.h"
+#include "supervisor/sealed.h"
+
+static struct bh_config used, next;
+static struct bh_strlist keys;
+
+static void set_text(char **field, const char *text)
+{
+	free(*field);
+	*field = strdup(text);
+}
+
+static void set_up(void)
+{
+	bh_config_defaults(&used);
+	bh_config_defaults(&next);
+	set_text(&used.hostname, "h");
+	set_text(&next.hostname, "h");
+}
+
+static void tear_down(void)
+{
+	bh_config_release(&used);
+	bh_config_release(&next);
+	bh_strlist_release(&keys);
+}
+
+TestSuite(reload, .init = set_up, .fini = tear_down);
+
+Test(reload, options_that_act_at_a_start_keep_their_value_and_are_named)
+{
+	set_text(&next.run_path, "/elsewhere");
+	next.logs_enabled = true;
+	next.dogstatsd_port = 9125;
+	set_text(&next.dd_url, "http://x");
+	cr_assert_eq(bh_reload_keep_fixed(&used, &next, &keys), 0);
+	cr_assert_eq(keys.n, 3);
+	cr_assert_str_eq(keys.v[0], "run_path");
+	cr_assert_str_eq(keys.v[1], "logs_enabled");
+	cr_assert_str_eq(keys.v[2], "dogstatsd_port");
+	cr_assert_str_eq(next.run_path, "/var/lib/bulkhead");
+	cr_assert_not(next.logs_enabled);
+	cr_assert_eq(next.dogstatsd_port, 8125);
+	cr_assert_str_eq(next.dd_url, "http://x", "the others are taken");
+}
+
+Test(reload, without_a_difference_nothing_is_named)
+{
+	cr_assert_eq(bh_reload_keep_fixed(&used, &next, &keys), 0);
+	cr_assert_eq(keys.n, 0);
+}
+
+Test(reload, a_configuration_without_a_key_is_an_error)
+{
+	struct bh_findings f = {0};
+
+	bh_config_check(&next, &f);
+	cr_assert_eq(f.errors, 1);
+	set_text(&next.api_key, "k");
+	bh_config_check(&next, &f);
+	cr_assert_eq(f.errors, 1);
+	bh_findings_release(&f);
+}
+
+static void add_source(struct bh_config *cfg, const char *path)
+{
+	struct bh_log_source *s;
+
+	cfg->log_sources =
+	    reallocarray(cfg->log_sources, cfg->log_sources_n + 1, sizeof(*cfg->log_sources));
+	s = &cfg->log_sources[cfg->log_sources_n++];
+	cr_assert_eq(bh_log_source_init(s), 0);
+	set_text(&s->type, "file");
+	set_text(&s->path, path);
+}
+
+static enum bh_sealed_diff differ(enum bh_role role)
+{
+	int a = bh_sealed_make(&used, role), b = bh_sealed_make(&next, role);
+	enum bh_sealed_diff d;
+
+	cr_assert(a >= 0 && b >= 0);
+	d = bh_sealed_compare(a, b, role);
+	(void)close(a);
+	(void)close(b);
+	return d;
+}
+
+Test(reload, each_process_is_concerned_by_what_it_reads)
+{
+	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++)
+		cr_assert_eq(differ((enum bh_role)i), BH_SEALED_SAME);
+	set_text(&next.api_key, "another");
+	cr_assert_eq(differ(BH_ROLE_FORWARDER), BH_SEALED_OTHER);
+	cr_assert_eq(differ(BH_ROLE_DOGSTATSD), BH_SEALED_SAME);
+	cr_assert_eq(differ(BH_ROLE_LOGS), BH_SEALED_SAME);
+	next.logs_batch_max_size++;
+	cr_assert_eq(differ(BH_ROLE_DOGSTATSD), BH_SEALED_SAME);
+	cr_assert_eq(differ(BH_ROLE_LOGS), BH_SEALED_OTHER);
+}
+
+Test(reload, sources_alone_are_told_from_everything_else)
+{
+	add_source(&used, "/a");
+	add_source(&next, "/a");
+	cr_assert_eq(differ(BH_ROLE_LOGS), BH_SEALED_SAME);
+	add_source(&next, "/b");
+	cr_assert_eq(differ(BH_ROLE_LOGS), BH_SEALED_SOURCES);
+	cr_assert_eq(differ(BH_ROLE_DOGSTATSD), BH_SEALED_SAME);
+	set_text(&next.log_rules_fault, "wrong");
+	cr_assert_eq(differ(BH_ROLE_LOGS), BH_SEALED_OTHER);
+	cr_assert_eq(bh_sealed_compare(-1, -1, BH_ROLE_LOGS), BH_SEALED_OTHER, "unreadable");
+}
+
+Test(reload, the_change_is_told_in_words)
+{
+	static const struct {
+		struct bh_sources_change change;
+		const char *text;
+	} cases[] = {
+	    {{0, 0, 0, 0}, ""},
+	    {{0, 0, 0, 7}, ""},
+	    {{1, 0, 0, 0}, "1 source added"},
+	    {{1, 0, 1, 2}, "1 source added, 1 changed, 2 unchanged"},
+	    {{0, 2, 0, 1}, "2 sources removed, 1 unchanged"},
+	    {{4, 3, 2, 1}, "4 sources added, 3 removed, 2 changed, 1 unchanged"},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		char text[BH_RELOAD_TEXT_MAX];
+
+		bh_reload_describe(&cases[i].change, text, sizeof(text));
+		cr_assert_str_eq(text, cases[i].text);
+	}
+}
