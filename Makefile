@@ -154,7 +154,8 @@ unit-tests: $(UNIT_TESTS) $(LINKPEER)
 setup:
 	@tests/setup
 
-run: setup
+run:
+	@tests/setup build
 	@$(MAKE) --no-print-directory all
 	@exec tests/run-demo $(B)
 

@@ -265,12 +265,27 @@ struct bh_config {
 	bool forwarder_recovery_reset;
 	int64_t forwarder_storage_max_size_in_bytes; /* -1 = default; explicit 0 = spool off */
 	int64_t forwarder_stop_timeout_ms;           /* 2 s */
+	char *forwarder_http_protocol, *logs_http_protocol; /* auto, http1 */
+	int64_t forwarder_connection_reset_interval_ms;     /* 0 = never */
+	int64_t logs_connection_reset_interval_ms;          /* 0 = never */
+	char *proxy_http, *proxy_https;   /* secret; "" = none (spec/intake.md §3.1) */
+	struct bh_strlist proxy_no_proxy; /* one entry an item */
+	bool no_proxy_nonexact_match, use_proxy_for_cloud_metadata;
+	char *min_tls_version;                    /* tlsv1.2 */
+	char *sslkeylogfile;                      /* "" = off */
+	char *tls_ca_file;                        /* bulkhead.tls.*; "" = the system's */
+	char *tls_cert_file, *tls_key_file;       /* "" = no client certificate */
+	char *tls_key_password;                   /* secret */
+	struct bh_strlist tls_pinned_public_keys; /* "sha256//" and base64; none = no pins */
 
 	/* bulkhead: */
 	int64_t spool_after_ms; /* bulkhead.spool_after, 5 s; 0 = write-through */
 	int64_t
 	    spool_max_size_bytes; /* bulkhead.spool_max_size_bytes, 0 = min(1 GiB, 20 % of free) */
-	int64_t shutdown_budget_ms; /* bulkhead.shutdown_budget, 25 s */
+	bool quarantine;          /* bulkhead.quarantine, true */
+	int64_t quarantine_max_size_bytes; /* 64 MiB */
+	int64_t quarantine_max_payloads;   /* 1000 */
+	int64_t shutdown_budget_ms;        /* bulkhead.shutdown_budget, 25 s */
 
 	/* not options of datadog.yaml */
 	struct bh_log_source *log_sources; /* from conf.d, those with a fault included */

@@ -11,6 +11,7 @@
 
 #include "common/config_finding.h"
 #include "common/config_hostname.h"
+#include "common/config_proxy.h"
 #include "common/config_rules.h"
 #include "common/config_sources.h"
 #include "common/config_value.h"
@@ -121,11 +122,13 @@ static void set_list(struct load *l, const struct bh_option *o, const struct bh_
 	}
 }
 
-/* Like in the Agent, these being wrong costs the value, not the start (spec/logs.md §3.2, §14). */
+/* Like in the Agent, these being wrong costs the value, not the start (spec/logs.md §3.2, §14;
+ * spec/intake.md §3). */
 static bool is_forgiven(const struct bh_option *o)
 {
 	return strcmp(o->key, "logs_config.batch_wait") == 0 ||
-	       strcmp(o->key, "logs_config.file_wildcard_selection_mode") == 0;
+	       strcmp(o->key, "logs_config.file_wildcard_selection_mode") == 0 ||
+	       strcmp(o->key, "min_tls_version") == 0;
 }
 
 static void value_refused(
@@ -381,6 +384,7 @@ int bh_config_load(
 	else
 		(void)snprintf(file, sizeof(file), "/etc/bulkhead/%s", FILE_NAME);
 	read_env(&l, environ_);
+	bh_config_read_proxies(cfg, file, environ_, findings);
 	if (!l.hostname_at[0])
 		(void)snprintf(l.hostname_at, sizeof(l.hostname_at), "%s", file);
 	if (gethostname(own, sizeof(own) - 1) < 0)

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/config_proxy.h"
+
 static void *field(struct bh_config *cfg, const struct bh_option *o)
 {
 	return (char *)cfg + o->offset;
@@ -26,6 +28,9 @@ static const struct {
     {"log_level", {"off", "critical", "error", "warn", "warning", "info", "debug", "trace"}},
     {"serializer_compressor_kind", {"zstd", "zlib", "none"}},
     {"logs_config.compression_kind", {"zstd", "gzip"}},
+    {"forwarder_http_protocol", {"auto", "http1"}},
+    {"logs_config.http_protocol", {"auto", "http1"}},
+    {"min_tls_version", {"tlsv1.2", "tlsv1.3", "tlsv1.0", "tlsv1.1"}},
     {"logs_config.file_wildcard_selection_mode", {"by_name", "by_modification_time"}},
     {"logs_config.fingerprint_config.fingerprint_strategy",
 	{"line_checksum", "byte_checksum", "disabled"}},
@@ -61,7 +66,7 @@ static int set_string(
 	char **at = field(cfg, o);
 	char *copy;
 
-	if (!word)
+	if (!word || bh_config_check_proxy(o, word, err))
 		return BH_E_CONFIG;
 	copy = strdup(word);
 	if (!copy)

@@ -91,3 +91,9 @@ void bh_backoff_cancel(struct bh_backoff *b)
 	if (b->state == BH_BREAKER_PROBING)
 		b->state = BH_BREAKER_BLOCKED;
 }
+
+void bh_backoff_hurry(struct bh_backoff *b, int64_t now_ns)
+{
+	if (b->state == BH_BREAKER_BLOCKED && b->until_ns > now_ns)
+		b->until_ns = now_ns;
+}

@@ -42,6 +42,8 @@ bool bh_backoff_may_send(struct bh_backoff *b, int64_t now_ns);
 void bh_backoff_error(
     struct bh_backoff *b, int64_t now_ns, int64_t at_least_ns, struct bh_rng *rng);
 void bh_backoff_success(struct bh_backoff *b, int64_t now_ns, struct bh_rng *rng);
+/* The cause is gone: a pause ends now. */
+void bh_backoff_hurry(struct bh_backoff *b, int64_t now_ns);
 /* A probe was cancelled: the state is as before it. */
 void bh_backoff_cancel(struct bh_backoff *b);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "forwarder/custody_internal.h"
+#include "forwarder/cut.h"
 #include "forwarder/urls.h"
 
 #define COMPONENT        "custody"
@@ -16,8 +17,12 @@ void bh_payload_free(struct bh_payload *p)
 {
 	if (!p)
 		return;
+	if (p->cut)
+		p->dest->cut_bytes -= p->cut_bytes;
+	bh_cut_free(p->cut);
 	bh_ipc_msg_free(p->msg);
 	free(p->block);
+	free(p->spare);
 	free(p);
 }
 
@@ -123,6 +128,11 @@ int bh_custody_new(struct bh_custody **out, const struct bh_custody_config *cfg,
 		rc = make_dest(c, &c->dests[0], true);
 	if (!rc)
 		rc = make_dest(c, &c->dests[1], false);
+	if (!rc)
+		rc = bh_quarantine_open(&c->quarantine, cfg->store, cfg->config->quarantine,
+		    cfg->config->quarantine_max_size_bytes, cfg->config->quarantine_max_payloads);
+	if (!rc)
+		rc = bh_custody_key_init(c);
 	if (rc) {
 		bh_custody_free(c);
 		return bh_err_set(err, rc, "load registry and spool");
@@ -161,6 +171,8 @@ void bh_custody_free(struct bh_custody *c)
 	bh_timer_cancel(&c->idle);
 	bh_timer_cancel(&c->backup);
 	bh_timer_cancel(&c->drain_timer);
+	bh_timer_cancel(&c->key_timer);
+	free(c->key_url);
 	bh_positions_release(&c->positions);
 	free(c);
 }
@@ -372,6 +384,7 @@ void bh_custody_turn_end(void *ctx)
 
 	if (c->drain_done)
 		return;
+	bh_custody_key_look(c);
 	bh_custody_pump(c);
 	bh_custody_commit(c);
 	/* A commit moves rows out of memory: their turn in the window may have come. */
@@ -427,12 +440,10 @@ static void dest_note(struct bh_custody *c, struct bh_dest *d, struct bh_child *
 
 	(void)snprintf(name, sizeof(name), "destination.%s", d->name);
 	if (d->error[0] && d->backoff.state == BH_BREAKER_BLOCKED && wait_ms > 0)
-		bh_child_stat_note(child, name, "%.90s: retrying in %lld.%lld s after %.100s",
-		    d->url, (long long)(wait_ms / 1000), (long long)(wait_ms % 1000 / 100),
-		    d->error);
+		bh_child_stat_note(child, name, "%.90s: retrying in %lld.%lld s after %s", d->url,
+		    (long long)(wait_ms / 1000), (long long)(wait_ms % 1000 / 100), d->error);
 	else if (d->error[0])
-		bh_child_stat_note(
-		    child, name, "%.90s: trying again after %.100s", d->url, d->error);
+		bh_child_stat_note(child, name, "%.90s: trying again after %s", d->url, d->error);
 	else
 		bh_child_stat_note(child, name, "%.90s: ok", d->url);
 }
@@ -450,6 +461,8 @@ void bh_custody_stats(struct bh_custody *c, struct bh_child *child)
 		bh_child_stat_ledger(child, BH_LEDGER_DESTINATION, d->name, strlen(d->name), &d->l);
 		(void)snprintf(name, sizeof(name), "destination.%s.spool_bytes", d->name);
 		bh_child_stat_number(child, name, d->row_bytes);
+		(void)snprintf(name, sizeof(name), "destination.%s.splits", d->name);
+		bh_child_stat_number(child, name, d->splits);
 		dest_note(c, d, child);
 		rows += d->rows;
 		bytes += d->row_bytes;
@@ -458,6 +471,8 @@ void bh_custody_stats(struct bh_custody *c, struct bh_child *child)
 	bh_child_stat_number(child, "spool.bytes", bytes);
 	bh_child_stat_number(child, "registry.rows", c->positions.n - c->positions.sources);
 	bh_child_stat_number(child, "registry.gaps", c->positions.gaps);
+	bh_custody_key_stats(c, child);
+	bh_custody_quarantine_stats(c, child);
 	if (c->registry_note[0])
 		bh_child_stat_note(child, "registry", "%s", c->registry_note);
 	if (c->full)

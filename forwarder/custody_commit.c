@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "forwarder/custody_internal.h"
+#include "forwarder/cut.h"
 
 #define COMPONENT    "custody"
 #define GROUP_MAX    64
@@ -115,6 +116,13 @@ static bool disk_has_room(struct bh_custody *c, uint64_t bytes)
 	return disk + wal > bytes + DISK_RESERVE && disk + wal + pages > 2 * bytes + DISK_RESERVE;
 }
 
+bool bh_custody_has_room(struct bh_custody *c, uint64_t bytes)
+{
+	uint64_t used = bh_store_used_bytes(c->cfg.store) - bh_store_wal_bytes(c->cfg.store);
+
+	return disk_has_room(c, bytes) && used + bytes <= (uint64_t)c->cfg.spool_max_bytes;
+}
+
 static int make_room(struct bh_custody *c, const struct group *g, struct retired *gone)
 {
 	uint64_t used = bh_store_used_bytes(c->cfg.store) - bh_store_wal_bytes(c->cfg.store);
@@ -154,6 +162,8 @@ static void settle_mark(struct bh_custody *c, struct group *g, const struct bh_p
 {
 	enum bh_role role = p->producer;
 
+	if (role != BH_ROLE_LOGS && role != BH_ROLE_DOGSTATSD)
+		return; /* out of the quarantine, or of another version: nobody waits for it */
 	if (!g->touched[role]) {
 		g->touched[role] = true;
 		g->marks[role] = *bh_intake_receiver(c->intake, role);
@@ -201,6 +211,8 @@ static int write_group(struct bh_custody *c, struct group *g, struct retired *go
 
 		if (p->row)
 			rc = bh_store_remove(store, p->ord, p->dest->id, p->end);
+		if (!rc && p->keep_ord)
+			rc = bh_custody_quarantine(c, p);
 		bh_positions_stage(&c->positions, p->origins, p->ord, true);
 		settle_mark(c, g, p);
 	}
@@ -221,7 +233,8 @@ static void became_row(struct bh_payload *p)
 	d->row_items += p->items;
 	d->mem_items -= p->items;
 	d->mem_bytes -= p->body.n;
-	if (!p->sending) {
+	/* What was sent of it, and how often its key was refused, is known in memory only. */
+	if (!p->sending && !p->cut && !p->refusals.first_ns) {
 		bh_dest_remove(d, p); /* the row owns it now; it is claimed when its turn comes */
 		bh_payload_free(p);
 	}
@@ -238,6 +251,23 @@ static void forget_empty(struct bh_custody *c, struct bh_payload *p)
 	bh_payload_free(p);
 }
 
+/* Of a payload that went in parts, some may have been delivered and some not. */
+static void count_end(struct bh_dest *d, const struct bh_payload *p)
+{
+	uint64_t left = p->items;
+
+	for (int r = 0; p->cut && r < BH_DROP__N; r++) {
+		uint64_t lost = BH_MIN(left, p->cut->lost[r]);
+
+		bh_ledger_drop(&d->l, (enum bh_drop)r, lost);
+		left -= lost;
+	}
+	if (p->end == BH_STORE_TAKEN)
+		d->l.delivered += left;
+	else
+		bh_ledger_drop(&d->l, p->reason, left);
+}
+
 static void ended(struct bh_custody *c, struct bh_payload *p)
 {
 	struct bh_dest *d = p->dest;
@@ -246,10 +276,7 @@ static void ended(struct bh_custody *c, struct bh_payload *p)
 		forget_empty(c, p);
 		return;
 	}
-	if (p->end == BH_STORE_TAKEN)
-		d->l.delivered += p->items;
-	else
-		bh_ledger_drop(&d->l, p->reason, p->items);
+	count_end(d, p);
 	if (p->row) {
 		d->rows--;
 		d->row_bytes -= p->body.n;
@@ -341,6 +368,7 @@ static void apply_group(struct bh_custody *c, struct group *g, const struct reti
 		became_row(g->t1[i]);
 	for (size_t i = 0; i < g->t2_n; i++)
 		ended(c, g->t2[i]);
+	bh_quarantine_refresh(&c->quarantine);
 	acknowledge(c, g);
 	bh_store_tend(c->cfg.store, false);
 	bh_timer_in(c->cfg.loop, &c->idle, IDLE_NS, on_idle);
@@ -431,6 +459,20 @@ void bh_custody_commit(struct bh_custody *c)
 	bh_timer_cancel(&c->company);
 }
 
+/* Rows that wait in memory for their next turn: their end goes the usual way. */
+static void expire_held(struct bh_custody *c, struct bh_dest *d, int64_t now_ms)
+{
+	for (struct bh_payload *p = d->head; p; p = p->next) {
+		if (!p->row || p->sending || p->settled || p->created_ms + BH_TTL_MS > now_ms)
+			continue;
+		if (p->cut)
+			bh_cut_give_up(p->cut, BH_DROP_EXPIRED);
+		bh_custody_settle(p, p->cut && p->cut->taken ? BH_STORE_TAKEN : BH_STORE_EXPIRED,
+		    BH_DROP_EXPIRED);
+		c->force = true;
+	}
+}
+
 static int expire_dest(
     struct bh_custody *c, struct bh_dest *d, int64_t now_ms, struct retired *gone)
 {
@@ -478,6 +520,7 @@ void bh_custody_expire(struct bh_custody *c)
 		struct retired gone = {0, 0};
 		int rc = bh_store_begin(c->cfg.store);
 
+		expire_held(c, d, now_ms);
 		if (!rc)
 			rc = expire_dest(c, d, now_ms, &gone);
 		if (!rc)

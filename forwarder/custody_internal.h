@@ -1,9 +1,13 @@
-/* Shared by custody.c (taking, life), custody_commit.c (groups) and custody_send.c (delivery). */
+/* Shared by custody.c (taking, life), custody_commit.c (groups), custody_send.c (delivery),
+ * custody_answer.c (what came back), custody_key.c (checks of the API key) and
+ * custody_quarantine.c. */
 #ifndef BH_FORWARDER_CUSTODY_INTERNAL_H
 #define BH_FORWARDER_CUSTODY_INTERNAL_H
 
 #include "forwarder/custody.h"
 #include "forwarder/dest.h"
+#include "forwarder/key.h"
+#include "forwarder/quarantine.h"
 #include "forwarder/positions.h"
 
 #define BH_CUSTODY_DESTS 2
@@ -33,6 +37,11 @@ struct bh_custody {
 	bool leaving;            /* the store is damaged: the next start replaces it */
 	struct bh_timer drain_timer;
 	struct bh_log_limit limit;
+	struct bh_key key;
+	char *key_url; /* owned */
+	struct bh_timer key_timer;
+	int64_t key_said_ns; /* when the refused key was last logged; 0 = never */
+	struct bh_quarantine quarantine;
 	char registry_note[BH_ERR_TEXT_MAX]; /* why nothing was imported; "" = nothing to say */
 };
 
@@ -41,6 +50,8 @@ void bh_payload_free(struct bh_payload *p);
 
 /* Commits one group when there is one (or everything that waits, with force). */
 void bh_custody_commit(struct bh_custody *c);
+/* May the store grow by so many bytes without hurting what it must keep room for? */
+bool bh_custody_has_room(struct bh_custody *c, uint64_t bytes);
 /* Takes expired rows out of the low end. */
 void bh_custody_expire(struct bh_custody *c);
 
@@ -54,6 +65,30 @@ int bh_custody_resume_lost(struct bh_custody *c, struct bh_resume_writer *w) BH_
 
 /* Starts what may be sent; claims rows into the window. */
 void bh_custody_pump(struct bh_custody *c);
+/* The destination answers with an error: its breaker, its text; what it owes goes to the spool. */
+void bh_custody_failed(
+    struct bh_custody *c, struct bh_dest *d, const char *text, int64_t at_least_ns);
+/* The end of a payload is known; the next group records it. */
+void bh_custody_settle(struct bh_payload *p, enum bh_store_end end, enum bh_drop reason);
+/* Refused for good by status: the end of a payload, with a copy for the quarantine. */
+void bh_custody_refuse(
+    struct bh_custody *c, struct bh_payload *p, enum bh_drop reason, long status);
+/* A payload answered 413 whole gets its parts. false: it has none, and has ended. -ENOMEM is an
+ * error of the destination: it is tried again. */
+bool bh_custody_cut(struct bh_custody *c, struct bh_payload *p);
+/* What was not sent of the payloads that go in parts becomes their body: a stop, not a crash. */
+void bh_custody_keep_rests(struct bh_custody *c);
+
+int bh_custody_key_init(struct bh_custody *c) BH_MUST_CHECK;
+void bh_custody_key_done(struct bh_custody *c, const struct bh_http_result *result);
+/* Asks when it is time. */
+void bh_custody_key_look(struct bh_custody *c);
+void bh_custody_key_stats(struct bh_custody *c, struct bh_child *child);
+
+/* Writes the copy of a payload that ends, inside the group's transaction. */
+int bh_custody_quarantine(struct bh_custody *c, const struct bh_payload *p) BH_MUST_CHECK;
+void bh_custody_quarantine_stats(struct bh_custody *c, struct bh_child *child);
+
 /* Cancels everything under way: nothing is being sent afterwards. */
 void bh_custody_stop_network(struct bh_custody *c);
 /* Ends a drain when nothing more can be reached. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "forwarder/custody_internal.h"
-#include "forwarder/response.h"
+#include "forwarder/cut.h"
 
 #define COMPONENT "delivery"
 #define URL_CAP   2048
@@ -24,7 +24,7 @@ static void arm_retry(struct bh_dest *d)
 		bh_timer_at(d->custody->cfg.loop, &d->retry, d->backoff.until_ns, on_retry);
 }
 
-static void settle(struct bh_payload *p, enum bh_store_end end, enum bh_drop reason)
+void bh_custody_settle(struct bh_payload *p, enum bh_store_end end, enum bh_drop reason)
 {
 	p->settled = true;
 	p->end = end;
@@ -86,13 +86,13 @@ static bool claim(struct bh_custody *c, struct bh_dest *d)
 		/* One bad row stops nobody: it goes, counted. */
 		bh_error(c->cfg.log, COMPONENT, "row %llu is damaged and is given up",
 		    (unsigned long long)ord);
-		settle(p, BH_STORE_POISON, BH_DROP_CORRUPT);
+		bh_custody_settle(p, BH_STORE_POISON, BH_DROP_CORRUPT);
 	}
 	bh_dest_insert(d, p);
 	return true;
 }
 
-static void send_failed(
+void bh_custody_failed(
     struct bh_custody *c, struct bh_dest *d, const char *text, int64_t at_least_ns)
 {
 	bool first = d->error[0] == '\0';
@@ -106,7 +106,8 @@ static void send_failed(
 		    d->name, d->url, text);
 }
 
-static void start_one(struct bh_custody *c, struct bh_dest *d, struct bh_payload *p)
+/* false: nothing was started, the destination rests. */
+static bool start_one(struct bh_custody *c, struct bh_dest *d, struct bh_payload *p)
 {
 	char url[URL_CAP];
 	struct bh_http_request req = {
@@ -119,15 +120,18 @@ static void start_one(struct bh_custody *c, struct bh_dest *d, struct bh_payload
 	};
 	int rc = bh_dest_url(d, p->kind, url, sizeof(url));
 
+	if (!rc && p->cut)
+		rc = bh_cut_body(p->cut, &req.body);
 	if (!rc)
 		rc = bh_transport_start(c->transport, &req, p);
 	if (rc) {
-		send_failed(c, d, bh_err_name(rc), 0);
-		return;
+		bh_custody_failed(c, d, bh_err_name(rc), 0);
+		return false;
 	}
 	p->sending = true;
 	p->sent_ns = now(c);
 	d->sending_n++;
+	return true;
 }
 
 static void pump_dest(struct bh_custody *c, struct bh_dest *d)
@@ -140,10 +144,12 @@ static void pump_dest(struct bh_custody *c, struct bh_dest *d)
 				break;
 			continue;
 		}
-		if (!bh_backoff_may_send(&d->backoff, now(c)))
-			break;
-		start_one(c, d, p);
-		if (!p->sending)
+		if (p->too_large && !p->cut && !bh_custody_cut(c, p)) {
+			if (!p->settled)
+				break;
+			continue;
+		}
+		if (!bh_backoff_may_send(&d->backoff, now(c)) || !start_one(c, d, p))
 			break;
 	}
 	arm_retry(d);
@@ -199,55 +205,6 @@ void bh_custody_stop_network(struct bh_custody *c)
 	}
 }
 
-static void dropped(struct bh_custody *c, struct bh_dest *d, const struct bh_payload *p,
-    const struct bh_http_result *result)
-{
-	bh_log_limited(c->cfg.log, &d->limit, BH_LOG_ERROR, COMPONENT,
-	    "%s: the intake refused %u items for good (status %ld, %zu bytes): %s", d->name,
-	    p->items, result->status, p->body.n, result->text);
-}
-
-static void failure_text(const struct bh_http_result *result, char *out, size_t cap)
-{
-	if (result->status)
-		(void)snprintf(out, cap, "HTTP %ld %.120s", result->status, result->text);
-	else
-		(void)snprintf(out, cap, "%.200s", result->text);
-}
-
-void bh_custody_http_done(void *ctx, void *token, const struct bh_http_result *result)
-{
-	struct bh_custody *c = ctx;
-	struct bh_payload *p = token;
-	struct bh_dest *d = p->dest;
-	struct bh_answer answer = bh_response(result->status);
-	char text[BH_HTTP_TEXT_MAX + 32];
-
-	p->sending = false;
-	d->sending_n--;
-	switch (answer.verdict) {
-	case BH_VERDICT_TAKEN:
-		if (d->error[0])
-			bh_info(
-			    c->cfg.log, COMPONENT, "%s: %s takes payloads again", d->name, d->url);
-		d->error[0] = '\0';
-		bh_dest_answered(d, (now(c) - p->sent_ns) / BH_NS_PER_MS);
-		d->last_ok_ms = bh_wall_ms(c->cfg.loop->clock);
-		bh_backoff_success(&d->backoff, now(c), c->cfg.rng);
-		settle(p, BH_STORE_TAKEN, BH_DROP_SHUTDOWN);
-		break;
-	case BH_VERDICT_DROP:
-		dropped(c, d, p, result);
-		bh_backoff_success(&d->backoff, now(c), c->cfg.rng);
-		settle(p, BH_STORE_DROPPED, answer.reason);
-		break;
-	case BH_VERDICT_RETRY:
-		failure_text(result, text, sizeof(text));
-		send_failed(c, d, text, result->retry_after_ns);
-		break;
-	}
-}
-
 /* Nothing more to wait for: all gone, or what is left belongs to a destination that fails. */
 static bool delivered_what_can_be(const struct bh_custody *c)
 {
@@ -279,6 +236,7 @@ void bh_custody_check_drain(struct bh_custody *c)
 	if (!c->offline && now(c) < c->drain_deadline_ns && !delivered_what_can_be(c))
 		return;
 	bh_custody_stop_network(c);
+	bh_custody_keep_rests(c);
 	for (size_t i = 0; i < BH_CUSTODY_DESTS; i++)
 		bh_dest_want_rows(&c->dests[i]);
 	c->force = true;

@@ -6,6 +6,7 @@
 #include "forwarder/urls.h"
 
 #define CLAIM_BYTES ((uint64_t)32 << 20) /* of bodies claimed in memory */
+#define CUT_BYTES   ((uint64_t)32 << 20) /* of bodies unpacked to be sent in parts */
 
 /* 10 MiB/s of short lines are a payload of 1,000 each 16 ms. */
 #define MS_A_SLOT     16
@@ -57,9 +58,22 @@ bool bh_dest_holds(void *dest, uint64_t ord)
 	return false;
 }
 
-static bool ready(const struct bh_payload *p)
+bool bh_dest_may_cut(const struct bh_dest *d, const struct bh_payload *p)
 {
-	return !p->sending && !p->settled;
+	return d->cut_bytes == 0 || d->cut_bytes + p->raw_len <= CUT_BYTES;
+}
+
+static bool ready(const struct bh_dest *d, const struct bh_payload *p)
+{
+	if (p->sending || p->settled)
+		return false;
+	return !p->too_large || p->cut || bh_dest_may_cut(d, p);
+}
+
+/* Rows that were not claimed yet are older than anything in memory that is not a row. */
+static bool is_behind_rows(const struct bh_dest *d, const struct bh_payload *p)
+{
+	return !p->row && d->rows > d->active_rows;
 }
 
 unsigned bh_dest_slots(const struct bh_dest *d)
@@ -86,14 +100,16 @@ struct bh_payload *bh_dest_next(const struct bh_dest *d)
 		return NULL;
 	if (d->newest_first) {
 		for (struct bh_payload *p = d->tail; p; p = p->prev) {
-			if (ready(p))
+			if (ready(d, p))
 				return p;
 		}
 		return NULL;
 	}
 	/* The window counts from the oldest open one: what a crash may repeat stays within it. */
 	for (struct bh_payload *p = d->head; p && open < slots; p = p->next) {
-		if (ready(p))
+		if (is_behind_rows(d, p))
+			return NULL;
+		if (ready(d, p))
 			return p;
 		open += !p->settled;
 	}
@@ -104,7 +120,7 @@ bool bh_dest_wants_claim(const struct bh_dest *d)
 {
 	uint64_t bytes = 0;
 
-	if (d->rows <= d->active_rows || d->active_n >= bh_dest_slots(d))
+	if (d->rows <= d->active_rows || d->active_rows >= bh_dest_slots(d))
 		return false;
 	for (const struct bh_payload *p = d->head; p; p = p->next)
 		bytes += p->row ? p->body.n : 0;

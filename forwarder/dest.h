@@ -17,6 +17,8 @@
 #include "forwarder/transport.h"
 
 #define BH_DEST_SLOTS_MAX 63 /* what a producer may have outstanding */
+/* Statuses that refuse for good. */
+enum bh_refusal { BH_REFUSAL_400, BH_REFUSAL_401, BH_REFUSAL_403, BH_REFUSAL_413, BH_REFUSALS__N };
 
 struct bh_dest {
 	const char *name; /* "logs" or "metrics" */
@@ -38,6 +40,11 @@ struct bh_dest {
 	char error[BH_HTTP_TEXT_MAX +
 		   64]; /* last failure in words; "" = none since the last success */
 	int64_t last_ok_ms;
+	uint64_t cut_bytes;    /* memory of payloads that go in parts */
+	uint64_t splits;       /* payloads that were cut since the start */
+	unsigned too_large_n;  /* payloads in a row that were answered 413 whole */
+	int64_t relay_said_ns; /* when the likely cause was last logged; 0 = never */
+	int64_t refusal_said_ns[BH_REFUSALS__N]; /* one line a minute for each status */
 	struct bh_log_limit limit;
 	struct bh_custody *custody;
 };
@@ -51,6 +58,8 @@ bool bh_dest_holds(
 unsigned bh_dest_slots(const struct bh_dest *d);
 /* An answer came after so long. */
 void bh_dest_answered(struct bh_dest *d, int64_t ms);
+/* Memory for one more payload that goes in parts? One always may. */
+bool bh_dest_may_cut(const struct bh_dest *d, const struct bh_payload *p);
 /* The payload to send next; NULL when none may start (order, window, all under way). */
 struct bh_payload *bh_dest_next(const struct bh_dest *d);
 /* Room for one more claimed row? */

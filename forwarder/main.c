@@ -72,8 +72,12 @@ static void peer_state(void *ctx, enum bh_role role, bool running)
 static void stats(void *ctx, struct bh_child *child)
 {
 	struct forwarder *f = ctx;
+	char proxies[BH_CTL_TEXT_MAX + 1];
 
 	bh_custody_stats(f->custody, child);
+	bh_transport_proxies(f->transport, proxies, sizeof(proxies));
+	if (proxies[0])
+		bh_child_stat_note(child, "proxy", "%s", proxies);
 }
 
 static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)
@@ -185,8 +189,8 @@ static int set_up(struct forwarder *f, struct bh_err *err)
 	f->questions.custody = f->custody;
 	if (!f->child.spool_only)
 		bh_custody_first_import(f->custody);
-	rc = bh_transport_new(&f->transport, &f->child.loop, &f->child.log, f->child.config.api_key,
-	    f->child.config.skip_ssl_validation, bh_custody_http_done, f->custody, err);
+	rc = bh_transport_new(&f->transport, &f->child.loop, &f->child.log, &f->child.config,
+	    bh_custody_http_done, f->custody, err);
 	explicit_bzero(f->child.config.api_key, strlen(f->child.config.api_key));
 	if (rc)
 		return rc;

@@ -11,9 +11,11 @@
 
 #include "common/config.h"
 #include "common/ipc.h"
+#include "forwarder/key.h"
 #include "forwarder/store.h"
 #include "proto/link.h"
 
+struct bh_cut;
 struct bh_dest;
 
 struct bh_payload {
@@ -32,10 +34,17 @@ struct bh_payload {
 	struct bh_str body;
 	struct bh_ipc_msg *msg; /* one of the two owns the bytes */
 	void *block;
+	int64_t sent_ns; /* mono: the request began; while sending */
+	char *spare;     /* body of what is left of one sent in parts; owned */
 	bool want_row;   /* to be committed to the spool with the next group */
 	bool row;        /* is a committed row */
-	int64_t sent_ns; /* mono: the request began; while sending */
 	bool sending;
+	bool too_large;     /* answered 413 whole: goes in parts from now on */
+	struct bh_cut *cut; /* the parts, once there is memory for them; owned */
+	uint64_t cut_bytes; /* of dest's share, while there is a cut */
+	struct bh_key_refusals refusals;
+	uint64_t keep_ord;     /* while settled: ord of its copy in the quarantine; 0 = none */
+	long status;           /* while settled: of the answer that refused it */
 	bool settled;          /* its end is known and will be committed with the next group */
 	enum bh_store_end end; /* while settled */
 	enum bh_drop reason;   /* while settled with an end other than TAKEN */

@@ -140,6 +140,28 @@ static void import(struct bh_questions *q, const struct bh_child_query *query)
 	end(q, query->id, text);
 }
 
+static void quarantine(struct bh_questions *q, const struct bh_child_query *query)
+{
+	const struct bh_quarantine *kept = bh_custody_kept(q->custody);
+
+	bh_child_row(q->child, query->id, BH_ROW_COUNT, "payloads", "", kept->rows, 0);
+	bh_child_row(q->child, query->id, BH_ROW_COUNT, "items", "", kept->items, 0);
+	bh_child_row(q->child, query->id, BH_ROW_COUNT, "bytes", "", kept->bytes, 0);
+	end(q, query->id, "");
+}
+
+static void replay(struct bh_questions *q, const struct bh_child_query *query)
+{
+	uint64_t items = 0;
+	int rc = bh_custody_replay(q->custody, &items);
+
+	bh_child_row(q->child, query->id, BH_ROW_COUNT, "replayed", "", items, 0);
+	if (rc == -ENOSPC)
+		end(q, query->id, "the spool is full: free disk space and ask again");
+	else
+		end(q, query->id, rc ? bh_err_name(rc) : "");
+}
+
 void bh_questions_take(struct bh_questions *q, const struct bh_child_query *query)
 {
 	switch (query->what) {
@@ -151,6 +173,12 @@ void bh_questions_take(struct bh_questions *q, const struct bh_child_query *quer
 		return;
 	case BH_QUERY_IMPORT:
 		import(q, query);
+		return;
+	case BH_QUERY_QUARANTINE:
+		quarantine(q, query);
+		return;
+	case BH_QUERY_REPLAY:
+		replay(q, query);
 		return;
 	case BH_QUERY_METRICS:
 	case BH_QUERY_CONTEXTS:

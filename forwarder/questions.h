@@ -1,7 +1,7 @@
 /*
- * What bulkheadctl asks the forwarder about its registry, or tells it to do with it
- * (proto/CONTROL.md QUERY 3 to 5). A list is a picture of the moment it was asked for, sent a few
- * hundred rows a turn, so that payloads do not wait for it.
+ * What bulkheadctl asks the forwarder about its registry and its quarantine, or tells it to do with
+ * them (proto/CONTROL.md QUERY 3 to 7). A list is a picture of the moment it was asked for, sent a
+ * few hundred rows a turn, so that payloads do not wait for it.
  */
 #ifndef BH_FORWARDER_QUESTIONS_H
 #define BH_FORWARDER_QUESTIONS_H

@@ -8,10 +8,21 @@
 #include <curl/curl.h>
 
 #include "common/version.h"
+#include "forwarder/proxy.h"
+#include "forwarder/transport_text.h"
+#include "forwarder/transport_tls.h"
 
-#define CONNECT_MS 30000L
-#define IDLE_S     90L
-#define HEADER_MAX 256
+#define COMPONENT   "transport"
+#define CONNECT_MS  30000L
+#define IDLE_S      90L
+#define IDLE_MAX    100L /* connections kept */
+#define KEEPALIVE_S 30L
+#define HEADER_MAX  256
+#define HEAD_MAX    ((size_t)16 << 10) /* of an answer, bytes */
+#define BODY_MAX    ((size_t)64 << 10)
+/* So much of a body is kept that an echo of the key across the end of the text is seen whole. */
+#define KEPT_MAX (BH_HTTP_TEXT_MAX + HEADER_MAX)
+#define URL_MAX  2048
 
 struct request {
 	struct bh_transport *t;
@@ -19,9 +30,12 @@ struct request {
 	CURL *easy;
 	struct curl_slist *headers;
 	void *token;
-	struct bh_http_result result;
+	struct bh_target target;
+	struct bh_way way;
+	int64_t timeout_ms;
 	char error[CURL_ERROR_SIZE];
-	size_t body_seen;
+	size_t head_seen, body_seen;
+	char body[KEPT_MAX + 1];
 };
 
 /* curl's sockets, one watch each */
@@ -38,11 +52,23 @@ struct bh_transport {
 	struct bh_timer timer;
 	struct request *requests;
 	struct sock *socks;
+	const struct bh_config *cfg;
+	struct bh_tls tls;
 	char key_header[HEADER_MAX];
-	bool skip_ssl;
+	const char *key;      /* in key_header */
+	int64_t timed_out_ns; /* when a request ran out of time last; 0 = never */
+	bool near_told;
 	bh_http_done_fn *done;
 	void *ctx;
 };
+
+static void discard(struct request *r)
+{
+	if (r->easy)
+		curl_easy_cleanup(r->easy);
+	curl_slist_free_all(r->headers);
+	free(r);
+}
 
 static void unlink_request(struct bh_transport *t, struct request *r)
 {
@@ -53,53 +79,120 @@ static void unlink_request(struct bh_transport *t, struct request *r)
 	if (*at)
 		*at = r->next;
 	(void)curl_multi_remove_handle(t->multi, r->easy);
-	curl_easy_cleanup(r->easy);
-	curl_slist_free_all(r->headers);
-	free(r);
+	discard(r);
 }
 
-/* Says which step failed, in words an operator can act on. */
-static void explain(struct request *r, CURLcode code)
-{
-	const char *what = r->error[0] ? r->error : curl_easy_strerror(code);
-	const char *step = "request failed";
+/* --- the outcome ------------------------------------------------------------------------------ */
 
-	switch (code) {
-	case CURLE_COULDNT_RESOLVE_HOST:
-	case CURLE_COULDNT_RESOLVE_PROXY:
-		step = "DNS";
-		break;
-	case CURLE_COULDNT_CONNECT:
-		step = "connect";
-		break;
-	case CURLE_SSL_CONNECT_ERROR:
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CACERT_BADFILE:
-		step = "TLS (skip_ssl_validation turns the check off)";
-		break;
-	case CURLE_OPERATION_TIMEDOUT:
-		step = "time-out";
-		break;
-	default:
-		break;
+static long info(CURL *easy, CURLINFO what)
+{
+	long v = 0;
+
+	(void)curl_easy_getinfo(easy, what, &v);
+	return v;
+}
+
+static bool reached(CURL *easy, CURLINFO what)
+{
+	curl_off_t us = 0;
+
+	return curl_easy_getinfo(easy, what, &us) == CURLE_OK && us > 0;
+}
+
+static enum bh_http_stage stage_of(const struct request *r)
+{
+	if (reached(r->easy, CURLINFO_PRETRANSFER_TIME_T))
+		return BH_HTTP_SENDING;
+	if (reached(r->easy, CURLINFO_CONNECT_TIME_T))
+		return r->target.https ? BH_HTTP_HANDSHAKING : BH_HTTP_SENDING;
+	return reached(r->easy, CURLINFO_NAMELOOKUP_TIME_T) ? BH_HTTP_CONNECTING
+							    : BH_HTTP_RESOLVING;
+}
+
+/* What the proxy answered instead of passing the request on; 0 = it did pass it. */
+static long refused_by_proxy(const struct request *r)
+{
+	long connect = info(r->easy, CURLINFO_HTTP_CONNECTCODE);
+
+	if (!r->way.proxy)
+		return 0;
+	if (r->target.https)
+		return connect >= 200 && connect < 300 ? 0 : connect;
+	return info(r->easy, CURLINFO_RESPONSE_CODE) == 407 ? 407 : 0;
+}
+
+static void explain(const struct request *r, CURLcode code, struct bh_http_result *out)
+{
+	char host[BH_PROXY_HOST_CAP + 8], proxy[BH_HTTP_TEXT_MAX];
+	struct bh_http_failure f = {
+	    .code = code,
+	    .detail = r->error,
+	    .host = host,
+	    .proxy = r->way.proxy ? proxy : NULL,
+	    .proxy_key = r->way.key,
+	    .min_tls = r->t->cfg->min_tls_version,
+	    .ca_file = r->t->cfg->tls_ca_file,
+	    .proxy_status = refused_by_proxy(r),
+	    .os_errno = info(r->easy, CURLINFO_OS_ERRNO),
+	    .proxy_tls = info(r->easy, CURLINFO_PROXY_SSL_VERIFYRESULT) != 0,
+	    .timeout_ms = r->timeout_ms,
+	    .stage = stage_of(r),
+	};
+
+	(void)snprintf(host, sizeof(host), "%s:%u", r->target.host, r->target.port);
+	if (r->way.proxy)
+		bh_proxy_show(r->way.proxy, proxy, sizeof(proxy));
+	bh_http_explain(&f, out->text, sizeof(out->text));
+	bh_http_clean(out->text, r->t->key);
+}
+
+static void tell_redirect(const struct request *r, struct bh_http_result *out)
+{
+	char *to = NULL;
+
+	(void)curl_easy_getinfo(r->easy, CURLINFO_REDIRECT_URL, &to);
+	(void)snprintf(out->text, sizeof(out->text),
+	    "redirect to %.110s is not followed; set the URL to the intake itself",
+	    to ? to : "nowhere");
+	bh_http_clean(out->text, r->t->key);
+}
+
+static int64_t retry_after(CURL *easy)
+{
+	curl_off_t s = 0;
+
+	(void)curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &s);
+	return s > 0 ? (int64_t)BH_MIN(s, BH_HTTP_RETRY_AFTER_MAX_S) * BH_NS_PER_S : 0;
+}
+
+static void judge(struct request *r, CURLcode code, struct bh_http_result *out)
+{
+	*out = (struct bh_http_result){.status = info(r->easy, CURLINFO_RESPONSE_CODE)};
+	/* "Continue" and its like are no answer; nor is a head that goes on without end. */
+	if (out->status < 200 || refused_by_proxy(r) || r->head_seen > HEAD_MAX)
+		out->status = 0;
+	if (out->status)
+		out->retry_after_ns = retry_after(r->easy);
+	if (out->status >= 300 && out->status < 400) {
+		tell_redirect(r, out);
+	} else if (out->status && (code == CURLE_OK || r->body_seen > 0)) {
+		bh_http_clean(r->body, r->t->key);
+		(void)snprintf(out->text, sizeof(out->text), "%.*s", BH_HTTP_TEXT_MAX, r->body);
+	} else {
+		explain(r, code, out);
 	}
-	(void)snprintf(r->result.text, sizeof(r->result.text), "%.55s: %.140s", step, what);
 }
 
 static void finish(struct bh_transport *t, CURL *easy, CURLcode code)
 {
 	struct request *r = NULL;
 	struct bh_http_result result;
-	curl_off_t retry = 0;
 	void *token;
 
 	(void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&r);
-	(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &r->result.status);
-	(void)curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry);
-	r->result.retry_after_ns = retry > 0 ? (int64_t)retry * BH_NS_PER_S : 0;
-	if (r->result.status == 0 || (code != CURLE_OK && r->result.text[0] == '\0'))
-		explain(r, code);
-	result = r->result;
+	judge(r, code, &result);
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		t->timed_out_ns = bh_mono_ns(t->loop->clock);
 	token = r->token;
 	unlink_request(t, r);
 	t->done(t->ctx, token, &result);
@@ -202,51 +295,84 @@ static int curl_socket(CURL *easy, curl_socket_t fd, int what, void *userp, void
 	return 0;
 }
 
-/* The answer's body is read to its end, so that the connection can be reused; its head is kept. */
+/* --- the answer ------------------------------------------------------------------------------- */
+
+/* An answer's body is read to its end, so that the connection can be used again; its head is kept.
+ */
 static size_t on_body(char *p, size_t size, size_t n, void *userp)
 {
 	struct request *r = userp;
 	size_t len = size * n;
 
-	if (r->body_seen < BH_HTTP_TEXT_MAX) {
-		size_t part = BH_MIN(len, BH_HTTP_TEXT_MAX - r->body_seen);
+	if (r->body_seen < KEPT_MAX) {
+		size_t part = BH_MIN(len, KEPT_MAX - r->body_seen);
 
-		memcpy(r->result.text + r->body_seen, p, part);
-		r->result.text[r->body_seen + part] = '\0';
+		memcpy(r->body + r->body_seen, p, part);
+		r->body[r->body_seen + part] = '\0';
 	}
 	r->body_seen += len;
-	return r->body_seen > ((size_t)1 << 20) ? 0 : len;
+	return r->body_seen > BODY_MAX ? 0 : len;
 }
 
-int bh_transport_new(struct bh_transport **out, struct bh_loop *loop, struct bh_log *log,
-    const char *api_key, bool skip_ssl_validation, bh_http_done_fn *done, void *ctx,
-    struct bh_err *err)
+static size_t on_header(char *p, size_t size, size_t n, void *userp)
 {
-	struct bh_transport *t = calloc(1, sizeof(*t));
-	int n;
+	struct request *r = userp;
 
-	if (!t)
-		return bh_err_set(err, -ENOMEM, "transport");
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) || !(t->multi = curl_multi_init())) {
-		free(t);
-		return bh_err_set(err, BH_E_NET, "libcurl does not start");
-	}
-	n = snprintf(t->key_header, sizeof(t->key_header), "DD-API-KEY: %s", api_key);
-	if (n < 0 || (size_t)n >= sizeof(t->key_header)) {
-		bh_transport_free(t);
-		return bh_err_set(err, BH_E_CONFIG, "api_key is longer than %d bytes", HEADER_MAX);
-	}
-	t->loop = loop;
-	t->log = log;
-	t->skip_ssl = skip_ssl_validation;
-	t->done = done;
-	t->ctx = ctx;
+	(void)p;
+	r->head_seen += size * n;
+	return r->head_seen > HEAD_MAX ? 0 : size * n;
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static void set_multi(struct bh_transport *t)
+{
 	(void)curl_multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, curl_socket);
 	(void)curl_multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t);
 	(void)curl_multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION, curl_timer);
 	(void)curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t);
-	*out = t;
+	(void)curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, IDLE_MAX);
+}
+
+static int take_key(struct bh_transport *t, const char *api_key, struct bh_err *err)
+{
+	static const char name[] = "DD-API-KEY: ";
+	int n = snprintf(t->key_header, sizeof(t->key_header), "%s%s", name, api_key);
+
+	t->key = t->key_header + sizeof(name) - 1;
+	if (n < 0 || (size_t)n >= sizeof(t->key_header))
+		return bh_err_set(err, BH_E_CONFIG, "api_key is longer than %zu bytes",
+		    sizeof(t->key_header) - sizeof(name));
 	return 0;
+}
+
+int bh_transport_new(struct bh_transport **out, struct bh_loop *loop, struct bh_log *log,
+    const struct bh_config *cfg, bh_http_done_fn *done, void *ctx, struct bh_err *err)
+{
+	struct bh_transport *t = calloc(1, sizeof(*t));
+	int rc;
+
+	if (!t)
+		return bh_err_set(err, -ENOMEM, "transport");
+	bh_tls_key_log(cfg, log);
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) || !(t->multi = curl_multi_init())) {
+		free(t);
+		return bh_err_set(err, BH_E_NET, "libcurl does not start");
+	}
+	t->loop = loop;
+	t->log = log;
+	t->cfg = cfg;
+	t->done = done;
+	t->ctx = ctx;
+	set_multi(t);
+	rc = take_key(t, cfg->api_key, err);
+	if (!rc && (rc = bh_tls_init(&t->tls, cfg, log)))
+		(void)bh_err_set(err, rc, "TLS settings");
+	if (rc)
+		bh_transport_free(t);
+	else
+		*out = t;
+	return rc;
 }
 
 void bh_transport_cancel_all(struct bh_transport *t)
@@ -264,6 +390,7 @@ void bh_transport_free(struct bh_transport *t)
 	while (t->socks)
 		drop_sock(t, t->socks);
 	bh_timer_cancel(&t->timer);
+	bh_tls_release(&t->tls);
 	curl_global_cleanup();
 	explicit_bzero(t->key_header, sizeof(t->key_header));
 	free(t);
@@ -316,55 +443,161 @@ static bool add_headers(struct request *r, const struct bh_http_request *req)
 	return add_header(r, "DD-Agent-Version: " BH_AGENT_VERSION);
 }
 
-static void set_options(struct request *r, const struct bh_http_request *req)
+/* GET <url>?api_key=<key>; libcurl keeps a copy of its own, gone with the handle. */
+static void set_key_query(struct request *r, const struct bh_http_request *req)
+{
+	const char *key = r->t->key_header + sizeof("DD-API-KEY: ") - 1;
+	char *escaped = curl_easy_escape(r->easy, key, 0);
+	char url[2 * HEADER_MAX + URL_MAX];
+
+	(void)snprintf(
+	    url, sizeof(url), "%.*s?api_key=%s", URL_MAX, req->url, escaped ? escaped : "");
+	(void)curl_easy_setopt(r->easy, CURLOPT_HTTPGET, 1L);
+	(void)curl_easy_setopt(r->easy, CURLOPT_URL, url);
+	explicit_bzero(url, sizeof(url));
+	curl_free(escaped);
+}
+
+/* --- the request ------------------------------------------------------------------------------ */
+
+/* Seconds a connection may have lived to be used again; 0 = any. One on which a request ran out of
+ * time may be dead: libcurl would put further streams on it. */
+static long lifetime_s(const struct bh_transport *t, bool logs)
+{
+	int64_t ms = logs ? t->cfg->logs_connection_reset_interval_ms
+			  : t->cfg->forwarder_connection_reset_interval_ms;
+	int64_t age_ns = bh_mono_ns(t->loop->clock) - t->timed_out_ns;
+	long s = (long)((ms + 999) / 1000), since = (long)(age_ns / BH_NS_PER_S);
+
+	if (t->timed_out_ns == 0 || since > IDLE_S)
+		return s;
+	since = BH_MAX(since, 1L);
+	return s ? BH_MIN(s, since) : since;
+}
+
+static void set_connection(struct request *r, const struct bh_http_request *req)
+{
+	const struct bh_config *cfg = r->t->cfg;
+	bool logs = req->kind == BH_KIND_LOGS;
+	const char *word = logs ? cfg->logs_http_protocol : cfg->forwarder_http_protocol;
+	bool http2 = r->target.https && strcmp(word, "http1") != 0;
+	CURL *e = r->easy;
+
+	(void)curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
+	    http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+	/* Rather a stream of a connection being made than a connection of its own. */
+	(void)curl_easy_setopt(e, CURLOPT_PIPEWAIT, http2 ? 1L : 0L);
+	(void)curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)req->timeout_ms);
+	(void)curl_easy_setopt(
+	    e, CURLOPT_CONNECTTIMEOUT_MS, BH_MIN(CONNECT_MS, (long)req->timeout_ms));
+	(void)curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, IDLE_S);
+	(void)curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, lifetime_s(r->t, logs));
+	(void)curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+	(void)curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S);
+	(void)curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_S);
+	(void)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+}
+
+/* The environment's proxies are not libcurl's to follow: it is always told (spec/intake.md §3). */
+static CURLcode set_proxy(struct request *r)
+{
+	const char *proxy = r->way.proxy ? r->way.proxy : "";
+	CURL *e = r->easy;
+	CURLcode rc = curl_easy_setopt(e, CURLOPT_PROXY, proxy);
+
+	if (!rc)
+		rc = curl_easy_setopt(e, CURLOPT_NOPROXY, "");
+	if (!rc && *proxy)
+		rc = curl_easy_setopt(e, CURLOPT_PROXYPORT, bh_proxy_default_port(proxy));
+	if (!rc)
+		rc = curl_easy_setopt(e, CURLOPT_PROXYAUTH, (long)CURLAUTH_BASIC);
+	/* CONNECT carries none of our headers: the API key is not the proxy's to see. */
+	return rc ? rc : curl_easy_setopt(e, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
+}
+
+/* Options that decide where the data goes and who can read it: all must hold. */
+static CURLcode set_way(struct request *r, const struct bh_http_request *req)
 {
 	CURL *e = r->easy;
-	long connect_ms = BH_MIN(CONNECT_MS, (long)req->timeout_ms);
+	CURLcode rc = curl_easy_setopt(e, CURLOPT_URL, req->url);
 
-	(void)curl_easy_setopt(e, CURLOPT_URL, req->url);
+	if (!rc)
+		rc = curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+	if (!rc)
+		rc = curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+	if (!rc)
+		rc = set_proxy(r);
+	return rc ? rc : bh_tls_apply(&r->t->tls, e);
+}
+
+static CURLcode set_options(struct request *r, const struct bh_http_request *req)
+{
+	CURL *e = r->easy;
+	CURLcode code;
+
 	(void)curl_easy_setopt(e, CURLOPT_PRIVATE, r);
 	(void)curl_easy_setopt(e, CURLOPT_HTTPHEADER, r->headers);
 	(void)curl_easy_setopt(e, CURLOPT_POST, 1L);
 	(void)curl_easy_setopt(e, CURLOPT_POSTFIELDS, req->body.p);
 	(void)curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body.n);
-	(void)curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)req->timeout_ms);
-	(void)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
-	(void)curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, IDLE_S);
-	(void)curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
-	(void)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-	(void)curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
-	(void)curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-	(void)curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	(void)curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	(void)curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, r->t->skip_ssl ? 0L : 1L);
-	(void)curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, r->t->skip_ssl ? 0L : 2L);
-	/* The environment's proxies are not ours to follow (spec/intake.md §3). */
-	(void)curl_easy_setopt(e, CURLOPT_PROXY, "");
-	(void)curl_easy_setopt(e, CURLOPT_NOPROXY, "");
 	(void)curl_easy_setopt(
 	    e, CURLOPT_USERAGENT, "datadog-agent/" BH_AGENT_VERSION " bulkhead/" BH_VERSION);
 	(void)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	(void)curl_easy_setopt(e, CURLOPT_WRITEDATA, r);
+	(void)curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+	(void)curl_easy_setopt(e, CURLOPT_HEADERDATA, r);
 	(void)curl_easy_setopt(e, CURLOPT_ERRORBUFFER, r->error);
+	set_connection(r, req);
+	code = set_way(r, req);
+	if (code == CURLE_OK && req->check_key)
+		set_key_query(r, req);
+	return code;
+}
+
+static int choose_way(struct request *r, const char *url)
+{
+	int rc = bh_target_parse(url, &r->target);
+
+	if (rc)
+		return rc;
+	bh_proxy_choose(r->t->cfg, &r->target, &r->way);
+	if (r->way.near && !r->t->near_told)
+		bh_warn(r->t->log, COMPONENT,
+		    "proxy.no_proxy: \"%.80s\" fits %.80s only with no_proxy_nonexact_match; the "
+		    "proxy is used",
+		    r->way.near, r->target.host);
+	r->t->near_told |= r->way.near != NULL;
+	return 0;
+}
+
+/* -ENOMEM, BH_E_FORMAT, BH_E_NET. */
+static int prepare(struct request *r, const struct bh_http_request *req)
+{
+	int rc = choose_way(r, req->url);
+
+	if (rc)
+		return rc;
+	r->easy = curl_easy_init();
+	if (!r->easy || !add_headers(r, req))
+		return -ENOMEM;
+	r->timeout_ms = req->timeout_ms;
+	return set_options(r, req) ? BH_E_NET : 0;
 }
 
 int bh_transport_start(struct bh_transport *t, const struct bh_http_request *req, void *token)
 {
 	struct request *r = calloc(1, sizeof(*r));
+	int rc;
 
 	if (!r)
 		return -ENOMEM;
 	r->t = t;
 	r->token = token;
-	r->easy = curl_easy_init();
-	if (!r->easy || !add_headers(r, req)) {
-		curl_slist_free_all(r->headers);
-		if (r->easy)
-			curl_easy_cleanup(r->easy);
-		free(r);
-		return -ENOMEM;
+	rc = prepare(r, req);
+	if (rc) {
+		discard(r);
+		return rc;
 	}
-	set_options(r, req);
 	r->next = t->requests;
 	t->requests = r;
 	if (curl_multi_add_handle(t->multi, r->easy) != CURLM_OK) {
@@ -372,4 +605,22 @@ int bh_transport_start(struct bh_transport *t, const struct bh_http_request *req
 		return BH_E_NET;
 	}
 	return 0;
+}
+
+void bh_transport_proxies(const struct bh_transport *t, char *out, size_t cap)
+{
+	const char *const keys[] = {"http", "https"};
+	const char *const urls[] = {t->cfg->proxy_http, t->cfg->proxy_https};
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < BH_ARRAY_LEN(urls); i++) {
+		char shown[BH_HTTP_TEXT_MAX];
+
+		if (!urls[i][0] || n >= cap)
+			continue;
+		bh_proxy_show(urls[i], shown, sizeof(shown));
+		n += (size_t)snprintf(
+		    out + n, cap - n, "%s%s intakes over %.80s", n ? ", " : "", keys[i], shown);
+	}
 }

@@ -1,6 +1,10 @@
 /*
  * HTTP requests on the event loop: libcurl multi, options of spec/intake.md §3. The only place that
  * sees the API key, and it stamps it when a request starts. Bodies are borrowed, never copied.
+ *
+ * Connections are kept and used again, by HTTP/2 for many requests at once. Redirects are not
+ * followed. Of an answer at most 16 KiB of head and 64 KiB of body are read, and none for longer
+ * than the request's time.
  */
 #ifndef BH_FORWARDER_TRANSPORT_H
 #define BH_FORWARDER_TRANSPORT_H
@@ -15,10 +19,12 @@
 #include "common/loop.h"
 #include "proto/link.h"
 
-#define BH_HTTP_TEXT_MAX 200
+#define BH_HTTP_TEXT_MAX          200
+#define BH_HTTP_RETRY_AFTER_MAX_S 86400
 
 struct bh_http_request {
 	const char *url;   /* borrowed until done */
+	bool check_key;    /* GET, the key behind the URL; of the rest only timeout_ms counts */
 	enum bh_kind kind; /* decides the headers */
 	enum bh_encoding encoding;
 	struct bh_str body; /* borrowed until done */
@@ -27,10 +33,10 @@ struct bh_http_request {
 };
 
 struct bh_http_result {
-	long status;            /* 0: no status was read */
-	int64_t retry_after_ns; /* from Retry-After in seconds; 0 = none */
-	char text[BH_HTTP_TEXT_MAX +
-		  1]; /* what to tell a person: cause, or the head of the answer's body */
+	long status;            /* of the intake; 0: none was read, also when a proxy refused */
+	int64_t retry_after_ns; /* from Retry-After, at most BH_HTTP_RETRY_AFTER_MAX_S; 0 = none */
+	char text[BH_HTTP_TEXT_MAX + 1]; /* what to tell a person: cause, or the head of the
+					    answer's body; printable, without the API key */
 };
 
 /* Called once per request, from the loop, never from inside bh_transport_start(). */
@@ -38,14 +44,19 @@ typedef void bh_http_done_fn(void *ctx, void *token, const struct bh_http_result
 
 struct bh_transport;
 
-/* Copies the key into memory that is wiped at free. */
+/* cfg is borrowed until free, but for the key, which is copied into memory that is wiped then.
+ * BH_E_CONFIG: the key does not fit into a header; BH_E_NET: libcurl does not start; -ENOMEM. */
 int bh_transport_new(struct bh_transport **out, struct bh_loop *loop, struct bh_log *log,
-    const char *api_key, bool skip_ssl_validation, bh_http_done_fn *done, void *ctx,
+    const struct bh_config *cfg, bh_http_done_fn *done, void *ctx,
     struct bh_err *err) BH_MUST_CHECK;
 void bh_transport_free(struct bh_transport *t);
+/* BH_E_FORMAT: the URL is none; BH_E_NET: libcurl refuses an option; -ENOMEM. done is not called
+ * then. */
 int bh_transport_start(
     struct bh_transport *t, const struct bh_http_request *req, void *token) BH_MUST_CHECK;
 /* Ends all requests without calling done. */
 void bh_transport_cancel_all(struct bh_transport *t);
+/* For the status: the proxies in use, without credentials; "" = none. */
+void bh_transport_proxies(const struct bh_transport *t, char *out, size_t cap);
 
 #endif

@@ -133,3 +133,67 @@ int bh_url_logs(const struct bh_config *cfg, struct bh_buf *out)
 		return bh_buf_failed(out);
 	return bh_buf_str(out, path);
 }
+
+/* Start of the label that ends before `end`. */
+static size_t label_before(struct bh_str host, size_t end)
+{
+	while (end > 0 && host.p[end - 1] != '.')
+		end--;
+	return end;
+}
+
+static bool is_region(struct bh_str label)
+{
+	char text[32];
+	struct bh_str rest = {text, label.n + 1};
+
+	if (label.n + 1 > sizeof(text))
+		return false;
+	memcpy(text, label.p, label.n);
+	text[label.n] = '.';
+	take_region(&rest);
+	return rest.n == 0;
+}
+
+/* "[<region>.]datadoghq.<tld>" or "[<region>.]ddog-gov.com" at the end of a host, final dot off. */
+static struct bh_str own_suffix(struct bh_str host)
+{
+	size_t tld, domain, region, end;
+	bool own;
+
+	if (host.n && host.p[host.n - 1] == '.')
+		host.n--;
+	tld = label_before(host, host.n);
+	if (tld == 0)
+		return (struct bh_str){NULL, 0};
+	domain = label_before(host, tld - 1);
+	own = bh_str_eq(
+		  (struct bh_str){host.p + domain, tld - 1 - domain}, BH_STR_LIT("datadoghq")) ||
+	      bh_str_eq(
+		  (struct bh_str){host.p + domain, host.n - domain}, BH_STR_LIT("ddog-gov.com"));
+	if (!own)
+		return (struct bh_str){NULL, 0};
+	if (domain) {
+		end = domain - 1;
+		region = label_before(host, end);
+		if (is_region((struct bh_str){host.p + region, end - region}))
+			domain = region;
+	}
+	return (struct bh_str){host.p + domain, host.n - domain};
+}
+
+int bh_url_validate(struct bh_str base, struct bh_buf *out)
+{
+	const char *scheme = memmem(base.p, base.n, "://", 3);
+	size_t at = scheme ? (size_t)(scheme - base.p) + 3 : 0, n = 0;
+	struct bh_str own;
+
+	while (at + n < base.n && base.p[at + n] != ':' && base.p[at + n] != '/')
+		n++;
+	own = own_suffix((struct bh_str){base.p + at, n});
+	if (own.n)
+		(void)bh_buf_printf(out, "https://api.%.*s", (int)own.n, own.p);
+	else
+		(void)bh_buf_append(out, base.p, base.n);
+	return bh_buf_str(out, "/api/v1/validate");
+}

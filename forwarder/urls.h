@@ -10,6 +10,9 @@
 /* Base of the metrics domain: dd_url, else https://app.<site>; Datadog's own hosts get the version
  * prefix. */
 int bh_url_metrics_base(const struct bh_config *cfg, struct bh_buf *out) BH_MUST_CHECK;
+/* Where the key of a base is checked (§2.2), without the key: Datadog's own domains have a host for
+ * it. */
+int bh_url_validate(struct bh_str base, struct bh_buf *out) BH_MUST_CHECK;
 /* Full URL of the logs intake: logs_config.logs_dd_url (URL or host:port form), else by site. */
 int bh_url_logs(const struct bh_config *cfg, struct bh_buf *out) BH_MUST_CHECK;
 /* "/api/v2/series" …; NULL for logs, whose URL is whole already. */

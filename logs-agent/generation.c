@@ -232,6 +232,14 @@ void bh_generation_skip(struct bh_generation *g, uint64_t to)
 	set_offset(g, to);
 }
 
+/* What the file holds at this moment: should it vanish, it is known how much of it was not read. */
+static uint64_t size_now(const struct bh_generation *g)
+{
+	struct stat st;
+
+	return fstat(g->fd, &st) == 0 ? BH_MAX((uint64_t)st.st_size, g->read_off) : g->read_off;
+}
+
 void bh_generation_origin(
     const struct bh_generation *g, struct bh_origin *o, char first[24], char last[24])
 {
@@ -254,7 +262,7 @@ void bh_generation_origin(
 	    .fp_config = bh_str_from(g->fp_value ? g->source->fp_config : ""),
 	    .tailing_mode = bh_str_from(g->source->cfg->start_position),
 	    .ingestion_ns = g->ingestion_ns,
-	    .last_size = g->read_off,
+	    .last_size = size_now(g),
 	    .state = g->state,
 	};
 }

@@ -65,7 +65,8 @@ bool bh_shadow_is(const struct bh_logs *l, const struct bh_target *t, const stru
 	size_t at = 0;
 
 	while ((g = next_original(l, t, &at))) {
-		if (is_beginning_of(t->path, (uint64_t)id->size, g->fd))
+		/* A copy begins as an empty file: there is nothing to read in it yet. */
+		if (id->size == 0 || is_beginning_of(t->path, (uint64_t)id->size, g->fd))
 			return true;
 	}
 	return false;

@@ -49,12 +49,14 @@ enum bh_ctl_type {
 
 /* QUERY: what dogstatsd is to count, and what the forwarder is to do with its registry. */
 enum bh_query_what {
-	BH_QUERY_METRICS = 0,  /* the most frequent metrics */
-	BH_QUERY_CONTEXTS = 1, /* names by contexts, then tag keys by values */
-	BH_QUERY_SENDERS = 2,  /* processes by packets */
-	BH_QUERY_REGISTRY = 3, /* rows: of the argument's identifier, else all */
-	BH_QUERY_FORGET = 4,   /* deletes the rows of the argument's identifier */
-	BH_QUERY_IMPORT = 5,   /* the Agent's registry.json; a descriptor comes with it */
+	BH_QUERY_METRICS = 0,    /* the most frequent metrics */
+	BH_QUERY_CONTEXTS = 1,   /* names by contexts, then tag keys by values */
+	BH_QUERY_SENDERS = 2,    /* processes by packets */
+	BH_QUERY_REGISTRY = 3,   /* rows: of the argument's identifier, else all */
+	BH_QUERY_FORGET = 4,     /* deletes the rows of the argument's identifier */
+	BH_QUERY_IMPORT = 5,     /* the Agent's registry.json; a descriptor comes with it */
+	BH_QUERY_QUARANTINE = 6, /* counts: what the intake refused for good */
+	BH_QUERY_REPLAY = 7,     /* sends it again */
 };
 
 enum bh_query_row_kind {

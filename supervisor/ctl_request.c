@@ -26,6 +26,8 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_REGISTRY_SHOW] = "registry-show",
 	    [BH_VERB_REGISTRY_FORGET] = "registry-forget",
 	    [BH_VERB_REGISTRY_IMPORT] = "registry-import",
+	    [BH_VERB_QUARANTINE] = "quarantine",
+	    [BH_VERB_QUARANTINE_REPLAY] = "quarantine-replay",
 	    [BH_VERB_RELOAD] = "reload",
 	};
 

@@ -28,6 +28,8 @@ static const struct question questions[] = {
     {BH_VERB_REGISTRY_SHOW, BH_ROLE_FORWARDER, BH_QUERY_REGISTRY, false},
     {BH_VERB_REGISTRY_FORGET, BH_ROLE_FORWARDER, BH_QUERY_FORGET, false},
     {BH_VERB_REGISTRY_IMPORT, BH_ROLE_FORWARDER, BH_QUERY_IMPORT, false},
+    {BH_VERB_QUARANTINE, BH_ROLE_FORWARDER, BH_QUERY_QUARANTINE, true},
+    {BH_VERB_QUARANTINE_REPLAY, BH_ROLE_FORWARDER, BH_QUERY_REPLAY, false},
 };
 
 static const struct question *question_of(enum bh_verb verb)

@@ -373,6 +373,8 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 	case BH_VERB_REGISTRY_SHOW:
 	case BH_VERB_REGISTRY_FORGET:
 	case BH_VERB_REGISTRY_IMPORT:
+	case BH_VERB_QUARANTINE:
+	case BH_VERB_QUARANTINE_REPLAY:
 		bh_query_take(s, conn);
 		break;
 	case BH_VERB_CAPTURE:

@@ -53,6 +53,9 @@ static const char usage[] =
     "                   everything about the rows of a file (file:/var/log/a.log); deletes them\n"
     "  registry import FILE | export\n"
     "                   takes over, or prints, the Agent's registry.json\n"
+    "  quarantine       what the intake refused for good\n"
+    "  quarantine replay\n"
+    "                   sends it again\n"
     "  drain       ordered drain; the supervisor stays, its children are stopped\n"
     "  shutdown    ordered drain, then the end; prints the report\n"
     "  version     versions of this program and of the supervisor that runs\n"
@@ -584,6 +587,20 @@ static int registry(const struct options *o, char **words)
 	return registry_ask(o, i, words[0]);
 }
 
+static int quarantine(const struct options *o, char **words)
+{
+	static const struct verb ls = {
+	    .name = "quarantine", .view = bh_view_quarantine, .verdict = answered_verdict};
+	static const struct verb again = {.name = "quarantine-replay",
+	    .view = bh_view_replayed,
+	    .verdict = answered_verdict,
+	    .wait_s = REGISTRY_WAIT_S};
+
+	if (words[0] && strcmp(words[0], "replay") == 0)
+		return run_verb(o, &again, words + 1);
+	return run_verb(o, &ls, words + (words[0] && strcmp(words[0], "ls") == 0));
+}
+
 static int top(const struct options *o, char **words)
 {
 	for (size_t i = 0; words[0] && i < BH_ARRAY_LEN(top_verbs); i++) {
@@ -634,6 +651,8 @@ int main(int argc, char **argv)
 		return replay(&o, argv + optind + 1);
 	if (strcmp(argv[optind], "top") == 0)
 		return top(&o, argv + optind + 1);
+	if (strcmp(argv[optind], "quarantine") == 0)
+		return quarantine(&o, argv + optind + 1);
 	if (strcmp(argv[optind], "registry") == 0)
 		return registry(&o, argv + optind + 1);
 	for (size_t i = 0; i < BH_ARRAY_LEN(verbs); i++) {

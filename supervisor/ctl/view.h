@@ -38,6 +38,9 @@ void bh_view_registry(const json_t *answer, struct bh_buf *out);
 void bh_view_registry_show(const json_t *answer, struct bh_buf *out);
 void bh_view_registry_import(const json_t *answer, struct bh_buf *out);
 void bh_view_registry_forget(const json_t *answer, struct bh_buf *out);
+/* What the intake refused for good, and what was sent again. */
+void bh_view_quarantine(const json_t *answer, struct bh_buf *out);
+void bh_view_replayed(const json_t *answer, struct bh_buf *out);
 /* The Agent's registry.json, version 2 (spec/logs.md §16.2, §16.3): of each identifier the row of
  * the generation at its path, with what is delivered as its offset. */
 void bh_view_registry_export(const json_t *answer, struct bh_buf *out);

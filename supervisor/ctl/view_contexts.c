@@ -9,9 +9,12 @@ void bh_view_metrics(const json_t *answer, struct bh_buf *out)
 	size_t i;
 
 	bh_buf_printf(out, "%12s  %-20s  %s\n", "COUNT", "LAST SEEN", "METRIC AND TAGS");
-	json_array_foreach(json_object_get(answer, "metrics"), i, one) bh_buf_printf(out,
-	    "%12" PRIu64 "  %-20s  %s %s\n", bh_json_count(one, "count"),
-	    bh_json_text(one, "last_seen"), bh_json_text(one, "name"), bh_json_text(one, "tags"));
+	json_array_foreach(json_object_get(answer, "metrics"), i, one)
+	{
+		bh_buf_printf(out, "%12" PRIu64 "  %-20s  %s %s\n", bh_json_count(one, "count"),
+		    bh_json_text(one, "last_seen"), bh_json_text(one, "name"),
+		    bh_json_text(one, "tags"));
+	}
 }
 
 static void put_list(const json_t *list, const char *key, const char *count, struct bh_buf *out)
@@ -19,8 +22,11 @@ static void put_list(const json_t *list, const char *key, const char *count, str
 	const json_t *one;
 	size_t i;
 
-	json_array_foreach(list, i, one) bh_buf_printf(
-	    out, "%12" PRIu64 "  %s\n", bh_json_count(one, count), bh_json_text(one, key));
+	json_array_foreach(list, i, one)
+	{
+		bh_buf_printf(
+		    out, "%12" PRIu64 "  %s\n", bh_json_count(one, count), bh_json_text(one, key));
+	}
 }
 
 void bh_view_contexts(const json_t *answer, struct bh_buf *out)
@@ -38,7 +44,10 @@ void bh_view_senders(const json_t *answer, struct bh_buf *out)
 	size_t i;
 
 	bh_buf_printf(out, "%12s  %-20s  %10s  %10s\n", "PACKETS", "LAST SEEN", "PID", "UID");
-	json_array_foreach(json_object_get(answer, "senders"), i, one) bh_buf_printf(out,
-	    "%12" PRIu64 "  %-20s  %10" PRIu64 "  %10" PRIu64 "\n", bh_json_count(one, "packets"),
-	    bh_json_text(one, "last_seen"), bh_json_count(one, "pid"), bh_json_count(one, "uid"));
+	json_array_foreach(json_object_get(answer, "senders"), i, one)
+	{
+		bh_buf_printf(out, "%12" PRIu64 "  %-20s  %10" PRIu64 "  %10" PRIu64 "\n",
+		    bh_json_count(one, "packets"), bh_json_text(one, "last_seen"),
+		    bh_json_count(one, "pid"), bh_json_count(one, "uid"));
+	}
 }

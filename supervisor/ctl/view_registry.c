@@ -58,7 +58,10 @@ static const json_t **sorted(const json_t *answer, size_t *n)
 		*n = 0;
 		return NULL;
 	}
-	json_array_foreach(rows, i, row) v[i] = row;
+	json_array_foreach(rows, i, row)
+	{
+		v[i] = row;
+	}
 	qsort(v, *n, sizeof(const json_t *), by_name);
 	return v;
 }

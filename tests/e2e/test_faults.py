@@ -99,14 +99,17 @@ def test_a_400_is_a_counted_drop_and_the_next_batch_arrives(tmp_path):
 
 def test_a_413_is_a_counted_drop_and_the_next_batch_arrives(tmp_path):
     log = tmp_path / "app.log"
-    write_lines(log, 1000)
-    config = {"logs_config": {"use_compression": False, "sender_backoff_base": 0.1}}
-    with Intake("--max-body", "20000") as intake, Agent(intake, logs=logs_of(log), config=config) as agent:
-        wait_until(lambda: destination_drops(agent).get("status_413") == 1000, 30, lambda: agent.ctl("ledger"))
-        with open(log, "ab") as f:
-            f.write(b"next\n")
-        wait_until(lambda: intake.messages() == ["next"], 20, intake.messages)
-        assert agent.stop() == 75
+    write_lines(log, 20)
+    with Intake() as intake:
+        intake.fault("status=413&path=/api/v2/logs")  # down to single lines
+        with Agent(intake, logs=logs_of(log), config=FAST) as agent:
+            wait_until(lambda: destination_drops(agent) == {"status_413": 20}, 30, lambda: agent.ctl("ledger"))
+            intake.fault("clear=1")
+            with open(log, "ab") as f:
+                f.write(b"next\n")
+            wait_until(lambda: intake.messages() == ["next"], 20, intake.messages)
+            assert agent.ctl("ledger")["balanced"]
+            assert agent.stop() == 75
 
 
 def test_an_answer_that_was_lost_repeats_its_batch_and_nothing_else(tmp_path):

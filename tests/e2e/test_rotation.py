@@ -296,6 +296,12 @@ def all_there(intake, ways, condition):
     return all(not set(want(way)) - set(got[way.name()]) - may_lose(way, condition) for way in ways)
 
 
+def runs(mine):
+    """Where the numbers of what arrived go back."""
+    back = [i for i in range(1, len(mine)) if mine[i] < mine[i - 1]]
+    return ", ".join(f"{mine[a].split()[-1]}..{mine[b - 1].split()[-1]}" for a, b in zip([0, *back], [*back, len(mine)]))
+
+
 def faults_of(got, ways, condition):
     text = []
     for way in ways:
@@ -311,8 +317,7 @@ def faults_of(got, ways, condition):
         if set(mine) - set(wanted):
             text.append(f"{way.name()}: never written: {sorted(set(mine) - set(wanted))[:3]}")
         if way.ordered and condition != "refused" and mine != sorted(mine):
-            at = next(i for i in range(1, len(mine)) if mine[i] < mine[i - 1])
-            text.append(f"{way.name()}: out of order: {mine[at - 1]} before {mine[at]}")
+            text.append(f"{way.name()}: out of order: {runs(mine)}")
         if condition == "down" and lost and lost & set(mine):
             text.append(f"{way.name()}: arrived although it was gone: {sorted(lost & set(mine))[:3]}")
     return text

@@ -103,6 +103,10 @@ static bool set_number(struct bh_fault *rule, const char *key, const char *value
 		bh_rng_seed(&rule->rng, v);
 		return true;
 	}
+	if (!strcmp(key, "above")) {
+		rule->above = v;
+		return true;
+	}
 	if (!strcmp(key, "count")) {
 		rule->count = (int64_t)v;
 		return true;
@@ -211,8 +215,10 @@ void bh_faults_clear(struct bh_faults *faults)
 	faults->n = 0;
 }
 
-static bool fires(struct bh_fault *rule, const char *path)
+static bool fires(struct bh_fault *rule, const char *path, uint64_t bytes)
 {
+	if (rule->above && bytes <= rule->above)
+		return false;
 	if (rule->count == 0 || strncmp(path, rule->path, strlen(rule->path)) != 0)
 		return false;
 	if (rule->probability < 1 && bh_rng_range(&rule->rng, 0, 1) >= rule->probability)
@@ -222,10 +228,11 @@ static bool fires(struct bh_fault *rule, const char *path)
 	return true;
 }
 
-void bh_faults_draw(struct bh_faults *faults, const char *path, struct bh_fault *out)
+void bh_faults_draw(
+    struct bh_faults *faults, const char *path, uint64_t bytes, struct bh_fault *out)
 {
 	for (size_t i = 0; i < faults->n; i++) {
-		if (fires(&faults->rules[i], path)) {
+		if (fires(&faults->rules[i], path, bytes)) {
 			*out = faults->rules[i];
 			return;
 		}

@@ -12,6 +12,7 @@
  *   probability=0.3     1 when absent; drawn from a generator seeded with seed=N
  *   count=N             the rule ends after it fired N times
  *   path=/api/v2/logs   only requests whose path begins so
+ *   above=N             only requests whose Content-Length is more than N bytes
  *   seed=N              0 when absent: the same seed gives the same draws
  *
  * Plain data; the owner serializes access.
@@ -42,7 +43,8 @@ struct bh_fault {
 	unsigned retry_after; /* seconds, 0 = no header */
 	unsigned latency_ms;
 	double probability;
-	int64_t count; /* firings left, -1 = without end */
+	uint64_t above; /* bytes, 0 = any body */
+	int64_t count;  /* firings left, -1 = without end */
 	char path[BH_FAULT_PATH_MAX];
 	struct bh_rng rng;
 };
@@ -64,8 +66,10 @@ int bh_faults_add(
     struct bh_faults *faults, const struct bh_fault *rule, struct bh_err *err) BH_MUST_CHECK;
 void bh_faults_clear(struct bh_faults *faults);
 
-/* Decides for one request; *out is what to do with it (mode NONE and latency 0: nothing). */
-void bh_faults_draw(struct bh_faults *faults, const char *path, struct bh_fault *out);
+/* Decides for one request with a body of so many bytes; *out is what to do with it (mode NONE and
+ * latency 0: nothing). */
+void bh_faults_draw(
+    struct bh_faults *faults, const char *path, uint64_t bytes, struct bh_fault *out);
 
 const char *bh_fault_mode_name(enum bh_fault_mode mode);
 

@@ -262,8 +262,10 @@ static struct answer own_path(struct bh_server *s, struct MHD_Connection *c, con
 /* --- the life of a request ----------------------------------------------------------------------
  */
 
-static struct request *begin(struct bh_server *s, const char *method, const char *path)
+static struct request *begin(
+    struct bh_server *s, struct MHD_Connection *c, const char *method, const char *path)
 {
+	const char *length = header(c, MHD_HTTP_HEADER_CONTENT_LENGTH);
 	struct request *q = calloc(1, sizeof(*q));
 	bool known = false;
 
@@ -277,7 +279,7 @@ static struct request *begin(struct bh_server *s, const char *method, const char
 	q->path = q->route ? q->route->path : "other";
 	q->status = known ? 405 : 404;
 	pthread_mutex_lock(&s->fault_lock);
-	bh_faults_draw(&s->faults, path, &q->fault);
+	bh_faults_draw(&s->faults, path, length ? strtoull(length, NULL, 10) : 0, &q->fault);
 	pthread_mutex_unlock(&s->fault_lock);
 	return q;
 }
@@ -348,7 +350,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 
 	(void)version; /* HTTP/1.0 and 1.1 are told apart by the library */
 	if (!q) {
-		*state = begin(s, method, path);
+		*state = begin(s, c, method, path);
 		return *state ? MHD_YES : MHD_NO;
 	}
 	if (*data_size > 0) {

@@ -112,6 +112,18 @@ static bool contains(const struct bh_buf *b, const char *what)
 
 /* --- the table -------------------------------------------------------------------------------- */
 
+static bool is_secret(const char *key)
+{
+	static const char *const secrets[] = {
+	    "api_key", "proxy.http", "proxy.https", "bulkhead.tls.key_password"};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(secrets); i++) {
+		if (strcmp(secrets[i], key) == 0)
+			return true;
+	}
+	return false;
+}
+
 Test(config, keys_are_unique_and_only_the_forwarder_sees_secrets)
 {
 	for (size_t i = 0; i < bh_options_n; i++) {
@@ -119,8 +131,7 @@ Test(config, keys_are_unique_and_only_the_forwarder_sees_secrets)
 
 		for (size_t j = 0; j < i; j++)
 			cr_assert_str_neq(o->key, bh_options[j].key);
-		cr_assert_eq(
-		    o->type == BH_OPT_SECRET, strcmp(o->key, "api_key") == 0, "%s", o->key);
+		cr_assert_eq(o->type == BH_OPT_SECRET, is_secret(o->key), "%s", o->key);
 		if (o->type == BH_OPT_SECRET)
 			cr_assert_eq(o->roles, 1u << BH_ROLE_FORWARDER);
 		else if (o->type != BH_OPT_IGNORED)
@@ -349,7 +360,8 @@ Test(config, an_unknown_key_warns_and_names_the_nearest)
 
 Test(config, ignored_keys_cover_what_is_below_them)
 {
-	cr_assert_eq(load("apm_config: {enabled: true, deep: {er: [1]}}\nproxy:\n  http: x\n"), 0);
+	cr_assert_eq(
+	    load("apm_config: {enabled: true, deep: {er: [1]}}\nfips:\n  enabled: x\n"), 0);
 	cr_assert_eq(findings.n, 2);
 	assert_finding(0, BH_FINDING_WARNING, "datadog.yaml:1:1: ", "apm_config");
 	assert_finding(1, BH_FINDING_WARNING, "datadog.yaml:2:1: ", "no effect");
@@ -546,7 +558,7 @@ Test(config, the_examples_load_without_findings)
 
 Test(config, keys_of_the_agent_that_do_nothing_here_are_not_unknown)
 {
-	static const char *const yaml[] = {"dogstatsd_pipeline_count: 2", "proxy: {http: x}",
+	static const char *const yaml[] = {"dogstatsd_pipeline_count: 2", "fips: {https: x}",
 	    "forwarder_storage_path: /x", "logs_config: {atomic_registry_write: true}",
 	    "logs_config: {auto_multi_line: {stack_trace_parsers: [go]}}",
 	    "logs_config: {file_read_buffer_size: 1}", "logs_config: {api_key: x}",
@@ -564,13 +576,14 @@ Test(config, keys_of_the_agent_that_do_nothing_here_are_not_unknown)
 
 Test(config, an_ignored_key_below_another_is_named_from_the_environment)
 {
-	char *const env[] = {"DD_PROXY_HTTP=http://p", NULL};
+	char *const env[] = {"DD_FIPS_ENABLED=true", NULL};
 
 	put("datadog.yaml", "");
 	cr_assert_eq(load_env(env), 0);
 	cr_assert_eq(findings.n, 1);
-	cr_assert_str_eq(finding(0), "environment DD_PROXY_HTTP: proxy.http is known but has no "
-				     "effect in this version");
+	cr_assert_str_eq(finding(0),
+	    "environment DD_FIPS_ENABLED: fips.enabled is known but has no "
+	    "effect in this version");
 }
 
 Test(config, a_section_that_is_no_map_is_an_error)

@@ -6,33 +6,64 @@
 #include "forwarder/response.h"
 #include "forwarder/urls.h"
 
-Test(response, follows_the_table)
+/* spec/intake.md §11.1 and §11.2, every row that is a status; 0 stands for all failures without
+ * one. */
+Test(response, follows_the_tables)
+{
+	static const enum bh_verdict taken = BH_VERDICT_TAKEN, retry = BH_VERDICT_RETRY,
+				     key = BH_VERDICT_KEY, split = BH_VERDICT_SPLIT,
+				     drop = BH_VERDICT_DROP;
+	const struct {
+		long from, to;
+		enum bh_verdict metrics, logs;
+	} rows[] = {
+	    {0, 0, retry, retry},
+	    {100, 199, retry, retry},
+	    {200, 299, taken, taken},
+	    {300, 399, retry, retry},
+	    {400, 400, drop, drop},
+	    {401, 401, retry, key},
+	    {402, 402, retry, retry},
+	    {403, 403, key, key},
+	    {404, 412, retry, retry},
+	    {413, 413, split, split},
+	    {414, 499, retry, retry},
+	    {500, 599, retry, retry},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(rows); i++) {
+		for (long status = rows[i].from; status <= rows[i].to; status++) {
+			cr_expect_eq(bh_response(status, false).verdict, rows[i].metrics,
+			    "metrics, status %ld", status);
+			cr_expect_eq(bh_response(status, true).verdict, rows[i].logs,
+			    "logs, status %ld", status);
+		}
+	}
+}
+
+Test(response, names_the_reason_of_a_drop)
 {
 	static const struct {
 		long status;
-		enum bh_verdict verdict;
+		enum bh_drop reason;
 	} rows[] = {
-	    {200, BH_VERDICT_TAKEN},
-	    {202, BH_VERDICT_TAKEN},
-	    {299, BH_VERDICT_TAKEN},
-	    {301, BH_VERDICT_RETRY},
-	    {400, BH_VERDICT_DROP},
-	    {401, BH_VERDICT_RETRY},
-	    {403, BH_VERDICT_RETRY},
-	    {404, BH_VERDICT_RETRY},
-	    {408, BH_VERDICT_RETRY},
-	    {413, BH_VERDICT_DROP},
-	    {429, BH_VERDICT_RETRY},
-	    {500, BH_VERDICT_RETRY},
-	    {503, BH_VERDICT_RETRY},
-	    {0, BH_VERDICT_RETRY},
+	    {400, BH_DROP_REFUSED_400},
+	    {401, BH_DROP_REFUSED_401},
+	    {403, BH_DROP_REFUSED_403},
+	    {413, BH_DROP_REFUSED_413},
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(rows); i++)
-		cr_expect_eq(bh_response(rows[i].status).verdict, rows[i].verdict, "status %ld",
-		    rows[i].status);
-	cr_assert_eq(bh_response(400).reason, BH_DROP_REFUSED_400);
-	cr_assert_eq(bh_response(413).reason, BH_DROP_REFUSED_413);
+		cr_expect_eq(bh_response(rows[i].status, true).reason, rows[i].reason);
+}
+
+Test(response, hears_retry_after_where_it_is_asked_to_slow_down)
+{
+	for (long status = 0; status < 600; status++) {
+		cr_expect_eq(bh_response(status, false).slower, status == 429 || status == 503);
+		cr_expect_eq(bh_response(status, true).slower,
+		    status == 408 || status == 429 || status == 503);
+	}
 }
 
 static struct bh_backoff metrics(void)
@@ -124,6 +155,32 @@ Test(urls, get_the_version_prefix_only_on_datadogs_own_hosts)
 		struct bh_buf out = BH_BUF_INIT;
 
 		cr_assert_eq(bh_url_version_prefix(bh_str_from(rows[i][0]), "7.70.1", &out), 0);
+		cr_expect_str_eq(out.data, rows[i][1]);
+		bh_buf_release(&out);
+	}
+}
+
+Test(urls, check_the_key_where_its_domain_says)
+{
+	static const char *const rows[][2] = {
+	    {"https://7-70-1-app.agent.us5.datadoghq.com",
+		"https://api.us5.datadoghq.com/api/v1/validate"},
+	    {"https://app.datadoghq.eu.", "https://api.datadoghq.eu/api/v1/validate"},
+	    {"https://app.datadoghq.com:8443/x", "https://api.datadoghq.com/api/v1/validate"},
+	    {"https://app.ddog-gov.com", "https://api.ddog-gov.com/api/v1/validate"},
+	    {"https://app.us2.ddog-gov.com", "https://api.us2.ddog-gov.com/api/v1/validate"},
+	    {"https://app.ddog-gov.mil", "https://app.ddog-gov.mil/api/v1/validate"},
+	    {"https://datadoghq.com.example.org",
+		"https://datadoghq.com.example.org/api/v1/validate"},
+	    {"https://notdatadoghq.com", "https://notdatadoghq.com/api/v1/validate"},
+	    {"http://127.0.0.1:8080", "http://127.0.0.1:8080/api/v1/validate"},
+	    {"http://localhost", "http://localhost/api/v1/validate"},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(rows); i++) {
+		struct bh_buf out = BH_BUF_INIT;
+
+		cr_assert_eq(bh_url_validate(bh_str_from(rows[i][0]), &out), 0);
 		cr_expect_str_eq(out.data, rows[i][1]);
 		bh_buf_release(&out);
 	}

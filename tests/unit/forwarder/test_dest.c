@@ -31,3 +31,23 @@ Test(dest, a_configured_number_is_kept)
 	d.concurrency = 64;
 	cr_expect_eq(bh_dest_slots(&d), 64);
 }
+
+/* Logs are in order: what came in last does not pass a row that waits in the spool. */
+Test(dest, logs_in_memory_wait_for_rows_that_are_older)
+{
+	struct bh_dest d = {.concurrency = 4};
+	struct bh_payload row = {.ord = 5, .row = true}, fresh = {.ord = 9};
+
+	bh_dest_insert(&d, &fresh);
+	cr_expect_eq(bh_dest_next(&d), &fresh);
+	d.rows = 1;
+	cr_expect_null(bh_dest_next(&d));
+	cr_expect(bh_dest_wants_claim(&d));
+	bh_dest_insert(&d, &row);
+	cr_expect_eq(bh_dest_next(&d), &row);
+	row.sending = true;
+	cr_expect_eq(bh_dest_next(&d), &fresh, "all rows are in the window");
+	d.newest_first = true;
+	d.rows = 2;
+	cr_expect_eq(bh_dest_next(&d), &fresh, "metrics go newest first");
+}

@@ -1,0 +1,109 @@
+#include "forwarder/quarantine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define CLASS_QUARANTINE 2 /* destination.kind: 1 logs, 0 metrics */
+
+int bh_quarantine_open(
+    struct bh_quarantine *q, struct bh_store *store, bool on, int64_t max_bytes, int64_t max_rows)
+{
+	int rc;
+
+	*q = (struct bh_quarantine){
+	    .store = store,
+	    .on = on,
+	    .max_bytes = (uint64_t)max_bytes,
+	    .max_rows = (uint64_t)max_rows,
+	    .changed = true,
+	};
+	rc = bh_store_destination(store, BH_QUARANTINE_NAME, CLASS_QUARANTINE, &q->id);
+	if (!rc)
+		bh_quarantine_refresh(q);
+	return rc;
+}
+
+static int make_room(struct bh_quarantine *q, uint64_t bytes)
+{
+	for (;;) {
+		struct bh_dest_counts counts = {0};
+		uint64_t ord = 0;
+		uint32_t items = 0;
+		int rc = bh_store_counts(q->store, q->id, &counts);
+
+		if (rc)
+			return rc;
+		if (counts.pending_rows < q->max_rows &&
+		    counts.pending_bytes + bytes <= q->max_bytes)
+			return 0;
+		rc = bh_store_oldest(q->store, q->id, INT64_MAX, &ord, &items);
+		if (rc <= 0)
+			return rc;
+		rc = bh_store_remove(q->store, ord, q->id, BH_STORE_DROPPED);
+		if (rc)
+			return rc;
+		q->pushed_out++;
+	}
+}
+
+int bh_quarantine_put(
+    struct bh_quarantine *q, const struct bh_spool_row *row, uint64_t ord, long status)
+{
+	struct bh_spool_row kept = *row;
+	int rc;
+
+	if (row->body.n > q->max_bytes || q->max_rows == 0) {
+		q->not_kept++;
+		return 0;
+	}
+	q->changed = true;
+	kept.producer = BH_QUARANTINE_NAME;
+	kept.epoch = (uint64_t)status;
+	kept.seq = row->ord;
+	kept.expires_ms = INT64_MAX;
+	kept.origins = (struct bh_str){NULL, 0};
+	kept.ord = ord;
+	rc = make_room(q, row->body.n);
+	return rc ? rc : bh_store_put(q->store, &kept, q->id);
+}
+
+void bh_quarantine_refresh(struct bh_quarantine *q)
+{
+	struct bh_dest_counts counts = {0};
+
+	if (!q->changed)
+		return;
+	if (bh_store_counts(q->store, q->id, &counts) || bh_store_items(q->store, q->id, &q->items))
+		return; /* figures for people: they are asked for again next time */
+	q->rows = counts.pending_rows;
+	q->bytes = counts.pending_bytes;
+	q->changed = false;
+}
+
+int bh_quarantine_first(struct bh_quarantine *q, uint64_t *ord)
+{
+	uint32_t items = 0;
+
+	return bh_store_oldest(q->store, q->id, INT64_MAX, ord, &items);
+}
+
+int bh_quarantine_release(struct bh_quarantine *q, uint64_t ord, uint64_t new_ord,
+    const int64_t dests[2], int64_t now_ms, int64_t ttl_ms, struct bh_spool_row *row)
+{
+	void *block = NULL;
+	int loaded = bh_store_load(q->store, ord, row, &block);
+	int rc = loaded == BH_E_CORRUPT ? 0 : loaded;
+
+	q->changed = true;
+	if (!rc)
+		rc = bh_store_remove(
+		    q->store, ord, q->id, loaded ? BH_STORE_POISON : BH_STORE_TAKEN);
+	if (!rc && !loaded) {
+		row->ord = new_ord;
+		row->created_ms = now_ms;
+		row->expires_ms = now_ms + ttl_ms;
+		rc = bh_store_put(q->store, row, dests[row->kind == BH_KIND_LOGS ? 0 : 1]);
+	}
+	free(block);
+	return rc ? rc : loaded;
+}

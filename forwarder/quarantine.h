@@ -1,0 +1,54 @@
+/*
+ * What the intake refused for good, kept aside so that a person can look at it and send it again:
+ * rows of the spool that are owed to the destination "quarantine", which nobody sends to. Without
+ * origins (their positions have moved, the drop is counted), bounded in rows and bytes, the oldest
+ * out first. In such a row `producer` is "quarantine", `epoch` the HTTP status and `seq` the ord of
+ * the payload it was, or was a part of.
+ *
+ * Writing happens inside a transaction of the owner, with the drop it belongs to; the counts here
+ * follow with bh_quarantine_refresh() after COMMIT.
+ */
+#ifndef BH_FORWARDER_QUARANTINE_H
+#define BH_FORWARDER_QUARANTINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "forwarder/store.h"
+
+#define BH_QUARANTINE_NAME "quarantine"
+
+struct bh_quarantine {
+	struct bh_store *store; /* borrowed */
+	bool on;
+	uint64_t max_bytes, max_rows;
+	int64_t id;                  /* its destination */
+	uint64_t rows, bytes, items; /* committed */
+	bool changed;                /* refresh is due */
+	uint64_t not_kept;           /* payloads without room, since the start */
+	uint64_t pushed_out;         /* rows that newer ones pushed out, since the start */
+	uint64_t replayed;           /* items sent again on command, since the start */
+};
+
+/* Finds what is there; off: nothing is put in, what is there stays until it is replayed. */
+int bh_quarantine_open(struct bh_quarantine *q, struct bh_store *store, bool on, int64_t max_bytes,
+    int64_t max_rows) BH_MUST_CHECK;
+
+/* Inside a transaction: makes room and puts a copy in. row: kind, encoding, items, raw_len, ord
+ * (the payload's), body, created_ms; the rest is filled here, ord being the copy's own
+ * (bh_store_next_ord, taken outside the transaction). One that is larger than all of the quarantine
+ * is not kept, counted. The store's errors. */
+int bh_quarantine_put(struct bh_quarantine *q, const struct bh_spool_row *row, uint64_t ord,
+    long status) BH_MUST_CHECK;
+/* After COMMIT or ROLLBACK. */
+void bh_quarantine_refresh(struct bh_quarantine *q);
+
+/* The oldest one: its ord, 1 = found. */
+int bh_quarantine_first(struct bh_quarantine *q, uint64_t *ord) BH_MUST_CHECK;
+/* Inside a transaction: makes it a row of dest again, under new_ord, with its time to live from
+ * now_ms on; dests: the stores' ids of logs and metrics. *row is what it has become, its strings
+ * are gone but body.n stays. BH_E_CORRUPT: it was damaged and is only removed. */
+int bh_quarantine_release(struct bh_quarantine *q, uint64_t ord, uint64_t new_ord,
+    const int64_t dests[2], int64_t now_ms, int64_t ttl_ms, struct bh_spool_row *row) BH_MUST_CHECK;
+
+#endif
