@@ -111,7 +111,7 @@ def test_file_sources_come_change_and_go_under_load(tmp_path):
     with Intake() as intake, Agent(intake, logs=[{"path": str(a)}, {"path": str(b)}]) as agent:
         before = pids(agent)
         with Writer(a, b) as w:
-            w.wait_for_more()
+            wait_until(lambda: f"{b} 0" in intake.messages(), 20)
             agent.write_logs([{"path": str(a)}, {"path": str(b), "tags": ["new:tag"]}])
             assert reload(agent) == "logs: 1 source changed, 1 unchanged\n"
             w.wait_for_more()
