@@ -206,6 +206,7 @@ def test_a_refused_key_loses_nothing_and_recovers_by_itself(tmp_path):
             wait_until(lambda: destination(agent, "logs")["delivered"] == 500, 10)
             wait_until(lambda: note(agent, "api_key").endswith(": valid"), 10, lambda: note(agent, "api_key"))
             assert not destination(agent, "logs")["dropped"]
+            wait_until(lambda: round(intake.total("key.hits"), 6) == 10, 30, intake.stats)
             assert closes(agent)
             assert agent.stop() == 0
         assert sorted(numbers(intake)) == list(range(500))
