@@ -146,7 +146,16 @@ $(LINKPEER): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/linkpeer/*.c)) $(lib_f
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,nng libzstd zlib) -lm -lpthread
 
-unit-tests: $(UNIT_TESTS) $(LINKPEER)
+# Store and custody over a disk that fails: tests/faults/faultvfs.h. The calls the store makes beside
+# SQLite are wrapped; the link and the network are doubles.
+FAULTS       = $(B)/tests/unit-faults
+FAULTS_WRAP  = -Wl,--wrap=rename,--wrap=unlink,--wrap=fsync,--wrap=posix_fallocate
+$(FAULTS): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/faults/*.c)) $(lib_forwarder) $(COMMON_LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(FAULTS_WRAP) -o $@ $^ $(call pc_libs,nng sqlite3 libzstd zlib jansson) -lcriterion -lm -lpthread
+
+unit-tests: $(UNIT_TESTS) $(LINKPEER) $(FAULTS)
 
 # --- the two commands, and the rest -----------------------------------------------------------
 .PHONY: all setup run test asan tsan crash fuzz fuzzers bench lint install clean unit-tests
@@ -175,7 +184,7 @@ tsan: setup
 	    -n 2 tests/e2e/test_metrics.py tests/e2e/test_stop_under_load.py tests/e2e/test_faults.py
 
 crash: setup
-	@$(MAKE) --no-print-directory all $(LINKPEER)
+	@$(MAKE) --no-print-directory all $(LINKPEER) $(FAULTS)
 	@B=$(B) tests/run-crash
 
 # --- fuzzing: clang's libFuzzer over the same libraries, built once more below build/fuzz --------
