@@ -132,7 +132,14 @@ static void drop_changes(struct disk_file *f)
 	f->tail = &f->head;
 }
 
-void disk_sync(struct disk_file *f)
+static void forget(struct disk_file *f)
+{
+	drop_changes(f);
+	free(f->bytes);
+	*f = (struct disk_file){.path = ""};
+}
+
+void disk_sync(struct disk_file *f, bool folder)
 {
 	for (const struct change *c = f->head; c; c = c->next) {
 		if (c->cut)
@@ -140,15 +147,12 @@ void disk_sync(struct disk_file *f)
 		else
 			put(f, c->bytes, c->n, c->at);
 	}
+	drop_changes(f);
+	for (size_t i = 0; i < FILES && folder && !f->there; i++) {
+		if (files[i].gone)
+			forget(&files[i]);
+	}
 	f->there = true;
-	drop_changes(f);
-}
-
-static void forget(struct disk_file *f)
-{
-	drop_changes(f);
-	free(f->bytes);
-	*f = (struct disk_file){.path = ""};
 }
 
 void disk_unlink(const char *path, bool durable)

@@ -12,7 +12,9 @@ struct disk_file;
 struct disk_file *disk_open(const char *path);
 void disk_write(struct disk_file *f, const void *p, size_t n, uint64_t at);
 void disk_truncate(struct disk_file *f, uint64_t size);
-void disk_sync(struct disk_file *f);
+/* folder: SQLite syncs the folder with the first sync of a new journal or WAL, and with it every
+ * name that was unlinked before. */
+void disk_sync(struct disk_file *f, bool folder);
 /* Not durable: the name may come back with what it held. */
 void disk_unlink(const char *path, bool durable);
 void disk_rename(const char *from, const char *to);

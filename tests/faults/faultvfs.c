@@ -142,7 +142,7 @@ static int f_sync(sqlite3_file *f, int flags)
 	(void)flags;
 	if (meet(FAULT_SYNC, of(f)->kind) == FAULT_EIO)
 		return SQLITE_IOERR_FSYNC;
-	disk_sync(of(f)->disk);
+	disk_sync(of(f)->disk, of(f)->kind != FAULT_DB);
 	return SQLITE_OK;
 }
 
