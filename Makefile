@@ -224,7 +224,7 @@ bench: setup
 
 # --- static checks ------------------------------------------------------------------------------
 LINT_C = $(sort $(filter-out $(B)/%,$(foreach d,common proto dogstatsd logs-agent forwarder supervisor \
-           supervisor/ctl tests/intake tests/linkpeer,$(wildcard $(d)/*.c))))
+           supervisor/ctl tests/intake tests/linkpeer tests/faults,$(wildcard $(d)/*.c))))
 LINT_H = $(foreach d,common proto dogstatsd logs-agent forwarder supervisor supervisor/ctl \
            tests/intake,$(wildcard $(d)/*.h))
 

@@ -4,7 +4,8 @@
  * memory, so it outlives the process whose forwarder is killed.
  *
  * Lines of a log are numbered parts of two files; a part is acknowledged when the payload that
- * carries it is, and taken when the intake has answered for it.
+ * carries it is, and taken when the intake has answered for it. With FAULT_LOG in the environment
+ * the forwarders' log is shown.
  */
 #ifndef BH_TESTS_WORLD_H
 #define BH_TESTS_WORLD_H
