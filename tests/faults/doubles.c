@@ -9,7 +9,7 @@
 #include "forwarder/intake.h"
 #include "forwarder/transport.h"
 
-#define PART_BYTES 100
+#define PART_BYTES 100U
 
 void point(struct truth *t, enum world_point at)
 {
@@ -222,8 +222,22 @@ void bh_transport_cancel_all(struct bh_transport *t)
 	t->n = 0;
 }
 
+/* The line before it has ended, unless there is none, or it is a metric. */
+static void look_at_order(struct truth *t, const struct fate *f)
+{
+	for (unsigned file = 0; file < WORLD_FILES; file++) {
+		const struct fate *parts = t->parts[file];
+
+		if (f > &parts[1] && f <= &parts[WORLD_PARTS] && !f[-1].taken && !f[-1].dropped)
+			wrong(t, "I12: file %u part %td came before the one before it", file,
+			    f - parts);
+	}
+}
+
 static void take(struct truth *t, struct fate *f)
 {
+	if (t->in_order)
+		look_at_order(t, f);
 	t->repeats += f->taken > 0;
 	t->open++;
 	f->taken = 1;

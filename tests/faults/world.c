@@ -134,6 +134,8 @@ static void set_up(struct world *w, struct truth *t)
 	if (getenv("FAULT_LOG"))
 		w->log.fd = STDERR_FILENO;
 	bh_config_defaults(&w->config);
+	if (t->in_order)
+		w->config.logs_batch_max_concurrent_send = 1;
 	w->intake.truth = w->transport.truth = t;
 	if (bh_loop_init(&w->loop, &w->clock))
 		abort();

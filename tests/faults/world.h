@@ -76,6 +76,8 @@ struct truth {
 	enum world_point point; /* where to kill itself */
 	unsigned passage;       /* the how many-th time it comes by */
 	bool no_fatal;          /* an end by itself is wrong */
+	bool in_order;          /* one request at a time: lines must come in their order */
+	bool bad_rows;          /* a row may fail its check */
 };
 
 /* In shared memory, with a folder of its own below /tmp. */
