@@ -39,7 +39,7 @@ static void begin_outage(void)
 
 Test(invariants, lines_of_a_destination_keep_their_order_over_any_death) /* I12 */
 {
-	for (unsigned at = 1; at < 400; at += 9) {
+	for (unsigned at = 1; at < 400; at += 23) {
 		const struct fault_plan plan = {
 		    .ops = FAULT_ANY, .files = FAULT_FILES, .at = at, .n = 1, .act = FAULT_KILL};
 
