@@ -17,6 +17,7 @@
 #include "common/config_value.h"
 #include "common/config_yaml.h"
 #include "common/nearest.h"
+#include "common/secret.h"
 
 #define PATH_CAP  4096
 #define KEY_CAP   256
@@ -30,6 +31,7 @@ struct load {
 	struct bh_yaml *root;        /* of file; the trees below point into it */
 	char hostname_at[WHERE_CAP]; /* where these were set last */
 	bool confd_set;
+	struct bh_config_trace *trace; /* NULL = nobody asks */
 	struct bh_config_tree rules, samples;
 	char rules_at[WHERE_CAP], samples_at[WHERE_CAP];
 };
@@ -46,6 +48,16 @@ static void note_tree(struct load *l, const struct bh_option *o, const struct bh
 		return;
 	(void)snprintf(at, WHERE_CAP, "%s", where);
 	*t = (struct bh_config_tree){.node = n, .where = at, .whole = whole};
+}
+
+static void trace(struct load *l, const struct bh_option *o, const char *where)
+{
+	size_t i = (size_t)(o - bh_options);
+
+	if (!l->trace || !l->trace->at)
+		return;
+	free(l->trace->at[i]);
+	l->trace->at[i] = strdup(where);
 }
 
 static bool below(const char *key, const char *prefix)
@@ -102,23 +114,40 @@ static void unknown_key(struct load *l, const struct bh_yaml *n, const char *key
 	const char *best = bh_findings_full(l->findings) ? NULL : nearest_option(key);
 
 	if (best)
-		bh_finding_add(l->findings, BH_FINDING_WARNING,
+		bh_finding_add(l->findings, BH_FINDING_MISTAKE,
 		    "%s:%d:%d: unknown key %.100s; did you mean %s?", l->file, n->key_line,
 		    n->key_col, key, best);
 	else
-		bh_finding_add(l->findings, BH_FINDING_WARNING,
+		bh_finding_add(l->findings, BH_FINDING_MISTAKE,
 		    "%s:%d:%d: unknown key %.100s; it is ignored", l->file, n->key_line, n->key_col,
 		    key);
 }
 
+/* ENC[...] is put in for the children; here it would be taken as it stands. */
+static bool check_handle(
+    struct load *l, const struct bh_option *o, const char *text, const char *where)
+{
+	if (!bh_secret_is(text) || bh_secret_may_stand_in(o))
+		return true;
+	bh_finding_add(l->findings, BH_FINDING_ERROR,
+	    "%s: %s: ENC[...] cannot stand for this option; write the value itself", where, o->key);
+	return false;
+}
+
 static void set_list(struct load *l, const struct bh_option *o, const struct bh_yaml *n)
 {
+	char where[WHERE_CAP];
+
+	(void)snprintf(where, sizeof(where), "%s:%d:%d", l->file, n->line, n->col);
+	trace(l, o, where);
 	bh_config_clear_list(l->cfg, o);
 	for (const struct bh_yaml *item = n->child; item; item = item->next) {
 		if (item->type != BH_YAML_SCALAR || bh_config_add_item(l->cfg, o, item->text))
 			bh_finding_add(l->findings, BH_FINDING_ERROR,
 			    "%s:%d:%d: %s: a list of plain values is wanted", l->file, item->line,
 			    item->col, o->key);
+		else
+			check_handle(l, o, item->text, where);
 	}
 }
 
@@ -150,6 +179,9 @@ static void set_text_option(
 {
 	struct bh_err err = BH_ERR_INIT;
 
+	if (!check_handle(l, o, text, where))
+		return;
+	trace(l, o, where);
 	if (bh_config_set(l->cfg, o, text, &err)) {
 		value_refused(l, o, where, &err);
 		return;
@@ -164,8 +196,11 @@ static void set_text_option(
 static void set_structure(struct load *l, const struct bh_option *o, const struct bh_yaml *n)
 {
 	struct bh_buf json = BH_BUF_INIT;
+	char where[WHERE_CAP];
 	int rc = bh_yaml_json(n, &json);
 
+	(void)snprintf(where, sizeof(where), "%s:%d:%d", l->file, n->line, n->col);
+	trace(l, o, where);
 	if (!rc)
 		rc = bh_config_set(l->cfg, o, json.data, NULL);
 	if (rc)
@@ -352,7 +387,7 @@ static void default_confd(struct load *l)
 
 	if (l->cfg->confd_path[0]) {
 		if (l->confd_set && access(l->cfg->confd_path, F_OK) < 0)
-			bh_finding_add(l->findings, BH_FINDING_WARNING,
+			bh_finding_add(l->findings, BH_FINDING_MISTAKE,
 			    "%s: confd_path: %s; there are no log sources", l->cfg->confd_path,
 			    strerror(errno));
 		return;
@@ -360,6 +395,28 @@ static void default_confd(struct load *l)
 	(void)snprintf(dir, sizeof(dir), "%.*s/conf.d", slash ? (int)(slash - l->file) : 1,
 	    slash ? l->file : ".");
 	set_text(&l->cfg->confd_path, dir);
+}
+
+/* No key in the file and none in the environment: it may be in a file of its own, or a credential
+ * of the service manager (common/secret.h). */
+static void default_api_key(struct load *l, char *const *env)
+{
+	const char *credentials = env_value(env, "CREDENTIALS_DIRECTORY");
+	char text[PATH_CAP + 32], path[PATH_CAP];
+
+	if (l->cfg->api_key[0])
+		return;
+	if (l->cfg->api_key_file[0]) {
+		(void)snprintf(text, sizeof(text), "ENC[file@%s]", l->cfg->api_key_file);
+		trace(l, find_option("api_key"), "bulkhead.api_key_file");
+		set_text(&l->cfg->api_key, text);
+		return;
+	}
+	(void)snprintf(path, sizeof(path), "%s/api_key", credentials ? credentials : "");
+	if (credentials && access(path, F_OK) == 0) {
+		trace(l, find_option("api_key"), "environment CREDENTIALS_DIRECTORY");
+		set_text(&l->cfg->api_key, "ENC[credential@api_key]");
+	}
 }
 
 /* What builds on the options: the structures of logs_config, then the sources. */
@@ -372,27 +429,54 @@ static int read_logs(struct load *l)
 	return rc ? rc : bh_config_read_sources(cfg, l->findings);
 }
 
+void bh_config_trace_release(struct bh_config_trace *trace)
+{
+	for (size_t i = 0; trace->at && i < bh_options_n; i++)
+		free(trace->at[i]);
+	free(trace->at);
+	trace->at = NULL;
+}
+
+static int load_all(struct load *l, const char *path, char *const *environ_, char *file)
+{
+	struct bh_config *cfg = l->cfg;
+	char own[256] = "";
+
+	bh_config_defaults(cfg);
+	if (find_file(path, file, PATH_CAP))
+		read_main(l);
+	else
+		(void)snprintf(file, PATH_CAP, "/etc/bulkhead/%s", FILE_NAME);
+	read_env(l, environ_);
+	default_api_key(l, environ_);
+	bh_config_read_proxies(cfg, file, environ_, l->findings);
+	if (!l->hostname_at[0])
+		(void)snprintf(l->hostname_at, sizeof(l->hostname_at), "%s", file);
+	if (gethostname(own, sizeof(own) - 1) < 0)
+		own[0] = '\0';
+	bh_config_resolve_hostname(cfg, l->hostname_at, own, l->findings);
+	default_confd(l);
+	if (read_logs(l))
+		bh_finding_add(l->findings, BH_FINDING_ERROR, "%s: out of memory", cfg->confd_path);
+	bh_yaml_free(l->root);
+	return l->findings->errors ? BH_E_CONFIG : 0;
+}
+
 int bh_config_load(
     struct bh_config *cfg, const char *path, char *const *environ_, struct bh_findings *findings)
 {
-	char file[PATH_CAP] = "", own[256] = "";
+	char file[PATH_CAP] = "";
 	struct load l = {.cfg = cfg, .findings = findings, .file = file};
 
-	bh_config_defaults(cfg);
-	if (find_file(path, file, sizeof(file)))
-		read_main(&l);
-	else
-		(void)snprintf(file, sizeof(file), "/etc/bulkhead/%s", FILE_NAME);
-	read_env(&l, environ_);
-	bh_config_read_proxies(cfg, file, environ_, findings);
-	if (!l.hostname_at[0])
-		(void)snprintf(l.hostname_at, sizeof(l.hostname_at), "%s", file);
-	if (gethostname(own, sizeof(own) - 1) < 0)
-		own[0] = '\0';
-	bh_config_resolve_hostname(cfg, l.hostname_at, own, findings);
-	default_confd(&l);
-	if (read_logs(&l))
-		bh_finding_add(findings, BH_FINDING_ERROR, "%s: out of memory", cfg->confd_path);
-	bh_yaml_free(l.root);
-	return findings->errors ? BH_E_CONFIG : 0;
+	return load_all(&l, path, environ_, file);
+}
+
+int bh_config_load_traced(struct bh_config *cfg, const char *path, char *const *environ_,
+    struct bh_findings *findings, struct bh_config_trace *trace_)
+{
+	char file[PATH_CAP] = "";
+	struct load l = {.cfg = cfg, .findings = findings, .file = file, .trace = trace_};
+
+	trace_->at = calloc(bh_options_n, sizeof(*trace_->at));
+	return load_all(&l, path, environ_, file);
 }

@@ -15,13 +15,13 @@
 
 #define LONGEST 400 /* of a text beside its place */
 
-static void warn_at(struct bh_reading *r, int line, int col, const char *text)
+static void find_at(
+    struct bh_reading *r, enum bh_finding_level level, int line, int col, const char *text)
 {
 	if (r->whole)
-		bh_finding_add(r->findings, BH_FINDING_WARNING, "%s: %s", r->file, text);
+		bh_finding_add(r->findings, level, "%s: %s", r->file, text);
 	else
-		bh_finding_add(
-		    r->findings, BH_FINDING_WARNING, "%s:%d:%d: %s", r->file, line, col, text);
+		bh_finding_add(r->findings, level, "%s:%d:%d: %s", r->file, line, col, text);
 }
 
 void bh_reading_warn(struct bh_reading *r, const struct bh_yaml *at, const char *fmt, ...)
@@ -32,7 +32,18 @@ void bh_reading_warn(struct bh_reading *r, const struct bh_yaml *at, const char 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	warn_at(r, at->line, at->col, text);
+	find_at(r, BH_FINDING_WARNING, at->line, at->col, text);
+}
+
+void bh_reading_mistake(struct bh_reading *r, const struct bh_yaml *at, const char *fmt, ...)
+{
+	char text[LONGEST];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	find_at(r, BH_FINDING_MISTAKE, at->line, at->col, text);
 }
 
 void bh_reading_fault(struct bh_reading *r, const struct bh_yaml *at, const char *fmt, ...)
@@ -94,7 +105,8 @@ void bh_reading_keys(struct bh_reading *r, const struct bh_yaml *map, const char
 		else
 			(void)snprintf(text, sizeof(text), "unknown key %.100s; %s%s", c->key,
 			    best ? "did you mean " : "it is ignored", best ? best : "");
-		warn_at(r, c->key_line, c->key_col, text);
+		find_at(r, at < n ? BH_FINDING_WARNING : BH_FINDING_MISTAKE, c->key_line,
+		    c->key_col, text);
 	}
 }
 

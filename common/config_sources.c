@@ -39,12 +39,12 @@ static int read_file(struct bh_config *cfg, const char *file, struct bh_findings
 	int rc = bh_yaml_load(file, &root, &err);
 
 	if (rc) {
-		bh_finding_add(f, BH_FINDING_WARNING, "%s; its sources are left out", err.text);
+		bh_finding_add(f, BH_FINDING_MISTAKE, "%s; its sources are left out", err.text);
 		return 0;
 	}
 	logs = bh_yaml_get(root, "logs");
 	if (logs && logs->type != BH_YAML_SEQ && !bh_yaml_is_null(logs)) {
-		bh_finding_add(f, BH_FINDING_WARNING, "%s:%d:%d: logs: a list of sources is wanted",
+		bh_finding_add(f, BH_FINDING_MISTAKE, "%s:%d:%d: logs: a list of sources is wanted",
 		    file, logs->line, logs->col);
 	} else if (logs) {
 		for (const struct bh_yaml *e = logs->child; e && !rc; e = e->next)
@@ -66,7 +66,7 @@ static struct names list_dir(const char *dir, struct bh_findings *f)
 
 	l.n = scandir(dir, &l.v, NULL, alphasort);
 	if (l.n < 0 && errno != ENOENT)
-		bh_finding_add(f, BH_FINDING_WARNING, "%s: %s; its sources are left out", dir,
+		bh_finding_add(f, BH_FINDING_MISTAKE, "%s: %s; its sources are left out", dir,
 		    strerror(errno));
 	l.n = l.n < 0 ? 0 : l.n;
 	return l;

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "common/config_proxy.h"
+#include "common/secret.h"
 
 static void *field(struct bh_config *cfg, const struct bh_option *o)
 {
@@ -62,11 +63,12 @@ static const char *choose(const struct bh_option *o, const char *text, struct bh
 static int set_string(
     struct bh_config *cfg, const struct bh_option *o, const char *text, struct bh_err *err)
 {
-	const char *word = o->type == BH_OPT_STRING ? choose(o, text, err) : text;
+	bool handle = bh_secret_is(text); /* what it stands for is checked when it is known */
+	const char *word = o->type == BH_OPT_STRING && !handle ? choose(o, text, err) : text;
 	char **at = field(cfg, o);
 	char *copy;
 
-	if (!word || bh_config_check_proxy(o, word, err))
+	if (!word || (!handle && bh_config_check_proxy(o, word, err)))
 		return BH_E_CONFIG;
 	copy = strdup(word);
 	if (!copy)

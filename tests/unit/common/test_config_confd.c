@@ -51,9 +51,9 @@ Test(config_confd, a_bad_source_is_left_out_and_its_neighbours_stay)
 
 		(void)snprintf(
 		    where, sizeof(where), "conf.d/a.d/conf.yaml:%zu:5: ", i < 4 ? i + 2 : 7);
-		assert_finding(i, BH_FINDING_WARNING, where, says[i]);
+		assert_finding(i, BH_FINDING_MISTAKE, where, says[i]);
 	}
-	assert_finding(5, BH_FINDING_WARNING, "conf.d/broken.d/conf.yaml:", "");
+	assert_finding(5, BH_FINDING_MISTAKE, "conf.d/broken.d/conf.yaml:", "");
 	cr_assert_eq(cfg.log_sources_n, 7, "the status shows those that do not run, too");
 	for (size_t i = 0; i < 7; i++)
 		cr_assert_eq(cfg.log_sources[i].fault[0] == '\0', i == 4 || i == 6, "%zu", i);
@@ -73,10 +73,10 @@ Test(config_confd, sources_name_their_unknown_and_unused_keys_and_stay)
 				    "    zzzzzz: 1\n");
 	cr_assert_eq(load("hostname: h\n"), 0);
 	cr_assert_eq(findings.n, 3);
-	assert_finding(0, BH_FINDING_WARNING, "conf.d/a.d/conf.yaml:4:5: ", "did you mean service");
+	assert_finding(0, BH_FINDING_MISTAKE, "conf.d/a.d/conf.yaml:4:5: ", "did you mean service");
 	assert_finding(
 	    1, BH_FINDING_WARNING, "conf.d/a.d/conf.yaml:5:5: ", "known but has no effect");
-	assert_finding(2, BH_FINDING_WARNING, "conf.d/a.d/conf.yaml:6:5: ", "it is ignored");
+	assert_finding(2, BH_FINDING_MISTAKE, "conf.d/a.d/conf.yaml:6:5: ", "it is ignored");
 	cr_assert_eq(cfg.log_sources_n, 1);
 }
 
@@ -112,8 +112,8 @@ Test(config_confd, a_source_of_wrong_shape_is_skipped_with_its_reason)
 	put("conf.d/d.d/conf.yaml", "logs: [{type: file, path: /d, service: ~}]");
 	cr_assert_eq(load("hostname: h\n"), 0);
 	cr_assert_eq(findings.n, 2);
-	assert_finding(0, BH_FINDING_WARNING, "conf.d/a.d/conf.yaml:1:8: ", "service: a plain");
-	assert_finding(1, BH_FINDING_WARNING, "conf.d/b.d/conf.yaml:1:7: ", "a list of sources");
+	assert_finding(0, BH_FINDING_MISTAKE, "conf.d/a.d/conf.yaml:1:8: ", "service: a plain");
+	assert_finding(1, BH_FINDING_MISTAKE, "conf.d/b.d/conf.yaml:1:7: ", "a list of sources");
 	cr_assert_eq(cfg.log_sources_n, 1);
 	cr_assert_str_eq(cfg.log_sources[0].service, "");
 }

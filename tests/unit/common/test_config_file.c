@@ -47,11 +47,11 @@ Test(config_file, an_unknown_key_warns_and_names_the_nearest)
 	    load("dogstatsd_prot: 1\nlogs_config:\n  batch_wiat: 3\nsomething_else_entirely: 1\n"),
 	    0);
 	cr_assert_eq(findings.n, 3);
-	assert_finding(0, BH_FINDING_WARNING, "datadog.yaml:1:1: ", "did you mean dogstatsd_port?");
+	assert_finding(0, BH_FINDING_MISTAKE, "datadog.yaml:1:1: ", "did you mean dogstatsd_port?");
 	assert_finding(
-	    1, BH_FINDING_WARNING, "datadog.yaml:3:3: ", "did you mean logs_config.batch_wait?");
+	    1, BH_FINDING_MISTAKE, "datadog.yaml:3:3: ", "did you mean logs_config.batch_wait?");
 	assert_finding(
-	    2, BH_FINDING_WARNING, "datadog.yaml:4:1: ", "unknown key something_else_entirely");
+	    2, BH_FINDING_MISTAKE, "datadog.yaml:4:1: ", "unknown key something_else_entirely");
 }
 
 Test(config_file, ignored_keys_cover_what_is_below_them)
@@ -233,13 +233,13 @@ Test(config_file, a_key_out_of_its_section_is_named_with_it)
 {
 	cr_assert_eq(load("batch_wait: 3\n"), 0);
 	assert_finding(
-	    0, BH_FINDING_WARNING, "datadog.yaml:1:1: ", "did you mean logs_config.batch_wait?");
+	    0, BH_FINDING_MISTAKE, "datadog.yaml:1:1: ", "did you mean logs_config.batch_wait?");
 }
 
 Test(config_file, a_short_key_is_not_taken_for_any_other_short_key)
 {
 	cr_assert_eq(load("foo: 3\n"), 0);
-	assert_finding(0, BH_FINDING_WARNING, "datadog.yaml:1:1: ", "it is ignored");
+	assert_finding(0, BH_FINDING_MISTAKE, "datadog.yaml:1:1: ", "it is ignored");
 }
 
 Test(config_file, words_are_checked_and_stored_as_they_are_known)
