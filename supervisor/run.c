@@ -57,6 +57,20 @@ static int load_config(struct bh_supervisor *s, const char *path)
 	return wrong ? BH_EXIT_CONFIG : 0;
 }
 
+/* Before anything else is taken: the command of the configuration may need its time. */
+static int find_secrets(struct bh_supervisor *s)
+{
+	struct bh_err err = BH_ERR_INIT;
+	int rc;
+
+	bh_key_watch_note(s, &s->cfg);
+	rc = bh_resolve(&s->cfg, &s->secrets, &err);
+	if (rc == 0)
+		return 0;
+	/* The service manager tries again what may succeed then, and nothing else. */
+	return complain(&err, rc == BH_E_STATE ? BH_EXIT_UNAVAILABLE : BH_EXIT_CONFIG);
+}
+
 static int open_log(struct bh_supervisor *s, int *fd)
 {
 	*fd = STDERR_FILENO;
@@ -81,11 +95,10 @@ static int seal_config(struct bh_supervisor *s, struct bh_kid *k)
 {
 	struct bh_err err = BH_ERR_INIT;
 
-	k->config_fd = bh_sealed_make(&s->cfg, k->role);
+	k->config_fd = bh_sealed_make(&s->cfg, k->role, &s->secrets, &err);
 	if (k->config_fd >= 0)
 		return 0;
-	(void)bh_err_set(&err, k->config_fd, "hand the configuration to %s", bh_role_name(k->role));
-	return complain(&err, BH_EXIT_INTERNAL);
+	return complain(&err, err.code == BH_E_CONFIG ? BH_EXIT_CONFIG : BH_EXIT_INTERNAL);
 }
 
 static int enable(struct bh_supervisor *s, enum bh_role role)
@@ -107,8 +120,9 @@ static int prepare_children(struct bh_supervisor *s)
 		rc = enable(s, BH_ROLE_DOGSTATSD);
 	if (!rc && s->cfg.logs_enabled)
 		rc = enable(s, BH_ROLE_LOGS);
-	/* The forwarder's sealed copy is the only one from here on. */
-	explicit_bzero(s->cfg.api_key, strlen(s->cfg.api_key));
+	/* The children's sealed copies are the only ones from here on. */
+	bh_secrets_wipe_plain(&s->cfg);
+	bh_secrets_release(&s->secrets);
 	return rc;
 }
 
@@ -226,6 +240,7 @@ static int set_up_core(struct bh_supervisor *s, int log_fd)
 	for (int i = 0; i < BH_ROLE__N; i++)
 		bh_kid_init(&s->kids[i], (enum bh_role)i, &s->env);
 	bh_orders_init(s);
+	bh_reload_init(s);
 	bh_handover_fds_init(&s->handover);
 	s->collect = (struct bh_collect){
 	    .kids = s->kids, .loop = &s->loop, .done = bh_supervisor_collected, .ctx = s};
@@ -256,6 +271,7 @@ static int bring_up(struct bh_supervisor *s, int log_fd)
 	s->ctl.ctx = s;
 	bh_info(&s->log, COMPONENT, "bulkhead %s pid=%d run_dir=%s run_path=%s", BH_VERSION,
 	    (int)getpid(), s->cfg.run_dir, s->cfg.run_path);
+	bh_key_watch_arm(s);
 	bh_supervisor_start_children(s);
 	return 0;
 }
@@ -274,6 +290,7 @@ static void take_down(struct bh_supervisor *s)
 	bh_log_sockets_release(&s->log_sockets);
 	bh_handover_fds_release(&s->handover);
 	bh_reload_release(&s->reload);
+	bh_key_watch_cancel(&s->key_watch);
 	bh_loop_release(&s->loop);
 	bh_buf_release(&s->report);
 	for (int i = 0; i < BH_ROLE__N; i++)
@@ -332,6 +349,8 @@ int bh_supervisor_run(const char *config_path)
 	rc = load_config(s, config_path);
 	if (!rc)
 		rc = open_log(s, &log_fd);
+	if (!rc)
+		rc = find_secrets(s);
 	if (!rc) {
 		/* Signals have their default action until here: a wait for orphans can be broken
 		 * off. */
@@ -343,6 +362,7 @@ int bh_supervisor_run(const char *config_path)
 	bh_strlist_release(&s->notes);
 	bh_strlist_release(&s->config_notes);
 	bh_strlist_release(&s->limits);
+	bh_secrets_release(&s->secrets);
 	bh_config_release(&s->cfg);
 	if (log_fd > STDERR_FILENO)
 		(void)close(log_fd);

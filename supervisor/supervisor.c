@@ -249,8 +249,13 @@ static void on_part(void *ctx, struct bh_kid *k, uint32_t id, struct bh_str part
 
 static void on_reloaded(void *ctx, struct bh_kid *k, uint32_t id, const struct bh_ctl_reloaded *r)
 {
+	bh_reload_answered(ctx, k->role, id, r);
+}
+
+static void on_key_refused(void *ctx, struct bh_kid *k)
+{
 	(void)k;
-	bh_reload_answered(ctx, id, r);
+	bh_key_watch_refused(ctx);
 }
 
 const struct bh_kid_ops bh_supervisor_kid_ops = {
@@ -263,6 +268,7 @@ const struct bh_kid_ops bh_supervisor_kid_ops = {
     .part = on_part,
     .row = on_row,
     .reloaded = on_reloaded,
+    .key_refused = on_key_refused,
 };
 
 /* --- questions -------------------------------------------------------------------------------- */

@@ -18,6 +18,7 @@
 #include "supervisor/ctl_server.h"
 #include "supervisor/drain.h"
 #include "supervisor/handover.h"
+#include "supervisor/key_watch.h"
 #include "supervisor/kid.h"
 #include "supervisor/orders.h"
 #include "supervisor/query.h"
@@ -45,6 +46,8 @@ struct bh_supervisor {
 	struct bh_order orders[BH_ROLE__N];
 	struct bh_query queries[BH_ROLE__N]; /* to each child */
 	struct bh_reload reload;
+	struct bh_key_watch key_watch;
+	struct bh_secrets secrets; /* until the children's configurations are sealed */
 	struct bh_collect collect;
 	struct bh_ctl_server ctl;
 	struct bh_watch signals;

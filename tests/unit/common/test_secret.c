@@ -70,7 +70,7 @@ Test(secret, every_handle_is_collected_once)
 {
 	cr_assert_eq(load("api_key: ENC[key]\ndd_url: ENC[url]\nhostname: h\n"
 			  "proxy: {http: 'ENC[key]', no_proxy: [a, 'ENC[host]']}\n"
-			  "dogstatsd_mapper_profiles: [{name: 'ENC[a \"b\\c]', x: xENC[no]}]\n"),
+			  "dogstatsd_mapper_profiles: [{name: 'ENC[a \"b\\c]', x: 'xENC[no]'}]\n"),
 	    0, "%s", finding(0));
 	cr_assert_eq(bh_secrets_collect(&cfg, &secrets), 0);
 	cr_expect_eq(secrets.n, 4);
