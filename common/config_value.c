@@ -60,6 +60,24 @@ static const char *choose(const struct bh_option *o, const char *text, struct bh
 	return text;
 }
 
+/* A line end behind a key comes with files and commands (spec/intake.md §13.6: trim blanks). */
+static bool is_api_key(const struct bh_option *o)
+{
+	return o->offset == offsetof(struct bh_config, api_key);
+}
+
+static char *copy_trimmed(const char *text)
+{
+	static const char blanks[] = " \t\r\n";
+	size_t n;
+
+	text += strspn(text, blanks);
+	n = strlen(text);
+	while (n && strchr(blanks, text[n - 1]))
+		n--;
+	return strndup(text, n);
+}
+
 static int set_string(
     struct bh_config *cfg, const struct bh_option *o, const char *text, struct bh_err *err)
 {
@@ -70,7 +88,7 @@ static int set_string(
 
 	if (!word || (!handle && bh_config_check_proxy(o, word, err)))
 		return BH_E_CONFIG;
-	copy = strdup(word);
+	copy = is_api_key(o) ? copy_trimmed(word) : strdup(word);
 	if (!copy)
 		return -ENOMEM;
 	if (*at && o->type == BH_OPT_SECRET)

@@ -7,7 +7,7 @@
 #include "supervisor/supervisor.h"
 
 #define COMPONENT "secrets"
-#define LOOK_NS   (5 * BH_NS_PER_S)
+#define LOOK_NS   (2 * BH_NS_PER_S)
 #define REREAD_NS (60 * BH_NS_PER_S)
 
 static uint64_t mix(uint64_t h, uint64_t v)

@@ -1,7 +1,7 @@
 /*
  * When secrets are read again without anybody asking (spec/intake.md §13.6):
  *
- *   - a file or credential with one of them is another one than before: looked at every 5 s, and
+ *   - a file or credential with one of them is another one than before: looked at every 2 s, and
  *     not at all when there is none;
  *   - secret_refresh_interval has passed;
  *   - the forwarder says that its API key is refused: at most once a minute, or in

@@ -329,7 +329,7 @@ def test_an_option_restarts_those_who_read_it_and_no_line_is_lost(tmp_path):
             for key, value, who in (
                 ("logs_config", {**agent.config["logs_config"], "batch_max_size": 500}, {"logs"}),
                 ("dogstatsd_tags", ["a:b"], {"dogstatsd"}),
-                ("api_key", "f" * 32, {"forwarder"}),
+                ("forwarder_timeout", 19, {"forwarder"}),
                 ("tags", ["c:d"], {"dogstatsd", "logs"}),
                 ("log_level", "info", {"dogstatsd", "logs", "forwarder"}),
             ):
