@@ -48,6 +48,6 @@ struct bh_config_trace {
 /* The same; fills trace, which is to be released in any case. */
 int bh_config_load_traced(struct bh_config *cfg, const char *path, char *const *environ_,
     struct bh_findings *findings, struct bh_config_trace *trace) BH_MUST_CHECK;
-void bh_config_trace_release(struct bh_config_trace *trace);
+void bh_config_trace_release(struct bh_config_trace *t);
 
 #endif

@@ -103,8 +103,9 @@ void bh_reading_keys(struct bh_reading *r, const struct bh_yaml *map, const char
 			(void)snprintf(text, sizeof(text),
 			    "%s is known but has no effect in this version", c->key);
 		else
-			(void)snprintf(text, sizeof(text), "unknown key %.100s; %s%s", c->key,
-			    best ? "did you mean " : "it is ignored", best ? best : "");
+			(void)snprintf(text, sizeof(text), "unknown key %.100s; %s%s%s", c->key,
+			    best ? "did you mean " : "it is ignored", best ? best : "",
+			    best ? "?" : "");
 		find_at(r, at < n ? BH_FINDING_WARNING : BH_FINDING_MISTAKE, c->key_line,
 		    c->key_col, text);
 	}
@@ -147,7 +148,8 @@ void bh_reading_int(
 	errno = 0;
 	v = n->type == BH_YAML_SCALAR ? strtoll(n->text, &end, 10) : 0;
 	if (!end || end == n->text || *end)
-		bh_reading_fault(r, n, "%s: \"%.80s\" is not a whole number", n->key, shown(n));
+		bh_reading_fault(r, n, "%s: \"%.80s\" is not a whole number; write digits only",
+		    n->key, shown(n));
 	else if (errno || v < min || v > max)
 		bh_reading_fault(r, n, "%s: %.80s is out of range; from %" PRId64 " to %" PRId64,
 		    n->key, n->text, min, max);

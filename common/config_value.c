@@ -154,8 +154,8 @@ static int set_int(
 	if (errno == ERANGE && end != text && !*end && (o->min || o->max))
 		return out_of_range(o, text, err);
 	if (errno || end == text || *end)
-		return bh_err_set(
-		    err, BH_E_CONFIG, "%s: \"%.80s\" is not a whole number", o->key, text);
+		return bh_err_set(err, BH_E_CONFIG,
+		    "%s: \"%.80s\" is not a whole number; write digits only", o->key, text);
 	return store_number(cfg, o, text, v, err);
 }
 

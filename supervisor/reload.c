@@ -5,8 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/config_check.h"
 #include "common/config_finding.h"
 #include "common/jsonw.h"
+#include "supervisor/config_answer.h"
 #include "supervisor/key_watch.h"
 #include "supervisor/reload_config.h"
 #include "supervisor/sealed.h"
@@ -342,9 +344,11 @@ static void refuse(struct bh_supervisor *s, const char *text)
 static bool load(struct bh_supervisor *s, struct bh_config *next)
 {
 	struct bh_findings *f = &s->reload.findings;
+	struct bh_config_trace trace;
 
-	if (bh_config_load(next, s->config_path, environ, f) == 0)
-		bh_config_check(next, f);
+	if (bh_config_load_traced(next, s->config_path, environ, f, &trace) == 0)
+		bh_config_check(next, &trace, f);
+	bh_config_trace_release(&trace);
 	for (size_t i = 0; i < f->n; i++)
 		bh_log_write(&s->log,
 		    f->v[i].level == BH_FINDING_ERROR ? BH_LOG_ERROR : BH_LOG_WARN, COMPONENT, "%s",
@@ -408,6 +412,7 @@ static void use(struct bh_supervisor *s, struct bh_config *next)
 {
 	bh_config_release(&s->cfg);
 	s->cfg = *next;
+	bh_config_diff_note(s);
 	if (bh_log_level_parse(s->cfg.log_level, &s->log.level))
 		s->log.level = BH_LOG_INFO;
 	bh_strlist_release(&s->config_notes);
@@ -447,6 +452,8 @@ static void on_resolved(
 	if (err)
 		refuse(s, err->text);
 	r->applied = !err && apply(s, secrets);
+	if (r->applied && r->refresh)
+		bh_config_diff_note_key(s);
 	r->pumping = false;
 	if (!r->applied && !r->refresh)
 		bh_config_release(&r->next);

@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 #include "common/child.h"
+#include "common/config_check.h"
 #include "common/config_load.h"
 #include "common/version.h"
-#include "supervisor/reload_config.h"
+#include "supervisor/config_answer.h"
 #include "supervisor/sealed.h"
 #include "supervisor/supervisor.h"
 
@@ -39,10 +40,12 @@ static void keep(struct bh_strlist *list, const char *text)
 static int load_config(struct bh_supervisor *s, const char *path)
 {
 	struct bh_findings findings = {0};
-	bool wrong = bh_config_load(&s->cfg, path, environ, &findings) != 0;
+	struct bh_config_trace trace;
+	bool wrong = bh_config_load_traced(&s->cfg, path, environ, &findings, &trace) != 0;
 
 	if (!wrong)
-		bh_config_check(&s->cfg, &findings);
+		bh_config_check(&s->cfg, &trace, &findings);
+	bh_config_trace_release(&trace);
 	for (size_t i = 0; i < findings.n; i++) {
 		bool is_error = findings.v[i].level == BH_FINDING_ERROR;
 
@@ -54,6 +57,8 @@ static int load_config(struct bh_supervisor *s, const char *path)
 	wrong = findings.errors > 0;
 	bh_findings_release(&findings);
 	s->config_path = path;
+	bh_rng_init(&s->rng);
+	bh_config_diff_note(s);
 	return wrong ? BH_EXIT_CONFIG : 0;
 }
 
@@ -219,7 +224,6 @@ static int set_up_core(struct bh_supervisor *s, int log_fd)
 	static const struct rlimit no_core = {0, 0};
 	int rc;
 
-	bh_rng_init(&s->rng);
 	rc = bh_loop_init(&s->loop, &bh_clock_system);
 	if (!rc)
 		rc = watch_signals(s);
@@ -363,6 +367,7 @@ int bh_supervisor_run(const char *config_path)
 	bh_strlist_release(&s->config_notes);
 	bh_strlist_release(&s->limits);
 	bh_secrets_release(&s->secrets);
+	bh_config_image_release(&s->image);
 	bh_config_release(&s->cfg);
 	if (log_fd > STDERR_FILENO)
 		(void)close(log_fd);

@@ -8,6 +8,7 @@
 #include "common/jsonw.h"
 #include "common/version.h"
 #include "supervisor/capture.h"
+#include "supervisor/config_answer.h"
 #include "supervisor/file_write.h"
 #include "supervisor/status_view.h"
 #include "supervisor/stream.h"
@@ -391,6 +392,9 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 		break;
 	case BH_VERB_RELOAD:
 		bh_reload_ask(s, conn);
+		break;
+	case BH_VERB_CONFIG_DIFF:
+		bh_config_diff_answer(s, conn);
 		break;
 	case BH_VERB__N:
 		break;

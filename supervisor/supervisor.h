@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/config.h"
+#include "common/config_view.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/loop.h"
@@ -29,7 +30,8 @@
 
 struct bh_supervisor {
 	struct bh_config cfg;
-	const char *config_path; /* of the command line; NULL = the usual places */
+	struct bh_config_image image; /* of cfg, before its secrets were wiped */
+	const char *config_path;      /* of the command line; NULL = the usual places */
 	struct bh_log log;
 	struct bh_loop loop;
 	struct bh_rng rng;

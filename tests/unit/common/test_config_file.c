@@ -80,7 +80,7 @@ Test(config_file, bad_yaml_is_an_error_with_its_place)
 {
 	static const struct {
 		const char *yaml, *where, *what;
-	} cases[] = {{"site: x\ntags: [a, b\n", "datadog.yaml:3:1: ", ""},
+	} cases[] = {{"site: x\ntags: [a, b\n", "datadog.yaml:2:7: ", "not closed"},
 	    {"a: 1\nb: *x\n", "datadog.yaml:2:4: ", "alias"},
 	    {"site: x\n---\nsite: y\n", "datadog.yaml:2:", ""},
 	    {"- a\n", "datadog.yaml:1:1: ", "map"},
@@ -360,8 +360,8 @@ Test(config_file, a_confd_path_that_is_not_there_is_named)
 {
 	cr_assert_eq(load("confd_path: /nowhere/conf.d\nhostname: h\n"), 0);
 	cr_assert_eq(findings.n, 1);
-	cr_assert_str_eq(finding(0),
-	    "/nowhere/conf.d: confd_path: No such file or directory; there are no log sources");
+	assert_finding(0, BH_FINDING_MISTAKE, "datadog.yaml:1:13: ",
+	    "confd_path: /nowhere/conf.d: No such file or directory; there are no log sources");
 }
 
 /* --- structures ------------------------------------------------------------------------------- */

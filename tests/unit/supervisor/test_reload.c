@@ -58,18 +58,6 @@ Test(reload, without_a_difference_nothing_is_named)
 	cr_assert_eq(keys.n, 0);
 }
 
-Test(reload, a_configuration_without_a_key_is_an_error)
-{
-	struct bh_findings f = {0};
-
-	bh_config_check(&next, &f);
-	cr_assert_eq(f.errors, 1);
-	set_text(&next.api_key, "k");
-	bh_config_check(&next, &f);
-	cr_assert_eq(f.errors, 1);
-	bh_findings_release(&f);
-}
-
 static void add_source(struct bh_config *cfg, const char *path)
 {
 	struct bh_log_source *s;

@@ -123,7 +123,7 @@ Test(resolver, what_goes_wrong_is_said_with_a_way_out)
 	    {"echo canary", BH_E_CONFIG,
 		"its answer is no JSON object; it has to write "
 		"{\"HANDLE\": {\"value\": \"TEXT\"}}"},
-	    {"echo '{\"key\": [canary'", BH_E_CONFIG, "its answer:2:1: "},
+	    {"echo '{\"key\": [canary'", BH_E_CONFIG, "its answer:1:9: "},
 	    {"true", BH_E_CONFIG, "its answer is no JSON object"},
 	    {"echo '{}'", BH_E_CONFIG,
 		"its answer has no member for ENC[key]: teach it this handle, or correct it"},
