@@ -117,6 +117,8 @@ int bh_child_boot(
 /* Registers with the loop and says HELLO. ops and ctx are borrowed for the life of c. */
 int bh_child_start(struct bh_child *c, const struct bh_child_ops *ops, void *ctx) BH_MUST_CHECK;
 void bh_child_ready(struct bh_child *c);
+/* An intake refuses the API key: the supervisor is to look whether there is another one. */
+void bh_child_key_refused(struct bh_child *c);
 /* Runs the loop until EXIT; returns the exit status for main(). After an orphan's drain it does not
  * return but ends the process. */
 int bh_child_run(struct bh_child *c);

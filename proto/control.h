@@ -35,6 +35,7 @@ enum bh_ctl_type {
 	BH_CTL_QUERY_ROW = 7,
 	BH_CTL_QUERY_PART = 8,
 	BH_CTL_RELOADED = 9,
+	BH_CTL_KEY_REFUSED = 10, /* forwarder: an intake refuses its API key */
 	/* supervisor → child */
 	BH_CTL_DRAIN = 32,
 	BH_CTL_EXIT = 33,
@@ -175,7 +176,7 @@ struct bh_ctl_msg {
 		uint32_t capture_seconds;       /* CAPTURE */
 		struct bh_stream_filter stream; /* STREAM */
 		struct bh_str part;             /* QUERY_PART, QUERY_ARG; borrowed */
-	} u;                                    /* READY, EXIT, STATS, RELOAD have no content */
+	} u; /* READY, EXIT, STATS, RELOAD, KEY_REFUSED have no content */
 };
 
 /* Clears out and writes one message. BH_E_LIMIT when it would not fit BH_CTL_MSG_MAX. */

@@ -29,6 +29,7 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_QUARANTINE] = "quarantine",
 	    [BH_VERB_QUARANTINE_REPLAY] = "quarantine-replay",
 	    [BH_VERB_RELOAD] = "reload",
+	    [BH_VERB_CONFIG_DIFF] = "config-diff",
 	};
 
 	return names[verb];

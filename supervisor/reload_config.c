@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/config_finding.h"
 #include "common/config_value.h"
 #include "common/str.h"
 
@@ -25,11 +24,13 @@ static const char *const fixed[] = {
     "statsd_forward_port",
 };
 
-void bh_config_check(const struct bh_config *cfg, struct bh_findings *findings)
+bool bh_reload_is_fixed(const char *key)
 {
-	if (!cfg->api_key[0])
-		bh_finding_add(findings, BH_FINDING_ERROR,
-		    "api_key is not set: set it in datadog.yaml, or DD_API_KEY in the environment");
+	for (size_t i = 0; i < BH_ARRAY_LEN(fixed); i++) {
+		if (strcmp(fixed[i], key) == 0)
+			return true;
+	}
+	return false;
 }
 
 static const struct bh_option *option(const char *key)

@@ -8,6 +8,7 @@
 #include "common/jsonw.h"
 #include "common/version.h"
 #include "supervisor/capture.h"
+#include "supervisor/config_answer.h"
 #include "supervisor/file_write.h"
 #include "supervisor/status_view.h"
 #include "supervisor/stream.h"
@@ -249,8 +250,13 @@ static void on_part(void *ctx, struct bh_kid *k, uint32_t id, struct bh_str part
 
 static void on_reloaded(void *ctx, struct bh_kid *k, uint32_t id, const struct bh_ctl_reloaded *r)
 {
+	bh_reload_answered(ctx, k->role, id, r);
+}
+
+static void on_key_refused(void *ctx, struct bh_kid *k)
+{
 	(void)k;
-	bh_reload_answered(ctx, id, r);
+	bh_key_watch_refused(ctx);
 }
 
 const struct bh_kid_ops bh_supervisor_kid_ops = {
@@ -263,6 +269,7 @@ const struct bh_kid_ops bh_supervisor_kid_ops = {
     .part = on_part,
     .row = on_row,
     .reloaded = on_reloaded,
+    .key_refused = on_key_refused,
 };
 
 /* --- questions -------------------------------------------------------------------------------- */
@@ -385,6 +392,9 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 		break;
 	case BH_VERB_RELOAD:
 		bh_reload_ask(s, conn);
+		break;
+	case BH_VERB_CONFIG_DIFF:
+		bh_config_diff_answer(s, conn);
 		break;
 	case BH_VERB__N:
 		break;

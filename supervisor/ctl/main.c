@@ -11,6 +11,7 @@
 
 /* Options that only some verbs take: the letters in their rows of the table below. */
 #define STREAM_OPTIONS "SWdn"
+#define CONFIG_OPTIONS "N"
 #define COMMON_OPTIONS "csjt"
 
 static int help(const struct bh_ctl_options *o, const struct bh_ctl_command *command, char **words);
@@ -27,6 +28,10 @@ static const struct bh_ctl_command commands[] = {
     {"reload", NULL,
 	"reads the configuration again; what changed is applied, nothing\nelse notices",
 	bh_ctl_run_query, &bh_ctl_reload, NULL},
+    {"config", "check|show|diff",
+	"what is wrong with the files (78 when something is); their values\nand where each was "
+	"set, --non-default without the others; what a\nreload would change (1 when anything)",
+	bh_ctl_run_config, NULL, CONFIG_OPTIONS},
     {"dogstatsd-stats", NULL, "the most frequent metrics: count, last seen, tags", bh_ctl_run_query,
 	&bh_ctl_dogstatsd_stats, NULL},
     {"top", NULL,
@@ -75,6 +80,7 @@ static const char options_help[] =
     "      --source S, --service S   stream-logs: only messages with exactly this one\n"
     "      --duration SECONDS, --count N   stream-logs: end after so long, or so many messages;\n"
     "                          top: so many pictures\n"
+    "      --non-default       config show: only what is set somewhere\n"
     "  -h, --help; --version\n";
 
 #define HELP_COLUMN 18
@@ -167,6 +173,9 @@ static int take_option(struct bh_ctl_options *o, int opt, char **argv)
 	case 'j':
 		o->json = true;
 		return -1;
+	case 'N':
+		o->non_default = true;
+		return -1;
 	case 't':
 		o->timeout_s = strtol(optarg, &end, 10);
 		return *end || o->timeout_s < 1 || o->timeout_s > 86400
@@ -212,6 +221,7 @@ int main(int argc, char **argv)
 	    {"service", required_argument, NULL, 'W'},
 	    {"duration", required_argument, NULL, 'd'},
 	    {"count", required_argument, NULL, 'n'},
+	    {"non-default", no_argument, NULL, 'N'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'},
 	    {NULL, 0, NULL, 0},
