@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/config_credential.h"
 #include "common/config_finding.h"
 #include "common/config_hostname.h"
 #include "common/config_proxy.h"
@@ -384,6 +385,7 @@ int bh_config_load(
 	else
 		(void)snprintf(file, sizeof(file), "/etc/bulkhead/%s", FILE_NAME);
 	read_env(&l, environ_);
+	bh_config_read_credential(cfg, environ_, findings);
 	bh_config_read_proxies(cfg, file, environ_, findings);
 	if (!l.hostname_at[0])
 		(void)snprintf(l.hostname_at, sizeof(l.hostname_at), "%s", file);

@@ -14,6 +14,7 @@
 #include "common/version.h"
 #include "supervisor/reload_config.h"
 #include "supervisor/sealed.h"
+#include "supervisor/state_fs.h"
 #include "supervisor/supervisor.h"
 
 #define COMPONENT        "supervisor"
@@ -146,6 +147,15 @@ static void note_limits(struct bh_supervisor *s)
 		bh_warn(&s->log, COMPONENT, "running as root: every process has all rights");
 }
 
+/* For status it is among the notes (reload.c). */
+static void warn_state_fs(struct bh_supervisor *s)
+{
+	const char *hint = bh_state_fs_check(s->cfg.run_path);
+
+	if (hint)
+		bh_warn(&s->log, COMPONENT, "run_path %s %s", s->cfg.run_path, hint);
+}
+
 /* --- signals ---------------------------------------------------------------------------------- */
 
 static void on_signal(struct bh_watch *w, unsigned events)
@@ -245,6 +255,7 @@ static int bring_up(struct bh_supervisor *s, int log_fd)
 	if (!rc)
 		(void)bh_reload_ports(s);
 	note_limits(s);
+	warn_state_fs(s);
 	if (!rc)
 		rc = prepare_children(s);
 	if (rc)

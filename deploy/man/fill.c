@@ -66,7 +66,7 @@ static void put_option(const struct bh_option *o)
 	put(o->key);
 	(void)fputs("\n", stdout);
 	put(o->help);
-	(void)fputs(".\n.br\n", stdout);
+	(void)fputs("\n.br\n", stdout);
 	put(type_words(o->type));
 	if ((o->min || o->max) && o->max != INT64_MAX) {
 		(void)fputs(", ", stdout);
@@ -80,7 +80,7 @@ static void put_option(const struct bh_option *o)
 		(void)fputs("\\fR", stdout);
 	}
 	(void)putchar('\n');
-	if (o->env) {
+	if (o->env && *o->env) {
 		(void)fputs(".br\nenvironment:\n.B ", stdout);
 		put(o->env);
 		(void)putchar('\n');
