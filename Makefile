@@ -147,7 +147,7 @@ $(LINKPEER): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/linkpeer/*.c)) $(lib_f
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,nng libzstd zlib) -lm -lpthread
 
-unit-tests: $(UNIT_TESTS) $(LINKPEER)
+unit-tests: $(UNIT_TESTS) $(LINKPEER) documents
 
 # --- the two commands, and the rest -----------------------------------------------------------
 .PHONY: all setup run test asan tsan crash fuzz fuzzers bench lint install clean unit-tests \
@@ -254,8 +254,8 @@ $(COMPLETION): $(B)/completion/%: deploy/completion/generate.py $(exe_ctl)
 sysconfdir ?= /etc
 unitdir    ?= $(prefix)/lib/systemd/system
 AGENT_EXES  = $(filter-out $(exe_intake),$(EXES))
-at         = $(DESTDIR)$(prefix)
-placed     = sed 's|/usr/\(s\?bin\|libexec\)/|$(prefix)/\1/|g' $(1) >$(2) && chmod 0644 $(2)
+at          = $(DESTDIR)$(prefix)
+placed      = sed 's@/usr/\(s\?bin\|libexec\)/@$(prefix)/\1/@g' $(1) >$(2) && chmod 0644 $(2)
 
 agent: $(AGENT_EXES) documents
 
