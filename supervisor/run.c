@@ -119,7 +119,7 @@ static int open_sockets(struct bh_supervisor *s)
 	static const char none[] =
 	    "DogStatsD is off: no listener came up (see the causes beside this note)";
 
-	if (bh_sockets_open(&s->sockets, &s->cfg))
+	if (bh_sockets_open(&s->sockets, &s->cfg, &s->given))
 		bh_error(&s->log, COMPONENT, "out of memory for the listeners");
 	for (size_t i = 0; i < s->sockets.notes.n; i++)
 		bh_error(&s->log, COMPONENT, "listener: %s", s->sockets.notes.v[i]);
@@ -340,6 +340,7 @@ int bh_supervisor_run(const char *config_path)
 		(void)fputs("bulkhead: out of memory\n", stderr);
 		return BH_EXIT_INTERNAL;
 	}
+	bh_given_take(&s->given, environ, getpid());
 	rc = load_config(s, config_path);
 	if (!rc)
 		rc = open_log(s, &log_fd);

@@ -8,12 +8,13 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 
 import pytest
 
-from harness import API_KEY, BUILD, REPO, SLOW, Agent, Intake, clean_env
+from harness import API_KEY, BUILD, REPO, SLOW, Agent, Intake, clean_env, free_udp_port, wait_until
 
 DEPLOY = REPO / "deploy"
 UNIT = DEPLOY / "systemd/bulkhead.service"
@@ -148,6 +149,28 @@ def test_users_and_folders(tmp_path):
 
 def test_the_apparmor_profile_parses():
     run("apparmor_parser", "--skip-kernel-load", "--skip-cache", DEPLOY / "apparmor/bulkhead")
+
+
+def test_sockets_of_the_service_manager_are_taken(tmp_path):
+    """The first datagram comes before bulkhead runs, as with the socket unit."""
+    with Intake() as intake, tempfile.TemporaryDirectory(prefix="bh-", dir="/tmp") as folder:
+        port, path = free_udp_port(), f"{folder}/dsd.socket"
+        activate = ["systemd-socket-activate", "--datagram", "-l", f"127.0.0.1:{port}", "-l", path]
+        config = {"dogstatsd_port": port, "dogstatsd_socket": path, "logs_enabled": False}
+        agent = Agent(intake, config=config, wrapper=activate)
+        agent.dsd_socket = path
+        try:
+            agent.spawn()
+            wait_until(lambda: os.path.exists(path), 20)  # the last of the two
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.sendto(b"deploy.udp:1|c", ("127.0.0.1", port))
+            wait_until(agent.is_ready, 20, agent.log_text)
+            agent.send(b"deploy.unix:1|c")
+            wait_until(lambda: intake.total("deploy.udp") == 1 and intake.total("deploy.unix") == 1, 30, agent.log_text)
+            assert agent.stop() == 0
+            assert os.path.exists(path)  # it is the manager's
+        finally:
+            agent.__exit__(None, None, None)
 
 
 # --- manual pages and completion ---
