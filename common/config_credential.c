@@ -15,7 +15,7 @@
 
 static const char *directory(char *const *environ_)
 {
-	for (; *environ_; environ_++) {
+	for (; environ_ && *environ_; environ_++) {
 		if (strncmp(*environ_, VARIABLE, strlen(VARIABLE)) == 0)
 			return *environ_ + strlen(VARIABLE);
 	}

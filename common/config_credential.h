@@ -9,8 +9,8 @@
 
 /*
  * Sets api_key from that file where neither datadog.yaml nor the environment did; blanks and line
- * ends around it do not count. No directory or no file: nothing happens. A file that cannot be
- * read, or is longer than a key can be, is an error among the findings.
+ * ends around it do not count. No environment (NULL), directory or file: nothing happens. A file
+ * that cannot be read, or is longer than a key can be, is an error among the findings.
  */
 void bh_config_read_credential(
     struct bh_config *cfg, char *const *environ_, struct bh_findings *findings);

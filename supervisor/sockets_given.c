@@ -27,7 +27,7 @@ static long number_of(char *const *environ_, const char *name)
 	char *end;
 	long value;
 
-	for (; *environ_; environ_++) {
+	for (; environ_ && *environ_; environ_++) {
 		if (strncmp(*environ_, name, len) != 0 || (*environ_)[len] != '=')
 			continue;
 		value = strtol(*environ_ + len + 1, &end, 10);

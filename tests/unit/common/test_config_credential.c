@@ -77,6 +77,7 @@ Test(config_credential, neither_directory_nor_file_is_no_fault)
 	char *none[] = {NULL};
 
 	bh_config_read_credential(&cfg, none, &findings);
+	bh_config_read_credential(&cfg, NULL, &findings);
 	read_it();
 	cr_expect_str_eq(cfg.api_key, "");
 	cr_expect_eq(findings.n, 0);
