@@ -295,7 +295,8 @@ deb:
 	@deploy/build-deb build/deb
 
 # Installs, upgrades and removes the package in a Debian of its own below build/; needs root.
-test-deb: deb setup
+test-deb: deb
+	@tests/setup test-deb
 	@$(MAKE) --no-print-directory all
 	@B=$(B) tests/package/run build/deb
 
