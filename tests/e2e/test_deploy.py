@@ -272,6 +272,14 @@ def test_the_version_of_the_package_is_the_program_s():
     assert (DEPLOY / "debian/changelog").read_text().startswith(f"bulkhead ({version}) ")
 
 
+def test_the_package_is_built_with_what_the_build_needs():
+    setup = (REPO / "tests/setup").read_text().split("packages=(", 1)[1].split(")", 1)[0]
+    needed = {word for word in setup.split() if word.startswith(("lib", "zlib"))}
+    tests_only = {"libmicrohttpd-dev", "libprotobuf-c-dev", "libxxhash-dev"}
+    control = (DEPLOY / "debian/control").read_text().split("Standards-Version")[0]
+    assert not needed - tests_only - set(re.findall(r"[\w.+-]+", control))
+
+
 def test_a_key_from_the_service_manager_and_a_state_directory_that_forgets(tmp_path):
     (tmp_path / "api_key").write_text(API_KEY + "\n")
     with Intake() as intake, tempfile.TemporaryDirectory(prefix="bh-", dir="/dev/shm") as memory:
