@@ -33,8 +33,8 @@ void bh_findings_release(struct bh_findings *f);
  * path: -c argument: a file, or the directory that holds datadog.yaml; NULL = /etc/bulkhead, then
  * /etc/datadog-agent, and when neither has a datadog.yaml: defaults and environment alone.
  * environ_: like environ(7); DD_* (and BULKHEAD_* / DD_BULKHEAD_* for bulkhead.*) override the
- * file; an empty value counts as unset. cfg is filled in any case and must be released. Returns 0,
- * or BH_E_CONFIG when findings->errors > 0.
+ * file; an empty value counts as unset; api_key may also be a credential (common/secret.h). cfg
+ * is filled in any case and must be released. Returns 0, or BH_E_CONFIG when findings->errors > 0.
  */
 int bh_config_load(struct bh_config *cfg, const char *path, char *const *environ_,
     struct bh_findings *findings) BH_MUST_CHECK;

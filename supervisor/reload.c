@@ -12,6 +12,8 @@
 #include "supervisor/key_watch.h"
 #include "supervisor/reload_config.h"
 #include "supervisor/sealed.h"
+#include "supervisor/sockets_internal.h"
+#include "supervisor/state_fs.h"
 #include "supervisor/supervisor.h"
 
 #define COMPONENT "reload"
@@ -156,11 +158,15 @@ static void keep_all(struct bh_supervisor *s, struct bh_strlist *to, const struc
 /* The status shows what is true of the configuration in use. */
 static void renew_notes(struct bh_supervisor *s)
 {
+	const char *hint = bh_state_fs_check(s->cfg.run_path);
+
 	bh_strlist_release(&s->notes);
 	keep_all(s, &s->notes, &s->config_notes);
 	keep_all(s, &s->notes, &s->sockets.notes);
 	keep_all(s, &s->notes, &s->log_sockets.notes);
 	keep_all(s, &s->notes, &s->log_sockets.warnings);
+	if (hint && bh_sockets_note(&s->notes, "run_path %s %s", s->cfg.run_path, hint))
+		bh_error(&s->log, COMPONENT, "out of memory for a note");
 }
 
 bool bh_reload_ports(struct bh_supervisor *s)

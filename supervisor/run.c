@@ -15,6 +15,7 @@
 #include "common/version.h"
 #include "supervisor/config_answer.h"
 #include "supervisor/sealed.h"
+#include "supervisor/state_fs.h"
 #include "supervisor/supervisor.h"
 
 #define COMPONENT        "supervisor"
@@ -137,7 +138,7 @@ static int open_sockets(struct bh_supervisor *s)
 	static const char none[] =
 	    "DogStatsD is off: no listener came up (see the causes beside this note)";
 
-	if (bh_sockets_open(&s->sockets, &s->cfg))
+	if (bh_sockets_open(&s->sockets, &s->cfg, &s->given))
 		bh_error(&s->log, COMPONENT, "out of memory for the listeners");
 	for (size_t i = 0; i < s->sockets.notes.n; i++)
 		bh_error(&s->log, COMPONENT, "listener: %s", s->sockets.notes.v[i]);
@@ -163,6 +164,15 @@ static void note_limits(struct bh_supervisor *s)
 		keep(&s->limits, limits[i]);
 	if (geteuid() == 0)
 		bh_warn(&s->log, COMPONENT, "running as root: every process has all rights");
+}
+
+/* For status it is among the notes (reload.c). */
+static void warn_state_fs(struct bh_supervisor *s)
+{
+	const char *hint = bh_state_fs_check(s->cfg.run_path);
+
+	if (hint)
+		bh_warn(&s->log, COMPONENT, "run_path %s %s", s->cfg.run_path, hint);
 }
 
 /* --- signals ---------------------------------------------------------------------------------- */
@@ -264,6 +274,7 @@ static int bring_up(struct bh_supervisor *s, int log_fd)
 	if (!rc)
 		(void)bh_reload_ports(s);
 	note_limits(s);
+	warn_state_fs(s);
 	if (!rc)
 		rc = prepare_children(s);
 	if (rc)
@@ -350,6 +361,7 @@ int bh_supervisor_run(const char *config_path)
 		(void)fputs("bulkhead: out of memory\n", stderr);
 		return BH_EXIT_INTERNAL;
 	}
+	bh_given_take(&s->given, environ, getpid());
 	rc = load_config(s, config_path);
 	if (!rc)
 		rc = open_log(s, &log_fd);

@@ -36,6 +36,7 @@ struct bh_supervisor {
 	struct bh_loop loop;
 	struct bh_rng rng;
 	struct bh_rundir rundir;
+	struct bh_given given; /* until the sockets are open */
 	struct bh_sockets sockets;
 	struct bh_spawn_fd socket_fds[BH_SOCKETS_MAX + 2]; /* dogstatsd's, hand-over included */
 	struct bh_log_sockets log_sockets; /* of log sources; they outlive every logs process */

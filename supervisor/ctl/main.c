@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/jsonw.h"
 #include "common/version.h"
 #include "proto/control.h"
 #include "supervisor/ctl/ctl.h"
@@ -101,11 +102,41 @@ static void print_command_help(const struct bh_ctl_command *c)
 	}
 }
 
+/* For programs; the completions of the shells are made from it (deploy/completion). */
+static int help_json(const struct bh_ctl_options *o)
+{
+	struct bh_buf out = BH_BUF_INIT;
+	struct bh_jsonw w;
+	int code;
+
+	bh_jsonw_init(&w, &out);
+	bh_jsonw_object(&w, NULL);
+	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_array(&w, "verbs");
+	for (size_t i = 0; i < BH_ARRAY_LEN(commands); i++) {
+		bh_jsonw_object(&w, NULL);
+		bh_jsonw_str(&w, "name", commands[i].name);
+		bh_jsonw_str(&w, "args", commands[i].args);
+		bh_jsonw_str(&w, "help", commands[i].help);
+		bh_jsonw_object_end(&w);
+	}
+	bh_jsonw_array_end(&w);
+	bh_jsonw_str(&w, "options", options_help);
+	bh_jsonw_object_end(&w);
+	(void)bh_buf_u8(&out, '\n');
+	code = bh_buf_failed(&out) ? bh_ctl_fail(o, "out of memory", BH_CTL_WRONG) : BH_CTL_DONE;
+	if (code == BH_CTL_DONE)
+		bh_ctl_print(&out);
+	bh_buf_release(&out);
+	return code;
+}
+
 static int help(const struct bh_ctl_options *o, const struct bh_ctl_command *command, char **words)
 {
-	(void)o;
 	(void)command;
 	(void)words;
+	if (o->json)
+		return help_json(o);
 	(void)fputs("usage: bulkheadctl [options] VERB\n\n", stdout);
 	for (size_t i = 0; i < BH_ARRAY_LEN(commands); i++)
 		print_command_help(&commands[i]);
