@@ -424,14 +424,13 @@ static void on_control(struct bh_watch *w, unsigned events)
 	(void)read_control(BH_CONTAINER(w, struct bh_kid, control));
 }
 
-static void on_process(struct bh_watch *w, unsigned events)
+void bh_kid_reap(struct bh_kid *k)
 {
-	struct bh_kid *k = BH_CONTAINER(w, struct bh_kid, process);
 	struct bh_life_exit how = {-1, 0, false};
 	siginfo_t si = {0};
 
-	(void)events;
-	if (waitid(P_PIDFD, (id_t)w->fd, &si, WEXITED | WNOHANG) < 0 || si.si_pid == 0)
+	if (k->process.fd < 0 || waitid(P_PIDFD, (id_t)k->process.fd, &si, WEXITED | WNOHANG) < 0 ||
+	    si.si_pid == 0)
 		return;
 	/* Its last words, an acknowledgement perhaps, are still in the socket. */
 	while (read_control(k))
@@ -443,6 +442,12 @@ static void on_process(struct bh_watch *w, unsigned events)
 	close_watch(&k->process);
 	close_watch(&k->control);
 	ended(k, &how);
+}
+
+static void on_process(struct bh_watch *w, unsigned events)
+{
+	(void)events;
+	bh_kid_reap(BH_CONTAINER(w, struct bh_kid, process));
 }
 
 bool bh_kid_ask(struct bh_kid *k, uint32_t id)

@@ -87,6 +87,9 @@ struct bh_kid {
 void bh_kid_init(struct bh_kid *k, enum bh_role role, const struct bh_kid_env *env);
 void bh_kid_release(struct bh_kid *k);
 
+/* Its process has ended, and was not reaped yet; harmless otherwise. */
+void bh_kid_reap(struct bh_kid *k);
+
 /* Feeds the life cycle and carries out the action. deadline_ns (absolute) and mode matter for STOP.
  */
 void bh_kid_event(

@@ -390,7 +390,8 @@ static bool apply(struct bh_supervisor *s)
 	struct bh_reload *r = &s->reload;
 	struct bh_config next;
 	int fds[BH_ROLE__N];
-	bool good = load(s, &next) && bh_reload_keep_fixed(&s->cfg, &next, &r->needs_start) == 0;
+	bool good = load(s, &next) && bh_reload_keep_fixed(&s->cfg, &next, &r->needs_start) == 0 &&
+		    bh_wrap_config(s, &next) == 0;
 
 	if (good && !seal_all(s, &next, fds)) {
 		bh_error(&s->log, COMPONENT, "hand the configuration over: out of resources");

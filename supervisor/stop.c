@@ -7,10 +7,12 @@
 #include "supervisor/report.h"
 #include "supervisor/supervisor.h"
 
-#define COMPONENT    "stop"
-#define REPEAT_NS    BH_NS_PER_S       /* a terminal and a manager both signal */
-#define FAST_NS      (3 * BH_NS_PER_S) /* what a second request leaves */
-#define LAST_REAP_NS (2 * BH_NS_PER_S) /* after SIGKILL to all */
+#define COMPONENT       "stop"
+#define REPEAT_NS       BH_NS_PER_S       /* a terminal and a manager both signal */
+#define FAST_NS         (3 * BH_NS_PER_S) /* what a second request leaves */
+#define PID1_BUDGET_MS  8000
+#define LEAST_BUDGET_MS 1000
+#define LAST_REAP_NS    (2 * BH_NS_PER_S) /* after SIGKILL to all */
 
 static int64_t now(const struct bh_supervisor *s)
 {
@@ -55,7 +57,8 @@ static void make_report(struct bh_supervisor *s)
 	if (rc)
 		bh_warn(
 		    &s->log, COMPONENT, "%s/last-stop.json: %s", s->cfg.run_path, bh_err_name(rc));
-	if (text.len)
+	/* Beside a command's own output only what went wrong is told. */
+	if (text.len && !(bh_wraps(s) && s->accounted))
 		(void)fwrite(text.data, 1, text.len, stderr);
 	bh_buf_release(&text);
 }
@@ -84,6 +87,10 @@ static void finish(struct bh_supervisor *s)
 	bh_supervisor_write_status(s);
 	if (!s->exit_wanted)
 		return;
+	/* Told to stop by itself, the agent is gone before the command, whose end is awaited. */
+	if (bh_wraps(s) && !s->job.told)
+		return;
+	bh_wrap_report(s);
 	s->exit_code = s->accounted ? BH_EXIT_OK : BH_EXIT_UNPROVEN;
 	bh_loop_stop(&s->loop);
 }
@@ -117,7 +124,7 @@ static void on_due(struct bh_timer *t)
 
 static void pump_killing(struct bh_supervisor *s)
 {
-	if (!bh_supervisor_alive(s))
+	if (!bh_supervisor_alive(s) && (!bh_wraps(s) || s->job.told))
 		bh_loop_stop(&s->loop);
 }
 
@@ -154,6 +161,18 @@ static enum bh_drain_child child_now(const struct bh_kid *k)
 	return k->life.state == BH_LIFE_RUNNING ? BH_DRAIN_RUNNING : BH_DRAIN_STARTING;
 }
 
+/* A container's manager kills everything 10 s after its TERM: the drain fits into what is left of
+ * that (spec/supervision.md §17). */
+static int64_t budget_ms(const struct bh_supervisor *s)
+{
+	int64_t budget = bh_config_stop_budget_ms(&s->cfg);
+	int64_t used = s->stop_asked_ns ? (now(s) - s->stop_asked_ns) / BH_NS_PER_MS : 0;
+
+	if (getpid() != 1)
+		return budget;
+	return BH_MIN(budget, BH_MAX(PID1_BUDGET_MS - used, LEAST_BUDGET_MS));
+}
+
 void bh_stop_begin(struct bh_supervisor *s, const char *cause)
 {
 	enum bh_drain_child child[BH_ROLE__N] = {BH_DRAIN_ABSENT};
@@ -166,7 +185,7 @@ void bh_stop_begin(struct bh_supervisor *s, const char *cause)
 		return;
 	}
 	bh_info(&s->log, COMPONENT, "ordered drain begins cause=%s budget_ms=%lld", cause,
-	    (long long)bh_config_stop_budget_ms(&s->cfg));
+	    (long long)budget_ms(s));
 	/* The sockets are the supervisor's: a producer that reads until they are empty would never
 	 * come to an end, or leave what came after its last look. */
 	bh_sockets_close_intake(&s->sockets);
@@ -178,7 +197,7 @@ void bh_stop_begin(struct bh_supervisor *s, const char *cause)
 		child[i] = child_now(&s->kids[i]);
 	bh_drain_begin(&s->drain, child,
 	    forwarder->enabled && forwarder->life.state != BH_LIFE_FATAL,
-	    bh_config_stop_budget_ms(&s->cfg) * BH_NS_PER_MS, now(s));
+	    budget_ms(s) * BH_NS_PER_MS, now(s));
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
 		if (s->kids[i].life.state == BH_LIFE_BACKOFF)
 			bh_kid_event(&s->kids[i], BH_LIFE_EV_STOP, 0, BH_DRAIN_FULL);

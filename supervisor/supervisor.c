@@ -135,6 +135,20 @@ static void prepare_dogstatsd(struct bh_supervisor *s, struct bh_kid *k)
 	k->fds_n = n;
 }
 
+/* Ports, and the output of a command. */
+static void prepare_logs(struct bh_supervisor *s, struct bh_kid *k)
+{
+	static const char *const names[BH_JOB_STREAMS] = {"logs-run:stdout", "logs-run:stderr"};
+	size_t n = s->log_sockets.n;
+
+	memcpy(s->logs_fds, s->log_sockets.fds, n * sizeof(s->logs_fds[0]));
+	for (int i = 0; i < BH_JOB_STREAMS && s->job.collects; i++)
+		s->logs_fds[n++] =
+		    (struct bh_spawn_fd){names[i], bh_job_output_link(&s->job.output, i)};
+	k->fds = s->logs_fds;
+	k->fds_n = n;
+}
+
 static void on_prepare(void *ctx, struct bh_kid *k)
 {
 	struct bh_supervisor *s = ctx;
@@ -144,8 +158,7 @@ static void on_prepare(void *ctx, struct bh_kid *k)
 	if (k->role == BH_ROLE_LOGS) {
 		/* Its predecessor is gone: a port that it still held then is free. */
 		bh_reload_ports(s);
-		k->fds = s->log_sockets.fds;
-		k->fds_n = s->log_sockets.n;
+		prepare_logs(s, k);
 	}
 }
 
@@ -191,6 +204,7 @@ static void on_changed(void *ctx, struct bh_kid *k, enum bh_life_state from)
 	bh_supervisor_write_status(s);
 	bh_orders_changed(s);
 	bh_reload_pump(s);
+	bh_wrap_pump(s);
 }
 
 static void on_gone(void *ctx, struct bh_kid *k)
