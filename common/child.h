@@ -32,7 +32,7 @@
 #define BH_CHILD_FD_CONTROL 3
 #define BH_CHILD_FD_CONFIG  4
 #define BH_CHILD_FD_FIRST   5
-#define BH_CHILD_FDS_MAX    64
+#define BH_CHILD_FDS_MAX    68
 
 /* Exit statuses (sysexits; spec/supervision.md §9.1). */
 enum bh_exit {

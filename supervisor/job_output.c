@@ -406,3 +406,17 @@ uint64_t bh_job_output_skipped(const struct bh_job_output *o)
 		n += o->stream[i].skipped;
 	return n;
 }
+
+uint64_t bh_job_output_unread(const struct bh_job_output *o)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < BH_JOB_STREAMS; i++) {
+		int held = 0;
+
+		if (o->stream[i].link[1] >= 0 &&
+		    ioctl(o->stream[i].link[1], FIONREAD, &held) == 0 && held > 0)
+			n += (uint64_t)held;
+	}
+	return n;
+}

@@ -81,6 +81,8 @@ void bh_job_output_end(struct bh_job_output *o);
 void bh_job_output_look(struct bh_job_output *o);
 /* After bh_job_output_end(): all that the command wrote is written, and copied or counted. */
 bool bh_job_output_done(const struct bh_job_output *o);
+/* Bytes that wait for a logs process. */
+uint64_t bh_job_output_unread(const struct bh_job_output *o);
 /* Bytes that are missing from the logs. */
 uint64_t bh_job_output_skipped(const struct bh_job_output *o);
 

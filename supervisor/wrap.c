@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -33,6 +34,27 @@ static bool logs_expected(void *ctx)
 	return l->state == BH_LIFE_STARTING || l->state == BH_LIFE_RUNNING;
 }
 
+static void begin_stop(struct bh_supervisor *s)
+{
+	s->job_waits = false;
+	bh_timer_cancel(&s->job_timer);
+	bh_stop_begin(s, "command ended");
+}
+
+static void on_no_logs(struct bh_timer *t)
+{
+	begin_stop(BH_CONTAINER(t, struct bh_supervisor, job_timer));
+}
+
+/* A stop does not start a logs process that is between two lives: the output that waits for it
+ * would be no log. */
+static bool needs_logs(const struct bh_supervisor *s)
+{
+	return s->job.collects && s->kids[BH_ROLE_LOGS].life.state != BH_LIFE_RUNNING &&
+	       !bh_stopping(s) && logs_expected((void *)(uintptr_t)s) &&
+	       bh_job_output_unread(&s->job.output) > 0;
+}
+
 static void on_job_done(void *ctx)
 {
 	struct bh_supervisor *s = ctx;
@@ -47,7 +69,11 @@ static void on_job_done(void *ctx)
 	/* From here on a signal hastens the drain. */
 	s->stop_signals = BH_MAX(s->stop_signals, 1u);
 	s->stop_signal_ns = bh_mono_ns(s->loop.clock);
-	bh_stop_begin(s, "command ended");
+	s->job_waits = needs_logs(s);
+	if (s->job_waits)
+		bh_timer_in(&s->loop, &s->job_timer, SOON_NS, on_no_logs);
+	else
+		begin_stop(s);
 }
 
 int bh_wrap_set_up(struct bh_supervisor *s)
@@ -110,6 +136,8 @@ void bh_wrap_pump(struct bh_supervisor *s)
 		return;
 	if (s->job.collects)
 		bh_job_output_look(&s->job.output);
+	if (s->job_waits && !needs_logs(s))
+		begin_stop(s);
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++)
 		all = all && settled(&s->kids[i]);
 	if (all && !s->job.started && !s->job.ended && !bh_stopping(s))
@@ -134,7 +162,8 @@ bool bh_wrap_signal(struct bh_supervisor *s, int signo, bool from_kernel)
 
 void bh_wrap_report(const struct bh_supervisor *s)
 {
-	uint64_t n = bh_job_output_skipped(&s->job.output);
+	const struct bh_job_output *o = &s->job.output;
+	uint64_t n = bh_job_output_skipped(o) + bh_job_output_unread(o);
 
 	if (n)
 		(void)fprintf(stderr,
