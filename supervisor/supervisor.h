@@ -57,7 +57,7 @@ struct bh_supervisor {
 
 	struct bh_job job;         /* run -- COMMAND */
 	struct bh_timer job_timer; /* the command does not wait longer than this */
-	bool job_waits;            /* the drain waits for a logs process */
+	bool job_waits;            /* the drain waits for a producer that starts */
 	bool alone;                /* the agent could not be started: there is only the command */
 
 	/* the end */

@@ -6,7 +6,6 @@
  */
 #include <inttypes.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -15,7 +14,7 @@
 
 #define COMPONENT "run"
 #define START_NS  (10 * BH_NS_PER_S)
-#define SOON_NS   (2 * BH_NS_PER_S) /* a logs process that starts again within it is waited for */
+#define SOON_NS   (2 * BH_NS_PER_S) /* a child that starts again within it is waited for */
 
 extern char **environ;
 
@@ -24,14 +23,19 @@ int bh_wrap_config(struct bh_supervisor *s, struct bh_config *cfg)
 	return bh_wraps(s) ? bh_job_config(cfg, s->job.argv[0]) : 0;
 }
 
-static bool logs_expected(void *ctx)
+/* It runs, or will in a moment. */
+static bool is_expected(const struct bh_supervisor *s, enum bh_role role)
 {
-	const struct bh_supervisor *s = ctx;
-	const struct bh_life *l = &s->kids[BH_ROLE_LOGS].life;
+	const struct bh_life *l = &s->kids[role].life;
 
 	if (l->state == BH_LIFE_BACKOFF)
 		return l->timer_ns - bh_mono_ns(s->loop.clock) < SOON_NS;
 	return l->state == BH_LIFE_STARTING || l->state == BH_LIFE_RUNNING;
+}
+
+static bool logs_expected(void *ctx)
+{
+	return is_expected(ctx, BH_ROLE_LOGS);
 }
 
 static void begin_stop(struct bh_supervisor *s)
@@ -41,18 +45,23 @@ static void begin_stop(struct bh_supervisor *s)
 	bh_stop_begin(s, "command ended");
 }
 
-static void on_no_logs(struct bh_timer *t)
+static void on_no_producer(struct bh_timer *t)
 {
 	begin_stop(BH_CONTAINER(t, struct bh_supervisor, job_timer));
 }
 
-/* A stop does not start a logs process that is between two lives: the output that waits for it
- * would be no log. */
-static bool needs_logs(const struct bh_supervisor *s)
+/* A stop does not start a process that is between two lives, and what the command sent it waits
+ * unread. */
+static bool needs_producers(const struct bh_supervisor *s)
 {
-	return s->job.collects && s->kids[BH_ROLE_LOGS].life.state != BH_LIFE_RUNNING &&
-	       !bh_stopping(s) && logs_expected((void *)(uintptr_t)s) &&
-	       bh_job_output_unread(&s->job.output) > 0;
+	static const enum bh_role producers[] = {BH_ROLE_DOGSTATSD, BH_ROLE_LOGS};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(producers) && !bh_stopping(s); i++) {
+		if (s->kids[producers[i]].enabled && is_expected(s, producers[i]) &&
+		    s->kids[producers[i]].life.state != BH_LIFE_RUNNING)
+			return true;
+	}
+	return false;
 }
 
 static void on_job_done(void *ctx)
@@ -69,9 +78,9 @@ static void on_job_done(void *ctx)
 	/* From here on a signal hastens the drain. */
 	s->stop_signals = BH_MAX(s->stop_signals, 1u);
 	s->stop_signal_ns = bh_mono_ns(s->loop.clock);
-	s->job_waits = needs_logs(s);
+	s->job_waits = needs_producers(s);
 	if (s->job_waits)
-		bh_timer_in(&s->loop, &s->job_timer, SOON_NS, on_no_logs);
+		bh_timer_in(&s->loop, &s->job_timer, SOON_NS, on_no_producer);
 	else
 		begin_stop(s);
 }
@@ -136,7 +145,7 @@ void bh_wrap_pump(struct bh_supervisor *s)
 		return;
 	if (s->job.collects)
 		bh_job_output_look(&s->job.output);
-	if (s->job_waits && !needs_logs(s))
+	if (s->job_waits && !needs_producers(s))
 		begin_stop(s);
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++)
 		all = all && settled(&s->kids[i]);
