@@ -183,6 +183,7 @@ static struct bh_spawn_request request_of(const struct bh_kid *k)
 	    .spool_only = k->spool_only,
 	    .config_fd = k->config_fd,
 	    .log_fd = k->env->log_fd,
+	    .log_form = bh_log_form_name(k->env->log->form),
 	    .lock_fd = k->env->lock_fd,
 	    .fds = k->fds,
 	    .fds_n = k->fds_n};
@@ -290,6 +291,7 @@ static unsigned allowed_in(enum bh_ctl_type type)
 	case BH_CTL_CAPTURE:
 	case BH_CTL_STREAM:
 	case BH_CTL_RELOAD:
+	case BH_CTL_LOG:
 		break;
 	}
 	return 0;
@@ -356,6 +358,7 @@ static void take(struct bh_kid *k, const struct bh_ctl_msg *m)
 	case BH_CTL_CAPTURE:
 	case BH_CTL_STREAM:
 	case BH_CTL_RELOAD:
+	case BH_CTL_LOG:
 		break;
 	}
 }
@@ -524,4 +527,11 @@ bool bh_kid_reload(struct bh_kid *k, uint32_t id)
 	if (k->life.state != BH_LIFE_RUNNING || k->control.fd < 0)
 		return false;
 	return send_with_fd(k, &m, k->config_fd);
+}
+
+bool bh_kid_log(struct bh_kid *k, int fd)
+{
+	struct bh_ctl_msg m = {.type = BH_CTL_LOG};
+
+	return k->control.fd >= 0 && send_with_fd(k, &m, fd);
 }

@@ -118,6 +118,9 @@ bool bh_kid_capture(struct bh_kid *k, int fd, uint32_t seconds);
  * run. */
 bool bh_kid_reload(struct bh_kid *k, uint32_t id);
 
+/* LOG: it writes to fd from now on, which stays the caller's. false when there is nobody. */
+bool bh_kid_log(struct bh_kid *k, int fd);
+
 /* STREAM into fd, which stays the caller's. false when it does not run. */
 bool bh_kid_stream(struct bh_kid *k, int fd, const struct bh_stream_filter *filter);
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -52,6 +53,7 @@ static const char *socket_path(const char *uri)
 
 static int open_syslog(const char *uri, struct bh_err *err)
 {
+	static const struct timeval patience = {0, 20000};
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	const char *path = socket_path(uri);
 	int fd, rc;
@@ -61,10 +63,11 @@ static int open_syslog(const char *uri, struct bh_err *err)
 		    "syslog_uri %.200s: only a Unix datagram socket, such as unixgram:///dev/log",
 		    uri);
 	memcpy(sun.sun_path, path, strlen(path) + 1);
-	/* Not blocking: a system log that stands still costs lines, not the agent's time. */
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return bh_err_set(err, -errno, "socket for the system's log");
+	/* A system log that stands still costs lines, not the agent's time. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) == 0)
 		return fd;
 	rc = bh_err_set(err, -errno, "the system's log %s", path);

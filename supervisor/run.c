@@ -78,6 +78,10 @@ static int open_log(struct bh_supervisor *s, int *fd)
 		return *fd == -EACCES || *fd == -EPERM ? BH_EXIT_NOPERM : BH_EXIT_CONFIG;
 	}
 	bh_log_init(&s->log, &bh_clock_system, "bulkhead", *fd);
+	if (bh_own_log_target(&s->cfg) == BH_OWN_LOG_SYSLOG)
+		s->log.form = BH_LOG_SYSLOG;
+	bh_log_rings_open(&s->rings);
+	s->log.ring = s->rings.map[BH_ROLE_SUPERVISOR];
 	if (bh_log_level_parse(s->cfg.log_level, &s->log.level))
 		s->log.level = BH_LOG_INFO;
 	return 0;
@@ -136,6 +140,11 @@ static int open_sockets(struct bh_supervisor *s)
 		    s->sockets.v[i].name);
 	if (!s->cfg.use_dogstatsd || bh_sockets_listening(&s->sockets))
 		return 0;
+	if (!bh_sockets_wanted(&s->cfg) && !s->cfg.dogstatsd_require_listener) {
+		bh_info(&s->log, COMPONENT,
+		    "DogStatsD is off by configuration: it has no port and no socket");
+		return 0;
+	}
 	bh_error(&s->log, COMPONENT, "%s", none);
 	keep(&s->sockets.notes, none);
 	return s->cfg.dogstatsd_require_listener ? BH_EXIT_UNAVAILABLE : 0;
@@ -170,6 +179,9 @@ static void on_signal(struct bh_watch *w, unsigned events)
 		switch (si.ssi_signo) {
 		case SIGCHLD:
 			bh_reap_all(s);
+			break;
+		case SIGUSR1:
+			bh_log_reopen(s, NULL);
 			break;
 		case SIGCONT:
 		case SIGWINCH:
@@ -341,6 +353,7 @@ static struct bh_supervisor *new_supervisor(char **command)
 	if (!s)
 		return NULL;
 	bh_job_init(&s->job, command);
+	bh_log_rings_init(&s->rings);
 	s->rundir = (struct bh_rundir)BH_RUNDIR_INIT;
 	s->signals.fd = s->ctl.listener.fd = -1;
 	s->loop.epoll_fd = -1;
@@ -411,6 +424,8 @@ int bh_supervisor_run(const char *config_path, char **command)
 		bh_rundir_release(&s->rundir);
 	}
 	rc = end_status(s, rc);
+	s->log.ring = NULL;
+	bh_log_rings_release(&s->rings);
 	bh_strlist_release(&s->notes);
 	bh_strlist_release(&s->config_notes);
 	bh_strlist_release(&s->limits);

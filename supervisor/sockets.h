@@ -39,6 +39,9 @@ struct bh_sockets {
 /* Makes all listeners the configuration asks for. Fails only when out of memory. */
 int bh_sockets_open(struct bh_sockets *s, const struct bh_config *cfg) BH_MUST_CHECK;
 
+/* Whether the configuration asks for a listener at all. */
+bool bh_sockets_wanted(const struct bh_config *cfg);
+
 /* Whether clients can send anything at all. */
 bool bh_sockets_listening(const struct bh_sockets *s);
 

@@ -63,7 +63,10 @@ static struct bh_status_view view(const struct bh_supervisor *s)
 
 static void on_status_timer(struct bh_timer *t)
 {
-	bh_supervisor_write_status(BH_CONTAINER(t, struct bh_supervisor, status_timer));
+	struct bh_supervisor *s = BH_CONTAINER(t, struct bh_supervisor, status_timer);
+
+	bh_log_repair(s);
+	bh_supervisor_write_status(s);
 }
 
 /* For when the supervisor hangs: what it last knew. */
@@ -118,6 +121,15 @@ static void tell_peers(struct bh_supervisor *s, const struct bh_kid *k)
 	}
 }
 
+/* How many were put: 0 or 1. */
+static size_t put_ring(const struct bh_supervisor *s, enum bh_role role, struct bh_spawn_fd *to)
+{
+	if (s->rings.fd[role] < 0)
+		return 0;
+	*to = (struct bh_spawn_fd){BH_LOG_RING_NAME, s->rings.fd[role]};
+	return 1;
+}
+
 /* dogstatsd inherits its sockets, and what its open buckets go through. */
 static void prepare_dogstatsd(struct bh_supervisor *s, struct bh_kid *k)
 {
@@ -132,7 +144,7 @@ static void prepare_dogstatsd(struct bh_supervisor *s, struct bh_kid *k)
 	if (s->handover.out >= 0)
 		fds[n++] = (struct bh_spawn_fd){"handover-out", s->handover.out};
 	k->fds = fds;
-	k->fds_n = n;
+	k->fds_n = n + put_ring(s, BH_ROLE_DOGSTATSD, &fds[n]);
 }
 
 /* Ports, and the output of a command. */
@@ -146,7 +158,7 @@ static void prepare_logs(struct bh_supervisor *s, struct bh_kid *k)
 		s->logs_fds[n++] =
 		    (struct bh_spawn_fd){names[i], bh_job_output_link(&s->job.output, i)};
 	k->fds = s->logs_fds;
-	k->fds_n = n;
+	k->fds_n = n + put_ring(s, BH_ROLE_LOGS, &s->logs_fds[n]);
 }
 
 static void on_prepare(void *ctx, struct bh_kid *k)
@@ -155,6 +167,10 @@ static void on_prepare(void *ctx, struct bh_kid *k)
 
 	if (k->role == BH_ROLE_DOGSTATSD)
 		prepare_dogstatsd(s, k);
+	if (k->role == BH_ROLE_FORWARDER) {
+		k->fds = &s->ring_fd;
+		k->fds_n = put_ring(s, BH_ROLE_FORWARDER, &s->ring_fd);
+	}
 	if (k->role == BH_ROLE_LOGS) {
 		/* Its predecessor is gone: a port that it still held then is free. */
 		bh_reload_ports(s);
@@ -399,6 +415,12 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 		break;
 	case BH_VERB_RELOAD:
 		bh_reload_ask(s, conn);
+		break;
+	case BH_VERB_REOPEN_LOGS:
+		bh_log_reopen(s, conn);
+		break;
+	case BH_VERB_TAIL:
+		bh_log_answer_tail(s, conn);
 		break;
 	case BH_VERB__N:
 		break;

@@ -20,6 +20,7 @@
 #include "supervisor/handover.h"
 #include "supervisor/job.h"
 #include "supervisor/kid.h"
+#include "supervisor/log_serve.h"
 #include "supervisor/orders.h"
 #include "supervisor/query.h"
 #include "supervisor/reload.h"
@@ -35,7 +36,10 @@ struct bh_supervisor {
 	struct bh_rng rng;
 	struct bh_rundir rundir;
 	struct bh_sockets sockets;
-	struct bh_spawn_fd socket_fds[BH_SOCKETS_MAX + 2]; /* dogstatsd's, hand-over included */
+	struct bh_log_rings rings;
+	struct bh_spawn_fd ring_fd; /* the forwarder's */
+	struct bh_spawn_fd
+	    socket_fds[BH_SOCKETS_MAX + 3]; /* dogstatsd's, hand-over and ring included */
 	struct bh_spawn_fd logs_fds[BH_CHILD_FDS_MAX]; /* those of log_sockets, and the command's */
 	struct bh_log_sockets log_sockets; /* of log sources; they outlive every logs process */
 	struct bh_handover_fds handover;
