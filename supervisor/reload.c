@@ -222,6 +222,7 @@ static void finish(struct bh_supervisor *s)
 	struct bh_reload *r = &s->reload;
 
 	r->active = false;
+	bh_notify_send(&s->notify, "READY=1");
 	log_outcome(s);
 	answer(s);
 	bh_supervisor_write_status(s);
@@ -445,6 +446,7 @@ void bh_reload_ask(struct bh_supervisor *s, struct bh_ctl_conn *conn)
 	r->active = true;
 	r->round++;
 	bh_info(&s->log, COMPONENT, "reading the configuration again");
+	bh_notify_reloading(&s->notify);
 	r->pumping = true;
 	r->applied = apply(s);
 	r->pumping = false;

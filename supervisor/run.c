@@ -293,6 +293,7 @@ static int bring_up(struct bh_supervisor *s, int log_fd)
 	s->ctl.ctx = s;
 	bh_info(&s->log, COMPONENT, "bulkhead %s pid=%d run_dir=%s run_path=%s", BH_VERSION,
 	    (int)getpid(), s->cfg.run_dir, s->cfg.run_path);
+	bh_supervisor_tell_manager(s);
 	bh_wrap_begin(s);
 	bh_supervisor_start_children(s);
 	return 0;
@@ -314,6 +315,8 @@ static void take_down(struct bh_supervisor *s)
 		bh_kid_release(&s->kids[i]);
 	close_signals(s);
 	bh_timer_cancel(&s->job_timer);
+	bh_timer_cancel(&s->notify_timer);
+	bh_notify_release(&s->notify);
 	bh_job_release(&s->job);
 	bh_sockets_release(&s->sockets);
 	bh_log_sockets_release(&s->log_sockets);
@@ -352,6 +355,7 @@ static struct bh_supervisor *new_supervisor(char **command)
 
 	if (!s)
 		return NULL;
+	bh_notify_init(&s->notify);
 	bh_job_init(&s->job, command);
 	bh_log_rings_init(&s->rings);
 	s->rundir = (struct bh_rundir)BH_RUNDIR_INIT;

@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #define FAST_NS         (3 * BH_NS_PER_S) /* what a second request leaves */
 #define PID1_BUDGET_MS  8000
 #define LEAST_BUDGET_MS 1000
+#define EXTEND_USEC     10000000
 #define LAST_REAP_NS    (2 * BH_NS_PER_S) /* after SIGKILL to all */
 
 static int64_t now(const struct bh_supervisor *s)
@@ -81,6 +83,7 @@ static void answer_waiting(struct bh_supervisor *s)
 static void finish(struct bh_supervisor *s)
 {
 	bh_timer_cancel(&s->drain_timer);
+	bh_timer_cancel(&s->notify_timer);
 	if (!s->report.len)
 		make_report(s);
 	answer_waiting(s);
@@ -173,6 +176,24 @@ static int64_t budget_ms(const struct bh_supervisor *s)
 	return BH_MIN(budget, BH_MAX(PID1_BUDGET_MS - used, LEAST_BUDGET_MS));
 }
 
+/* Each second, so that a drain within its budget is not taken for one that hangs. */
+static void tell_progress(struct bh_timer *t)
+{
+	struct bh_supervisor *s = BH_CONTAINER(t, struct bh_supervisor, notify_timer);
+	uint64_t items = 0, bytes = 0;
+
+	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
+		if (!s->kids[i].life.alive)
+			continue;
+		items += s->kids[i].beat.pending_items;
+		bytes += s->kids[i].beat.pending_bytes;
+	}
+	bh_notify_send(&s->notify,
+	    "STATUS=draining: %" PRIu64 " items, %" PRIu64 " bytes left\nEXTEND_TIMEOUT_USEC=%d",
+	    items, bytes, EXTEND_USEC);
+	bh_timer_in(&s->loop, t, BH_NS_PER_S, tell_progress);
+}
+
 void bh_stop_begin(struct bh_supervisor *s, const char *cause)
 {
 	enum bh_drain_child child[BH_ROLE__N] = {BH_DRAIN_ABSENT};
@@ -186,6 +207,11 @@ void bh_stop_begin(struct bh_supervisor *s, const char *cause)
 	}
 	bh_info(&s->log, COMPONENT, "ordered drain begins cause=%s budget_ms=%lld", cause,
 	    (long long)budget_ms(s));
+	bh_timer_cancel(&s->notify_timer);
+	if (s->exit_wanted) {
+		bh_notify_send(&s->notify, "STOPPING=1");
+		tell_progress(&s->notify_timer);
+	}
 	/* The sockets are the supervisor's: a producer that reads until they are empty would never
 	 * come to an end, or leave what came after its last look. */
 	bh_sockets_close_intake(&s->sockets);

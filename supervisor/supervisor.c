@@ -1,6 +1,7 @@
 #include "supervisor/supervisor.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -194,6 +195,29 @@ static void note_ready(struct bh_supervisor *s)
 		return;
 	s->was_ready = true;
 	bh_info(&s->log, COMPONENT, "ready: every process runs");
+	bh_timer_cancel(&s->notify_timer);
+	bh_notify_send(&s->notify, "READY=1\nSTATUS=ready: every process runs");
+}
+
+/* One that does not come up does not keep the others from being used (§4). */
+static void on_ready_late(struct bh_timer *t)
+{
+	struct bh_supervisor *s = BH_CONTAINER(t, struct bh_supervisor, notify_timer);
+	char missing[64] = "";
+	size_t len = 0;
+
+	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
+		if (s->kids[i].enabled && s->kids[i].life.state != BH_LIFE_RUNNING)
+			len += (size_t)snprintf(missing + len, sizeof(missing) - len, " %s",
+			    bh_role_name((enum bh_role)i));
+	}
+	bh_notify_send(&s->notify, "READY=1\nSTATUS=does not run:%s", missing);
+}
+
+void bh_supervisor_tell_manager(struct bh_supervisor *s)
+{
+	bh_notify_start(&s->notify, &s->loop);
+	bh_timer_in(&s->loop, &s->notify_timer, BH_NOTIFY_READY_NS, on_ready_late);
 }
 
 static void on_changed(void *ctx, struct bh_kid *k, enum bh_life_state from)

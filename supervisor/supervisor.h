@@ -21,6 +21,7 @@
 #include "supervisor/job.h"
 #include "supervisor/kid.h"
 #include "supervisor/log_serve.h"
+#include "supervisor/notify.h"
 #include "supervisor/orders.h"
 #include "supervisor/query.h"
 #include "supervisor/reload.h"
@@ -55,6 +56,8 @@ struct bh_supervisor {
 	struct bh_ctl_server ctl;
 	struct bh_watch signals;
 	struct bh_timer status_timer;
+	struct bh_notify notify;
+	struct bh_timer notify_timer; /* READY at the latest; then each second of a drain */
 	int64_t started_ns;
 	bool producers_started;
 	bool was_ready;
@@ -84,6 +87,8 @@ struct bh_supervisor {
 extern const struct bh_kid_ops bh_supervisor_kid_ops;
 void bh_supervisor_start_children(struct bh_supervisor *s);
 void bh_supervisor_write_status(struct bh_supervisor *s);
+/* From the start on: READY, and beats. */
+void bh_supervisor_tell_manager(struct bh_supervisor *s);
 void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn);
 void bh_supervisor_collected(void *ctx);
 bool bh_supervisor_alive(const struct bh_supervisor *s); /* any child process left */
