@@ -169,6 +169,13 @@ static void break_off(struct bh_job_stream *s)
 	close_fd(&s->fd[0]);
 }
 
+/* false: nobody will say when there is room. */
+static bool wait_for_room(struct bh_job_stream *s)
+{
+	return s->out.fd >= 0 ||
+	       bh_loop_add_fd(s->all->loop, &s->out, s->sink, BH_LOOP_WRITE, on_writable) == 0;
+}
+
 /* Whether all is written. */
 static bool write_out(struct bh_job_stream *s)
 {
@@ -177,11 +184,7 @@ static bool write_out(struct bh_job_stream *s)
 
 		if (n >= 0)
 			s->written += (size_t)n;
-		else if (errno == EAGAIN && s->out.fd < 0 &&
-			 bh_loop_add_fd(
-			     s->all->loop, &s->out, s->sink, BH_LOOP_WRITE, on_writable) == 0)
-			return false;
-		else if (errno == EAGAIN && s->out.fd >= 0)
+		else if (errno == EAGAIN && wait_for_room(s))
 			return false;
 		else if (errno != EINTR)
 			break_off(s);
