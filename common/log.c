@@ -151,7 +151,7 @@ static void emit(
     struct bh_log *log, enum bh_log_level level, const char *component, const char *text)
 {
 	char line[LINE_MAX_BYTES];
-	size_t n;
+	size_t n = 0;
 
 	if (log->ring) {
 		n = compose(log, BH_LOG_PLAIN, level, component, text, line);
