@@ -95,7 +95,7 @@ static size_t samples(struct bh_ctl_msg *m)
 	return n;
 }
 
-#define SAMPLES_MAX 22
+#define SAMPLES_MAX 24
 
 /* Its content is all that is left of the message: any length but none will do. */
 static bool is_part(const struct bh_ctl_msg *m)
