@@ -46,6 +46,7 @@ enum bh_ctl_type {
 	BH_CTL_STREAM = 38,  /* so it does with this one */
 	BH_CTL_QUERY_ARG = 39,
 	BH_CTL_RELOAD = 40, /* and with this one */
+	BH_CTL_LOG = 41,    /* and with this one: our own log, opened again */
 };
 
 /* QUERY: what dogstatsd is to count, and what the forwarder is to do with its registry. */
@@ -176,7 +177,7 @@ struct bh_ctl_msg {
 		uint32_t capture_seconds;       /* CAPTURE */
 		struct bh_stream_filter stream; /* STREAM */
 		struct bh_str part;             /* QUERY_PART, QUERY_ARG; borrowed */
-	} u; /* READY, EXIT, STATS, RELOAD, KEY_REFUSED have no content */
+	} u; /* READY, EXIT, STATS, RELOAD, KEY_REFUSED, LOG have no content */
 };
 
 /* Clears out and writes one message. BH_E_LIMIT when it would not fit BH_CTL_MSG_MAX. */
