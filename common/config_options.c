@@ -14,6 +14,10 @@
 
 const struct bh_option bh_options[] = {
 	{"api_key", NULL, BH_OPT_SECRET, AT(api_key), "", 0, 0, 1u << BH_ROLE_FORWARDER, "key of the intake"},
+	{"additional_endpoints", NULL, BH_OPT_SECRET, AT(additional_endpoints), "", 0, 0, FORWARDER, "further intakes for metrics: a map of URLs to lists of keys"},
+	{"logs_config.additional_endpoints", NULL, BH_OPT_SECRET, AT(logs_additional_endpoints), "", 0, 0, FORWARDER, "further intakes for logs: a list of host, api_key, is_reliable"},
+	{"logs_config.api_key", NULL, BH_OPT_SECRET, AT(logs_api_key), "", 0, 0, FORWARDER, "key of the logs intake; empty = api_key"},
+	{"logs_config.disk_retry.replay_order", NULL, BH_OPT_STRING, AT(logs_replay_order), "oldest_first", 0, 0, FORWARDER, "oldest_first newest_first: which logs of the spool go out first"},
 	{"site", NULL, BH_OPT_STRING, AT(site), "datadoghq.com", 0, 0, FORWARDER, "Datadog site"},
 	{"dd_url", NULL, BH_OPT_STRING, AT(dd_url), "", 0, 0, FORWARDER, "metrics intake; overrides site"},
 	{"hostname", NULL, BH_OPT_STRING, AT(hostname), "", 0, 0, DOGSTATSD | LOGS, "host name on everything sent"},
@@ -223,7 +227,6 @@ const struct bh_option bh_options[] = {
 	/* spec/intake.md §17.1 to §17.3 */
 	UNUSED("convert_dd_site_fqdn.enabled"),
 	UNUSED("convert_dd_site_fqdn"),
-	UNUSED("additional_endpoints"),
 	UNUSED("tls_handshake_timeout"),
 	UNUSED("http_dial_fallback_delay"),
 	UNUSED("allow_arbitrary_tags"),
@@ -277,8 +280,6 @@ const struct bh_option bh_options[] = {
 	UNUSED("logs_config.input_chan_size"),
 	UNUSED("logs_config.message_channel_size"),
 	UNUSED("logs_config.dd_url"),
-	UNUSED("logs_config.additional_endpoints"),
-	UNUSED("logs_config.api_key"),
 	UNUSED("logs_config.force_use_tcp"),
 	UNUSED("logs_config.use_tcp"),
 	UNUSED("logs_config.use_port_443"),
@@ -308,7 +309,6 @@ const struct bh_option bh_options[] = {
 	UNUSED("logs_config.disk_retry.file_ttl_days"),
 	UNUSED("logs_config.disk_retry.when_full"),
 	UNUSED("logs_config.disk_retry.spool_after"),
-	UNUSED("logs_config.disk_retry.replay_order"),
 	UNUSED("logs_config.disk_retry.fsync"),
 	UNUSED("logs_config.disk_retry.on_corruption"),
 	UNUSED("logs_config.payload_channel_size"),

@@ -114,8 +114,9 @@ static bool contains(const struct bh_buf *b, const char *what)
 
 static bool is_secret(const char *key)
 {
-	static const char *const secrets[] = {
-	    "api_key", "proxy.http", "proxy.https", "bulkhead.tls.key_password"};
+	static const char *const secrets[] = {"api_key", "proxy.http", "proxy.https",
+	    "bulkhead.tls.key_password", "additional_endpoints", "logs_config.additional_endpoints",
+	    "logs_config.api_key"};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(secrets); i++) {
 		if (strcmp(secrets[i], key) == 0)
@@ -561,7 +562,7 @@ Test(config, keys_of_the_agent_that_do_nothing_here_are_not_unknown)
 	static const char *const yaml[] = {"dogstatsd_pipeline_count: 2", "fips: {https: x}",
 	    "forwarder_storage_path: /x", "logs_config: {atomic_registry_write: true}",
 	    "logs_config: {auto_multi_line: {stack_trace_parsers: [go]}}",
-	    "logs_config: {file_read_buffer_size: 1}", "logs_config: {api_key: x}",
+	    "logs_config: {file_read_buffer_size: 1}", "logs_config: {use_port_443: true}",
 	    "telemetry: {dogstatsd: {listeners_latency_buckets: [1]}}",
 	    "dogstatsd_mem_based_rate_limiter: {enabled: true}", "use_v3_api: {series: {}}",
 	    "observability_pipelines_worker: {logs: {url: x}}",
