@@ -26,6 +26,7 @@ struct forwarder {
 	struct bh_custody *custody;
 	struct bh_intake *intake;
 	struct bh_transport *transport;
+	struct bh_endpoint_list endpoints;
 	struct bh_questions questions;
 };
 
@@ -165,6 +166,20 @@ static int open_intake(struct forwarder *f, struct bh_err *err)
 	return rc;
 }
 
+/* The transport has its own copies. */
+static void wipe_keys(struct forwarder *f)
+{
+	struct bh_config *cfg = &f->child.config;
+	char *const keys[] = {cfg->api_key, cfg->logs_api_key, cfg->additional_endpoints,
+	    cfg->logs_additional_endpoints};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(keys); i++)
+		explicit_bzero(keys[i], strlen(keys[i]));
+	for (size_t i = 0; i < cfg->endpoints_n; i++)
+		explicit_bzero(cfg->endpoints[i].api_key, strlen(cfg->endpoints[i].api_key));
+	bh_endpoints_free(&f->endpoints);
+}
+
 static int set_up(struct forwarder *f, struct bh_err *err)
 {
 	struct bh_custody_config cfg = {
@@ -182,7 +197,10 @@ static int set_up(struct forwarder *f, struct bh_err *err)
 	if (rc)
 		return rc;
 	cfg.store = f->store;
-	rc = bh_custody_new(&f->custody, &cfg, err);
+	cfg.endpoints = &f->endpoints;
+	rc = bh_endpoints_resolve(&f->endpoints, &f->child.config, err);
+	if (!rc)
+		rc = bh_custody_new(&f->custody, &cfg, err);
 	if (rc)
 		return rc;
 	f->questions.child = &f->child;
@@ -191,7 +209,9 @@ static int set_up(struct forwarder *f, struct bh_err *err)
 		bh_custody_first_import(f->custody);
 	rc = bh_transport_new(&f->transport, &f->child.loop, &f->child.log, &f->child.config,
 	    bh_custody_http_done, f->custody, err);
-	explicit_bzero(f->child.config.api_key, strlen(f->child.config.api_key));
+	for (size_t i = 1; i < f->endpoints.keys_n && !rc; i++)
+		rc = bh_transport_add_key(f->transport, f->endpoints.keys[i], err);
+	wipe_keys(f);
 	if (rc)
 		return rc;
 	rc = open_intake(f, err);
@@ -222,6 +242,7 @@ static void tear_down(struct forwarder *f)
 {
 	bh_intake_free(f->intake);
 	bh_transport_free(f->transport);
+	bh_endpoints_free(&f->endpoints);
 	bh_questions_release(&f->questions);
 	bh_custody_free(f->custody);
 	bh_store_free(f->store);

@@ -42,7 +42,7 @@ Test(dest, logs_in_memory_wait_for_rows_that_are_older)
 	cr_expect_eq(bh_dest_next(&d), &fresh);
 	d.rows = 1;
 	cr_expect_null(bh_dest_next(&d));
-	cr_expect(bh_dest_wants_claim(&d));
+	cr_expect(bh_dest_wants_claim(&d, 0));
 	bh_dest_insert(&d, &row);
 	cr_expect_eq(bh_dest_next(&d), &row);
 	row.sending = true;

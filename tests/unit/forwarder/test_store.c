@@ -54,14 +54,16 @@ static struct bh_origin row(const char *identifier, uint64_t gen, const char *of
 static void put(struct bh_store *s, const char *identifier, uint64_t gen, const char *offset)
 {
 	struct bh_origin o = row(identifier, gen, offset);
+	struct bh_position p = bh_position_of(&o, 1, 1);
 
-	cr_assert_eq(bh_store_position(s, &o, 1, 1), 0);
+	cr_assert_eq(bh_store_position(s, &p), 0);
 }
 
 /* "identifier gen offset;" of every row. */
-static int note(void *ctx, const struct bh_origin *o, uint64_t safe_ord, uint64_t delivered_ord)
+static int note(void *ctx, const struct bh_position *p)
 {
-	(void)safe_ord, (void)delivered_ord;
+	const struct bh_origin *o = &p->row;
+
 	return bh_buf_printf(ctx, "%.*s %llu %.*s;", (int)o->identifier.n, o->identifier.p,
 	    (unsigned long long)o->gen, (int)o->offset_last.n, o->offset_last.p);
 }
