@@ -9,7 +9,7 @@
 
 #include "common/config_finding.h"
 
-#define URL_MAX 1024
+#define URL_MAX 200 /* so that it fits into the name of a destination in the database */
 #define KEY_MAX 200 /* of an API key, bytes: it must fit into a header */
 
 struct reader {
@@ -42,23 +42,25 @@ static struct bh_str trimmed(const char *text)
 	return s;
 }
 
+static bool after(struct bh_str url, struct bh_str head, struct bh_str *rest)
+{
+	if (!bh_str_starts(url, head))
+		return false;
+	*rest = (struct bh_str){url.p + head.n, url.n - head.n};
+	return true;
+}
+
 /* A URL that requests can be sent to. Credentials in it would go into the database and the log. */
 static const char *url_fault(struct bh_str url)
 {
-	struct bh_str rest = url;
-	const char *end;
+	struct bh_str rest;
 
-	if (bh_str_starts(url, BH_STR_LIT("http://")))
-		rest = (struct bh_str){url.p + 7, url.n - 7};
-	else if (bh_str_starts(url, BH_STR_LIT("https://")))
-		rest = (struct bh_str){url.p + 8, url.n - 8};
-	else
+	if (!after(url, BH_STR_LIT("http://"), &rest) && !after(url, BH_STR_LIT("https://"), &rest))
 		return "a URL with http:// or https:// is wanted";
-	end = memchr(rest.p, '/', rest.n);
+	if (rest.n == 0 || rest.p[0] == '/' || rest.p[0] == ':')
+		return "the URL names no host";
 	if (memchr(rest.p, '@', rest.n))
 		return "a URL without user and password is wanted";
-	if (rest.n == 0 || end == rest.p || rest.p[0] == ':')
-		return "the URL names no host";
 	for (size_t i = 0; i < url.n; i++) {
 		if ((unsigned char)url.p[i] <= ' ' || (unsigned char)url.p[i] >= 0x7f ||
 		    strchr("\"<>\\^`{|}?#", url.p[i]))
@@ -86,7 +88,7 @@ static void take(struct reader *r, const struct bh_yaml *n, const struct bh_endp
 	if (!fault)
 		fault = key_fault(api_key);
 	if (!fault && r->cfg->endpoints_n == BH_ENDPOINTS_MAX)
-		fault = "there are more endpoints than 24";
+		fault = "there are more additional endpoints than 24";
 	if (fault)
 		error_at(r, n, fault);
 	else if (!r->rc)

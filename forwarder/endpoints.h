@@ -51,7 +51,8 @@ struct bh_endpoint_list {
 	size_t keys_n;
 };
 
-/* -ENOMEM; BH_E_CONFIG with text: a URL is too long to be told from another. */
+/* -ENOMEM; BH_E_CONFIG with text: a URL is too long to be told from another (the configuration
+ * refuses it before). */
 int bh_endpoints_resolve(
     struct bh_endpoint_list *out, const struct bh_config *cfg, struct bh_err *err) BH_MUST_CHECK;
 void bh_endpoints_free(struct bh_endpoint_list *l);

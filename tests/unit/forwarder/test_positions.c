@@ -350,3 +350,93 @@ Test(positions, sources_are_counted_by_themselves)
 	cr_expect(ps.n == 1 && ps.sources == 0);
 	bh_positions_release(&ps);
 }
+
+/* --- several destinations -----------------------------------------------------------------------
+ */
+
+static void raise_to(struct bh_positions *ps, uint64_t ord, enum bh_part_level level)
+{
+	struct bh_origin o = part("", "");
+	struct bh_buf b = BH_BUF_INIT;
+
+	cr_assert_eq(bh_origins_encode(&o, 1, &b), 0);
+	bh_positions_stage(ps, bh_buf_view(&b), ord, level);
+	bh_buf_release(&b);
+}
+
+static int look_at_complete(void *ctx, const struct bh_generation *g)
+{
+	cr_expect_str_eq(g->complete, (const char *)ctx);
+	cr_expect_leq(g->complete_ord, g->delivered_ord);
+	cr_expect_leq(g->delivered_ord, g->safe_ord);
+	return 0;
+}
+
+static void expect_all(
+    const struct bh_positions *ps, const char *safe, const char *delivered, char *complete)
+{
+	expect(ps, safe, delivered);
+	cr_assert_eq(bh_positions_each(ps, look_at_complete, complete), 0);
+}
+
+Test(positions, complete_follows_the_slowest_destination)
+{
+	struct bh_positions ps;
+	char zero[] = "0", ten[] = "10", thirty[] = "30";
+
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	add(&ps, "0", "10", 1);
+	add(&ps, "10", "20", 2);
+	add(&ps, "20", "30", 3);
+	raise_to(&ps, 2, BH_PART_DELIVERED);
+	raise_to(&ps, 3, BH_PART_DURABLE);
+	bh_positions_apply(&ps);
+	expect_all(&ps, "0", "0", zero);
+	raise_to(&ps, 1, BH_PART_DURABLE);
+	bh_positions_apply(&ps);
+	expect_all(&ps, "30", "0", zero);
+	raise_to(&ps, 1, BH_PART_DELIVERED);
+	bh_positions_apply(&ps);
+	expect_all(&ps, "30", "20", zero);
+	raise_to(&ps, 3, BH_PART_COMPLETE);
+	bh_positions_undo(&ps);
+	expect_all(&ps, "30", "20", zero);
+	raise_to(&ps, 3, BH_PART_COMPLETE);
+	raise_to(&ps, 1, BH_PART_COMPLETE);
+	bh_positions_apply(&ps);
+	expect_all(&ps, "30", "30", ten);
+	raise_to(&ps, 2, BH_PART_DURABLE); /* never backwards */
+	bh_positions_apply(&ps);
+	expect_all(&ps, "30", "30", ten);
+	raise_to(&ps, 2, BH_PART_COMPLETE);
+	bh_positions_apply(&ps);
+	expect_all(&ps, "30", "30", thirty);
+	bh_positions_release(&ps);
+}
+
+/* The chain comes back from the rows, and from delivered_ord. */
+Test(positions, after_a_restart_delivered_is_where_it_was)
+{
+	struct bh_origin row = part("20", "30"), parts[3];
+	struct bh_position p = bh_position_of(&row, 3, 2);
+	char zero[] = "0", ten[] = "10";
+	static const char *const ends[] = {"0", "10", "20", "30"};
+	struct bh_positions ps;
+
+	p.complete = bh_str_from("0");
+	p.complete_ord = 0;
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	cr_assert_eq(bh_positions_load(&ps, &p), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		parts[i] = part(ends[i], ends[i + 1]);
+		cr_assert_eq(bh_positions_load_part(&ps, &parts[i], i + 1), 0);
+	}
+	expect_all(&ps, "30", "20", zero);
+	raise_to(&ps, 1, BH_PART_COMPLETE);
+	bh_positions_apply(&ps);
+	expect_all(&ps, "30", "20", ten);
+	raise_to(&ps, 3, BH_PART_DELIVERED);
+	bh_positions_apply(&ps);
+	expect_all(&ps, "30", "30", ten);
+	bh_positions_release(&ps);
+}

@@ -20,8 +20,7 @@ static void open_store(void)
 	cr_assert_eq(bh_store_open(&store, &cfg, &err), 0, "%s", err.text);
 	cr_assert_eq(bh_store_destination(store, "logs/primary", 1, true, &dests[0]), 0);
 	cr_assert_eq(bh_store_destination(store, "metrics/primary", 0, true, &dests[1]), 0);
-	cr_assert_eq(
-	    bh_store_destination(store, "metrics/http://other#1", 0, true, &dests[2]), 0);
+	cr_assert_eq(bh_store_destination(store, "metrics/http://other#1", 0, true, &dests[2]), 0);
 	refuser = "";
 }
 
@@ -181,8 +180,7 @@ Test(quarantine, a_row_goes_back_to_the_destination_that_refused_it_and_to_no_ot
 		cr_assert_eq(bh_quarantine_first(&q, &ord), 1);
 		cr_assert_eq(bh_store_next_ord(store, &fresh), 0);
 		cr_assert_eq(bh_store_begin(store), 0);
-		cr_expect_eq(
-		    bh_quarantine_release(&q, ord, fresh, dest_of, NULL, 1000, 500, &row),
+		cr_expect_eq(bh_quarantine_release(&q, ord, fresh, dest_of, NULL, 1000, 500, &row),
 		    cases[i].rc);
 		cr_assert_eq(bh_store_commit(store), 0);
 		for (size_t d = 0; d < 3; d++) {
