@@ -43,16 +43,18 @@ void bh_content_release(struct bh_contents *l, struct bh_content *c)
 	free(c);
 }
 
-void bh_content_touch(struct bh_content *c, bool reliable, bool was_row, bool taken)
+void bh_content_touch(
+    struct bh_content *c, bool reliable, bool was_row, enum bh_content_change change)
 {
 	c->touched = true;
 	c->proving += reliable && !was_row;
-	c->taking |= reliable && taken;
+	c->ending += reliable && change != BH_CONTENT_ROW;
+	c->taking |= reliable && change == BH_CONTENT_TAKEN;
 }
 
 bool bh_content_lags(const struct bh_content *c)
 {
-	return c->unproven > 0 && c->unproven < c->reliable;
+	return c->unproven > 0 && c->ended > 0;
 }
 
 bool bh_content_proven(const struct bh_content *c)
@@ -73,11 +75,12 @@ void bh_content_committed(struct bh_content *c)
 {
 	c->unproven -= BH_MIN(c->unproven, c->proving);
 	c->taken |= c->taking;
+	c->ended += c->ending;
 	bh_content_undo(c);
 }
 
 void bh_content_undo(struct bh_content *c)
 {
 	c->touched = c->taking = false;
-	c->proving = 0;
+	c->proving = c->ending = 0;
 }

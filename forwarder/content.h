@@ -40,14 +40,15 @@ struct bh_content {
 	struct bh_ipc_msg *msg;      /* one of the two owns the bytes */
 	void *block;
 	unsigned holders;  /* payloads that borrow from it */
-	unsigned reliable; /* destinations that had to take it when it arrived */
-	unsigned unproven; /* of them, those without a committed end or row */
+	unsigned unproven; /* reliable destinations without a committed end or row */
+	unsigned ended;    /* and those with a committed end */
 	bool claimed;      /* read from the spool: counts for the bound of such memory */
 	bool stored;       /* there was a row of it, and may still be */
 	bool taken;        /* by a reliable destination; committed, and since it is in memory */
 	/* of the group that is being written */
 	bool touched;
 	unsigned proving; /* reliable destinations that become proven with it */
+	unsigned ending;  /* and those where it ends */
 	bool taking;      /* one of them takes it */
 };
 
@@ -60,14 +61,16 @@ struct bh_contents {
 void bh_content_insert(struct bh_contents *l, struct bh_content *c);
 /* The one with that ord; NULL. */
 struct bh_content *bh_content_find(const struct bh_contents *l, uint64_t ord);
-/* Does a destination wait for it that others are done with? */
+/* Is a destination without so much as a row, while another one is done with it? */
 bool bh_content_lags(const struct bh_content *c);
 /* One holder less; frees it with the last. */
 void bh_content_release(struct bh_contents *l, struct bh_content *c);
 
-/* A change to c for one destination is part of the group: it becomes a row (row), or it ends there
- * (taken or not). was_row: it was a committed row before. Once for each destination. */
-void bh_content_touch(struct bh_content *c, bool reliable, bool was_row, bool taken);
+/* A change to c for one destination is part of the group; once for each destination. was_row: it
+ * was a committed row before. */
+enum bh_content_change { BH_CONTENT_ROW, BH_CONTENT_TAKEN, BH_CONTENT_DROPPED };
+void bh_content_touch(
+    struct bh_content *c, bool reliable, bool was_row, enum bh_content_change change);
 /* After the touches: will all reliable destinations be proven with this commit? */
 bool bh_content_proven(const struct bh_content *c);
 /* owers: destinations that a row owes it to after this commit. */

@@ -210,7 +210,6 @@ static int owe(struct bh_custody *c, struct bh_dest *d, struct bh_content *conte
 	p = bh_payload_hold(content, d);
 	if (!p)
 		return -ENOMEM;
-	content->reliable += d->reliable;
 	content->unproven += d->reliable;
 	d->l.received += p->items;
 	d->mem_items += p->items;

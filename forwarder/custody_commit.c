@@ -52,13 +52,13 @@ static void gather(struct bh_custody *c, struct group *g, bool rows_allowed)
 	gather_list(g, c->empties, rows_allowed);
 }
 
-static void touch(struct group *g, const struct bh_payload *p, bool taken)
+static void touch(struct group *g, const struct bh_payload *p, enum bh_content_change change)
 {
 	struct bh_content *content = p->content;
 
 	if (!content->touched)
 		g->contents[g->contents_n++] = content;
-	bh_content_touch(content, p->dest && p->dest->reliable, p->row, taken);
+	bh_content_touch(content, p->dest && p->dest->reliable, p->row, change);
 }
 
 static int make_room(struct bh_custody *c, const struct group *g, struct bh_retired *gone)
@@ -161,7 +161,7 @@ static int write_group(struct bh_custody *c, struct group *g, struct bh_retired 
 	 */
 	for (size_t i = 0; i < g->t1_n && !rc; i++) {
 		rc = write_t1(c, g->t1[i]);
-		touch(g, g->t1[i], false);
+		touch(g, g->t1[i], BH_CONTENT_ROW);
 	}
 	for (size_t i = 0; i < g->t2_n && !rc; i++) {
 		const struct bh_payload *p = g->t2[i];
@@ -170,7 +170,7 @@ static int write_group(struct bh_custody *c, struct group *g, struct bh_retired 
 			rc = bh_store_remove(store, p->ord, p->dest->id, p->end);
 		if (!rc && p->keep_ord)
 			rc = bh_custody_quarantine(c, p);
-		touch(g, p, p->end == BH_STORE_TAKEN);
+		touch(g, p, p->end == BH_STORE_TAKEN ? BH_CONTENT_TAKEN : BH_CONTENT_DROPPED);
 	}
 	if (!rc)
 		rc = settle_contents(c, g);

@@ -213,20 +213,21 @@ static void on_spool_after(struct bh_timer *t)
 	(void)t; /* the end of the turn looks */
 }
 
-/* Half of the window of each producer: what is not proven in memory. */
+/* Half of a producer's window is used: from the oldest that is not acknowledged on. */
 static void look_at_windows(struct bh_custody *c)
 {
-	uint64_t n[BH_ROLE__N] = {0}, bytes[BH_ROLE__N] = {0};
+	static const enum bh_role producers[] = {BH_ROLE_DOGSTATSD, BH_ROLE_LOGS};
+	uint64_t bytes[BH_ROLE__N] = {0};
 
-	for (const struct bh_content *x = c->contents.head; x; x = x->next) {
-		if (x->unproven == 0)
-			continue;
-		n[x->producer]++;
-		bytes[x->producer] += x->body.n;
-	}
-	for (int role = 0; role < BH_ROLE__N; role++)
-		c->pressed[role] = n[role] >= BH_LINK_CREDIT_MSGS / 2 ||
+	for (const struct bh_content *x = c->contents.head; x; x = x->next)
+		bytes[x->producer] += x->unproven ? x->body.n : 0;
+	for (size_t i = 0; i < BH_ARRAY_LEN(producers); i++) {
+		enum bh_role role = producers[i];
+		const struct bh_receiver *r = bh_intake_receiver(c->intake, role);
+
+		c->pressed[role] = r->rcvd - r->base >= BH_LINK_CREDIT_MSGS / 2 ||
 				   bytes[role] >= (uint64_t)BH_LINK_CREDIT_KIB * 1024 / 2;
+	}
 }
 
 /* One that others wait for, of a destination that is behind them. */
@@ -244,27 +245,27 @@ static bool must_go(const struct bh_custody *c, const struct bh_dest *d, const s
 	       d->backoff.state != BH_BREAKER_OPEN && holds_others_up(c, p);
 }
 
-/* What has waited long enough goes to the spool, and with it all that came before it from its
- * producer. */
+/* What has waited long enough goes to the spool, and with it all that is before it: rows are older
+ * than what is not a row, or order would be lost (dest.c). */
 static void look_at_ages(struct bh_custody *c, struct bh_dest *d)
 {
 	int64_t after_ns = c->cfg.config->spool_after_ms * BH_NS_PER_MS;
-	struct bh_payload *oldest = NULL;
+	struct bh_payload *oldest = NULL, *last = NULL;
 
 	for (struct bh_payload *p = d->head; p; p = p->next) {
-		if (p->settled)
+		if (p->settled || p->row)
 			continue;
 		if (must_go(c, d, p))
 			bh_custody_settle(
 			    p, BH_STORE_DROPPED, c->full ? BH_DROP_DISK_FULL : BH_DROP_QUEUE_FULL);
-		if (p->row || p->settled || p->want_row || !d->spool_on)
-			continue;
-		if (now(c) - p->taken_ns >= after_ns || holds_others_up(c, p))
-			p->want_row = true;
+		else if (p->want_row || now(c) - p->taken_ns >= after_ns || holds_others_up(c, p))
+			last = p;
 		else if (!oldest)
 			oldest = p;
 	}
-	if (oldest && !bh_timer_armed(&d->spool_timer))
+	for (struct bh_payload *p = d->spool_on ? last : NULL; p; p = p->prev)
+		p->want_row |= !p->row && !p->settled;
+	if (d->spool_on && oldest && !bh_timer_armed(&d->spool_timer))
 		bh_timer_at(
 		    c->cfg.loop, &d->spool_timer, oldest->taken_ns + after_ns, on_spool_after);
 }

@@ -2,6 +2,7 @@
 nobody and its losses are counted, and rows find their destination again after a restart."""
 
 import collections
+import copy
 import os
 import sqlite3
 import threading
@@ -34,8 +35,8 @@ def endpoint(intake, key=KEYS[0], **more):
 
 
 def settings(*logs, metrics=None, **more):
-    config = merge({}, FAST)
-    config = merge(config, {"logs_config": {**FAST["logs_config"], "additional_endpoints": list(logs)}})
+    config = copy.deepcopy(FAST)
+    config["logs_config"]["additional_endpoints"] = list(logs)
     config["additional_endpoints"] = metrics or {}
     return merge(config, more)
 
@@ -259,3 +260,75 @@ def test_each_key_of_an_endpoint_is_a_destination(tmp_path):
             seen = collections.Counter(r["key"] for r in intake.records("series", "dest.hits"))
             want = (API_KEY, KEYS[2]) if intake is one else KEYS[:2]
             assert set(seen) == {key[-5:] for key in want}
+
+
+def test_one_that_never_answers_holds_up_nobody(tmp_path):
+    """More payloads than a producer may have outstanding, long before any of them times out or is old."""
+    log = tmp_path / "app.log"
+    n = 200 * BATCH
+    write(log, 0, n)
+    config = settings(bulkhead={"spool_after": 600}, forwarder_timeout=60)
+    config["logs_config"]["http_timeout"] = 60
+    with Intake() as one, Intake() as two:
+        config["logs_config"]["additional_endpoints"] = [endpoint(two)]
+        two.fault("mode=hang&path=/api/v2/logs")
+        with Agent(one, logs=source(log), config=config) as agent:
+            wait_until(lambda: len(numbers(one)) == n, 20, lambda: agent.ctl("ledger"))
+            assert numbers(two) == []
+            two.fault("clear=1")
+            two.stop()  # what hangs is cut off
+            two.start()
+            wait_until(lambda: len(set(numbers(two))) == n and spooled(agent) == 0, 30, lambda: agent.ctl("ledger"))
+            assert agent.stop() == 0
+        assert sorted(numbers(one)) == sorted(numbers(two)) == list(range(n))
+
+
+def test_without_a_spool_a_dead_destination_loses_and_the_other_goes_on(tmp_path):
+    log = tmp_path / "app.log"
+    n = 200 * BATCH
+    write(log, 0, n)
+    with Intake() as one, Intake() as two:
+        assert two.stop() == 0
+        config = settings(endpoint(two))
+        config["logs_config"]["disk_retry"] = {"max_size_bytes": 0}
+        name = f"logs:127.0.0.1:{two.port}#1"
+        with Agent(one, logs=source(log), config=config) as agent:
+            wait_until(lambda: len(numbers(one)) == n, 30, lambda: agent.ctl("ledger"))
+            two.start()
+            wait_until(lambda: rows(agent)[name]["received"] == n and rows(agent)[name]["in_flight"] == 0, 30)
+            row = rows(agent)[name]
+            assert dropped(row) == row["dropped"]["queue_full"] == n - len(numbers(two))
+            assert closes(agent)
+            assert agent.stop() == 75
+        assert sorted(numbers(one)) == list(range(n))
+
+
+def test_what_one_refuses_is_its_own_affair(tmp_path):
+    """Parts after 413, the key's budget after 403, the quarantine after 400: for each destination by itself."""
+    log = tmp_path / "app.log"
+    n = 600
+    with open(log, "wb") as f:
+        for i in range(n):
+            f.write(b"%07d %0100d\n" % (i, pow(7919, i + 50, 10**100)))
+    config = settings()
+    config["logs_config"]["batch_max_size"] = 300
+    with Intake() as one, Intake() as two, Intake() as three:
+        config["logs_config"]["additional_endpoints"] = [endpoint(two), endpoint(three, KEYS[1])]
+        one.fault("status=413&above=9000&path=/api/v2/logs")
+        two.fault("status=400&path=/api/v2/logs")
+        three.fault("status=403")
+        with Agent(one, logs=source(log), config=config) as agent:
+            names = ["logs", f"logs:127.0.0.1:{two.port}#1", f"logs:127.0.0.1:{three.port}#1"]
+            wait_until(lambda: rows(agent)[names[0]]["delivered"] == n, 30, lambda: agent.ctl("ledger"))
+            wait_until(lambda: rows(agent)[names[1]].get("dropped", {}).get("status_400") == n, 20, lambda: agent.ctl("ledger"))
+            wait_until(lambda: rows(agent)[names[2]]["spooled"] == n, 20, lambda: agent.ctl("ledger"))
+            assert f"API key ending with {KEYS[1][-5:]}: invalid" in notes(agent)
+            two.fault("clear=1")
+            three.fault("clear=1")
+            assert agent.run_ctl("quarantine", "replay").returncode == 0
+            wait_until(lambda: len(numbers(two)) == n and len(numbers(three)) == n, 30, lambda: agent.ctl("ledger"))
+            wait_until(lambda: spooled(agent) == 0, 20)
+            assert closes(agent)
+            assert agent.stop() == 75  # what was refused was counted as lost, before it was sent again
+        for intake in (one, two, three):
+            assert sorted(numbers(intake)) == list(range(n))
