@@ -72,7 +72,11 @@ static int64_t dest_of(void *ctx, enum bh_kind kind, const char *id)
 	struct search *s = ctx;
 	struct bh_custody *c = s->c;
 
-	s->found = *id ? NULL : &c->dests[kind == BH_KIND_LOGS ? 0 : 1];
+	if (!*id) {
+		s->found = &c->dests[kind == BH_KIND_LOGS ? 0 : 1];
+		return s->found->id;
+	}
+	s->found = NULL;
 	for (size_t i = 0; !s->found && i < c->dests_n; i++) {
 		struct bh_dest *d = &c->dests[i];
 
