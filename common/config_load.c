@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/config_endpoints_read.h"
 #include "common/config_finding.h"
 #include "common/config_hostname.h"
 #include "common/config_proxy.h"
@@ -32,22 +33,38 @@ struct load {
 	char hostname_at[WHERE_CAP]; /* where these were set last */
 	bool confd_set;
 	struct bh_config_trace *trace;
-	struct bh_config_tree rules, samples;
-	char rules_at[WHERE_CAP], samples_at[WHERE_CAP];
+	bool kind_set; /* logs_config.compression_kind */
+	struct structure {
+		struct bh_config_tree tree;
+		char at[WHERE_CAP];
+	} rules, samples, endpoints, logs_endpoints;
 };
 
-/* Notes where one of the structures of logs_config was written: as a tree, or as a text. */
+/* Notes where one of the structures was written: as a tree, or as a text. */
 static void note_tree(struct load *l, const struct bh_option *o, const struct bh_yaml *n,
     const char *where, bool whole)
 {
-	bool rules = o->offset == offsetof(struct bh_config, logs_processing_rules);
-	struct bh_config_tree *t = rules ? &l->rules : &l->samples;
-	char *at = rules ? l->rules_at : l->samples_at;
+	struct structure *s = NULL;
 
-	if (!rules && o->offset != offsetof(struct bh_config, logs_auto_multi_line_custom_samples))
+	if (o->offset == offsetof(struct bh_config, logs_processing_rules))
+		s = &l->rules;
+	else if (o->offset == offsetof(struct bh_config, logs_auto_multi_line_custom_samples))
+		s = &l->samples;
+	else if (o->offset == offsetof(struct bh_config, additional_endpoints))
+		s = &l->endpoints;
+	else if (o->offset == offsetof(struct bh_config, logs_additional_endpoints))
+		s = &l->logs_endpoints;
+	else
 		return;
-	(void)snprintf(at, WHERE_CAP, "%s", where);
-	*t = (struct bh_config_tree){.node = n, .where = at, .whole = whole};
+	(void)snprintf(s->at, WHERE_CAP, "%s", where);
+	s->tree = (struct bh_config_tree){.node = n, .where = s->at, .whole = whole};
+}
+
+static bool takes_structure(const struct bh_option *o)
+{
+	return o->type == BH_OPT_JSON ||
+	       o->offset == offsetof(struct bh_config, additional_endpoints) ||
+	       o->offset == offsetof(struct bh_config, logs_additional_endpoints);
 }
 
 static void trace(struct load *l, const struct bh_option *o, const char *where)
@@ -200,6 +217,8 @@ static void set_text_option(
 		(void)snprintf(l->hostname_at, sizeof(l->hostname_at), "%s", where);
 	if (o->offset == offsetof(struct bh_config, confd_path))
 		l->confd_set = true;
+	if (o->offset == offsetof(struct bh_config, logs_compression_kind))
+		l->kind_set = true;
 	note_tree(l, o, NULL, where, strncmp(where, l->file, strlen(l->file)) == 0);
 }
 
@@ -216,6 +235,8 @@ static void set_structure(struct load *l, const struct bh_option *o, const struc
 	if (rc)
 		bh_finding_add(l->findings, BH_FINDING_ERROR, "%s:%d:%d: %s: %s", l->file, n->line,
 		    n->col, o->key, bh_err_name(rc));
+	if (json.data)
+		explicit_bzero(json.data, json.len);
 	bh_buf_release(&json);
 	note_tree(l, o, n, l->file, false);
 }
@@ -235,7 +256,7 @@ static void set_option(
 		set_list(l, o, n);
 		return;
 	}
-	if (o->type == BH_OPT_JSON && n->type != BH_YAML_SCALAR) {
+	if (takes_structure(o) && n->type != BH_YAML_SCALAR) {
 		set_structure(l, o, n);
 		return;
 	}
@@ -491,7 +512,7 @@ static void default_api_key(struct load *l, char *const *env)
 static int read_logs(struct load *l)
 {
 	struct bh_config *cfg = l->cfg;
-	int rc = bh_config_read_log_globals(cfg, &l->rules, &l->samples, l->findings);
+	int rc = bh_config_read_log_globals(cfg, &l->rules.tree, &l->samples.tree, l->findings);
 
 	cfg->logs_auto_multi_line_detection |= cfg->logs_experimental_auto_multi_line_detection;
 	return rc ? rc : bh_config_read_sources(cfg, l->findings);
@@ -525,7 +546,9 @@ static int load_all(struct load *l, const char *path, char *const *environ_, cha
 		own[0] = '\0';
 	bh_config_resolve_hostname(cfg, l->hostname_at, own, l->findings);
 	default_confd(l);
-	if (read_logs(l))
+	if (bh_config_read_endpoints(
+		cfg, &l->endpoints.tree, &l->logs_endpoints.tree, l->kind_set, l->findings) ||
+	    read_logs(l))
 		bh_finding_add(l->findings, BH_FINDING_ERROR, "%s: out of memory", cfg->confd_path);
 	bh_yaml_free(l->root);
 	return l->findings->errors ? BH_E_CONFIG : 0;

@@ -30,6 +30,7 @@ static const struct {
     {"serializer_compressor_kind", {"zstd", "zlib", "none"}},
     {"logs_config.compression_kind", {"zstd", "gzip"}},
     {"bulkhead.log.target", {"stderr", "syslog", "file"}},
+    {"logs_config.disk_retry.replay_order", {"oldest_first", "newest_first"}},
     {"forwarder_http_protocol", {"auto", "http1"}},
     {"logs_config.http_protocol", {"auto", "http1"}},
     {"min_tls_version", {"tlsv1.2", "tlsv1.3", "tlsv1.0", "tlsv1.1"}},

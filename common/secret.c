@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/config_endpoints.h"
 #include "common/config_value.h"
 #include "common/jsonw.h"
 
@@ -213,6 +214,11 @@ int bh_secrets_collect(const struct bh_config *cfg, struct bh_secrets *s)
 		if (bh_secret_may_stand_in(&bh_options[i]))
 			rc = collect_option(cfg, &bh_options[i], s);
 	}
+	for (size_t i = 0; i < cfg->endpoints_n && !rc; i++) {
+		struct bh_str h = bh_secret_handle(cfg->endpoints[i].api_key);
+
+		rc = h.n ? add(s, h) : 0;
+	}
 	return rc;
 }
 
@@ -316,6 +322,27 @@ static int apply_json(const char *json, const struct bh_option *o, const struct 
 	return rc;
 }
 
+/* Keys of the further endpoints: what was read out of the options, where the handles are whole. */
+static int apply_endpoints(const struct bh_config *raw, const struct bh_secrets *s,
+    struct bh_config *to, struct bh_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < BH_MIN(raw->endpoints_n, to->endpoints_n) && !rc; i++) {
+		const char *text = raw->endpoints[i].api_key;
+		struct bh_str h = bh_secret_handle(text);
+		const struct bh_secret *found = h.n ? bh_secrets_find(s, h) : NULL;
+
+		if (h.n && (!found || !found->value || !*found->value))
+			return bh_err_set(err, BH_E_CONFIG,
+			    "additional_endpoints: nobody told the value of ENC[%.*s]",
+			    (int)BH_MIN(h.n, (size_t)100), h.p);
+		if (found || *text)
+			rc = bh_endpoint_set_key(&to->endpoints[i], found ? found->value : text);
+	}
+	return rc ? bh_err_set(err, rc, "additional_endpoints") : 0;
+}
+
 int bh_secrets_apply(const struct bh_config *raw, unsigned roles, const struct bh_secrets *s,
     struct bh_config *to, struct bh_err *err)
 {
@@ -333,6 +360,8 @@ int bh_secrets_apply(const struct bh_config *raw, unsigned roles, const struct b
 		else if (o->type == BH_OPT_STRING || o->type == BH_OPT_SECRET)
 			rc = apply_text(text_of(raw, o), o, s, to, err);
 	}
+	if (!rc && (roles & 1u << BH_ROLE_FORWARDER))
+		rc = apply_endpoints(raw, s, to, err);
 	return rc;
 }
 
@@ -345,6 +374,11 @@ void bh_secrets_wipe_plain(struct bh_config *cfg)
 
 		if (text && !bh_secret_is(text))
 			explicit_bzero(text, strlen(text));
+	}
+	for (size_t i = 0; i < cfg->endpoints_n; i++) {
+		if (!bh_secret_is(cfg->endpoints[i].api_key))
+			explicit_bzero(
+			    cfg->endpoints[i].api_key, strlen(cfg->endpoints[i].api_key));
 	}
 }
 

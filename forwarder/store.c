@@ -39,10 +39,11 @@ static const char *const sql[ST__N] = {
 	" taken=taken+(?3=0), dropped=dropped+(?3=1), expired=expired+(?3=2), poison=poison+(?3=3)"
 	" WHERE id=?1",
     [ST_OWED] = "SELECT 1 FROM destination d JOIN delivery y ON y.dest=d.id AND y.ord=?1 LIMIT 1",
+    [ST_OWERS] = "SELECT count(*) FROM destination d JOIN delivery y ON y.dest=d.id AND y.ord=?1",
     [ST_DEL_SPOOL] = "DELETE FROM spool WHERE ord=?1",
     [ST_DEL_BODY] = "DELETE FROM spool_body WHERE ord=?1",
     [ST_POSITION] = "INSERT INTO registry VALUES "
-		    "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)"
+		    "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?19,?20,?10,?11,?12,?13,?14,?15,?16,?17,?18)"
 		    " ON CONFLICT(identifier,gen) DO UPDATE SET path=excluded.path, "
 		    "dev=excluded.dev, ino=excluded.ino,"
 		    " safe=excluded.safe, safe_ord=excluded.safe_ord, delivered=excluded.delivered,"
@@ -54,7 +55,7 @@ static const char *const sql[ST__N] = {
 		    "last_size=excluded.last_size,"
 		    " state=excluded.state, updated_ms=excluded.updated_ms"
 		    " WHERE excluded.safe_ord >= registry.safe_ord AND excluded.delivered_ord >= "
-		    "registry.delivered_ord",
+		    "registry.delivered_ord AND excluded.complete_ord >= registry.complete_ord",
     [ST_FORGET] = "DELETE FROM registry WHERE identifier=?1 AND gen=?2",
     [ST_SOURCE] = "INSERT INTO source VALUES (?1,?2) ON CONFLICT(cfg_hash) DO UPDATE SET"
 		  " last_scan_ms=excluded.last_scan_ms",
@@ -445,20 +446,24 @@ static int one_shot(struct bh_store *s, const char *text, const char *key, int64
 	return rc;
 }
 
-static int note_destination(struct bh_store *s, const char *key, int kind)
+static int note_destination(struct bh_store *s, const char *key, int kind, bool reliable)
 {
+	int64_t now = bh_wall_ms(s->cfg.clock);
 	int rc = one_shot(s,
 	    "INSERT INTO destination(key,kind,reliable) VALUES(?1,?2,1) ON CONFLICT DO NOTHING",
 	    key, kind, NULL);
 
+	if (!rc)
+		rc = one_shot(
+		    s, "UPDATE destination SET last_seen_ms=?2 WHERE key=?1", key, now, NULL);
 	return rc ? rc
-		  : one_shot(s, "UPDATE destination SET last_seen_ms=?2 WHERE key=?1", key,
-			bh_wall_ms(s->cfg.clock), NULL);
+		  : one_shot(
+			s, "UPDATE destination SET reliable=?2 WHERE key=?1", key, reliable, NULL);
 }
 
-int bh_store_destination(struct bh_store *s, const char *key, int kind, int64_t *id)
+int bh_store_destination(struct bh_store *s, const char *key, int kind, bool reliable, int64_t *id)
 {
-	int rc, noted = note_destination(s, key, kind);
+	int rc, noted = note_destination(s, key, kind, reliable);
 
 	/* On a full disk one that is known cannot be noted, and serves all the same. */
 	if (noted && noted != -ENOSPC)
@@ -596,6 +601,18 @@ static int row_bytes(struct bh_store *s, int64_t dest, uint64_t ord, uint64_t *b
 	return step == SQLITE_DONE ? -ENOENT : bh_store_check(s, step);
 }
 
+int bh_store_owers(struct bh_store *s, uint64_t ord, unsigned *n)
+{
+	sqlite3_stmt *st = s->st[ST_OWERS];
+	int step;
+
+	bind_u64(st, 1, ord);
+	step = sqlite3_step(st);
+	*n = step == SQLITE_ROW ? (unsigned)sqlite3_column_int64(st, 0) : 0;
+	(void)sqlite3_reset(st);
+	return bh_store_check(s, step);
+}
+
 static int still_owed(struct bh_store *s, uint64_t ord, bool *owed)
 {
 	int step;
@@ -669,9 +686,9 @@ int bh_store_forget(struct bh_store *s, struct bh_str identifier, uint64_t gen)
 	return run(s, ST_FORGET);
 }
 
-int bh_store_position(
-    struct bh_store *s, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord)
+int bh_store_position(struct bh_store *s, const struct bh_position *p)
 {
+	const struct bh_origin *row = &p->row;
 	sqlite3_stmt *st = s->st[ST_POSITION];
 	struct bh_str hash;
 
@@ -683,9 +700,9 @@ int bh_store_position(
 	bind_u64(st, 4, row->dev);
 	bind_u64(st, 5, row->ino);
 	(void)bind_text(st, 6, row->offset_last);
-	bind_u64(st, 7, safe_ord);
+	bind_u64(st, 7, p->safe_ord);
 	(void)bind_text(st, 8, row->offset_first);
-	bind_u64(st, 9, delivered_ord);
+	bind_u64(st, 9, p->delivered_ord);
 	(void)sqlite3_bind_int64(st, 10, row->marker_len);
 	bind_u64(st, 11, row->marker_hash);
 	bind_u64(st, 12, row->fp_value);
@@ -695,6 +712,8 @@ int bh_store_position(
 	bind_u64(st, 16, row->last_size);
 	(void)sqlite3_bind_int(st, 17, (int)row->state);
 	(void)sqlite3_bind_int64(st, 18, bh_wall_ms(s->cfg.clock));
+	(void)bind_text(st, 19, p->complete);
+	bind_u64(st, 20, p->complete_ord);
 	return run(s, ST_POSITION);
 }
 

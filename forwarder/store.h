@@ -20,6 +20,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/rng.h"
+#include "forwarder/position.h"
 #include "forwarder/receiver.h"
 #include "proto/link.h"
 #include "proto/origin.h"
@@ -89,9 +90,21 @@ int bh_store_next_ord(struct bh_store *s, uint64_t *ord) BH_MUST_CHECK;
 /* From now on every ord is above this one. */
 int bh_store_raise_ord(struct bh_store *s, uint64_t above) BH_MUST_CHECK;
 
-/* Looks up or makes the destination row. Not inside begin … commit. -ENOSPC: it is new, and the
- * disk is full. */
-int bh_store_destination(struct bh_store *s, const char *key, int kind, int64_t *id) BH_MUST_CHECK;
+/* Destinations are told apart by a key that holds no secret and stays the same over restarts
+ * (forwarder/endpoints.h). Those of a store: so many at most, the quarantine among them. */
+#define BH_STORE_DESTS_MAX 64
+#define BH_STORE_DEST_KEY  256 /* bytes of a key, with its NUL */
+
+/* Looks up or makes the destination row, and notes that it was seen. Not inside begin … commit.
+ * -ENOSPC: it is new, and the disk is full. */
+int bh_store_destination(
+    struct bh_store *s, const char *key, int kind, bool reliable, int64_t *id) BH_MUST_CHECK;
+/* Every destination that is owed rows, in order of id. Not inside begin … commit; fn may not
+ * write. */
+int bh_store_each_owed(struct bh_store *s,
+    int (*fn)(void *ctx, int64_t id, const char *key, int kind), void *ctx) BH_MUST_CHECK;
+/* How many destinations are owed the row; 0 = there is no such row. */
+int bh_store_owers(struct bh_store *s, uint64_t ord, unsigned *n) BH_MUST_CHECK;
 int bh_store_counts(struct bh_store *s, int64_t dest, struct bh_dest_counts *c) BH_MUST_CHECK;
 int bh_store_items(
     struct bh_store *s, int64_t dest, uint64_t *items) BH_MUST_CHECK; /* in its rows */
@@ -110,8 +123,7 @@ enum bh_store_end { BH_STORE_TAKEN, BH_STORE_DROPPED, BH_STORE_EXPIRED, BH_STORE
 int bh_store_remove(
     struct bh_store *s, uint64_t ord, int64_t dest, enum bh_store_end end) BH_MUST_CHECK;
 /* A row of the registry, or of the table of sources when its identifier is one (proto/LINK.md). */
-int bh_store_position(struct bh_store *s, const struct bh_origin *row, uint64_t safe_ord,
-    uint64_t delivered_ord) BH_MUST_CHECK;
+int bh_store_position(struct bh_store *s, const struct bh_position *p) BH_MUST_CHECK;
 /* Deletes the row, or the source's; harmless when there is none. */
 int bh_store_forget(struct bh_store *s, struct bh_str identifier, uint64_t gen) BH_MUST_CHECK;
 int bh_store_producer(
@@ -124,9 +136,8 @@ int bh_store_meta_get(struct bh_store *s, const char *key, int64_t *v) BH_MUST_C
 /* Loading at start. */
 int bh_store_load_producer(
     struct bh_store *s, const char *name, struct bh_receiver *r) BH_MUST_CHECK;
-int bh_store_each_position(struct bh_store *s,
-    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord),
-    void *ctx) BH_MUST_CHECK;
+int bh_store_each_position(
+    struct bh_store *s, int (*fn)(void *ctx, const struct bh_position *p), void *ctx) BH_MUST_CHECK;
 int bh_store_each_origins(struct bh_store *s,
     int (*fn)(void *ctx, uint64_t ord, struct bh_str origins), void *ctx) BH_MUST_CHECK;
 

@@ -134,26 +134,31 @@ static enum bh_command_end end_of(const struct bh_command *c, const siginfo_t *s
 	return si->si_status ? BH_COMMAND_EXITED : BH_COMMAND_DONE;
 }
 
-static void on_process(struct bh_watch *w, unsigned events)
+void bh_command_reap(struct bh_command *c)
 {
-	struct bh_command *c = BH_CONTAINER(w, struct bh_command, process);
 	enum bh_command_end end;
 	struct bh_buf out;
 	siginfo_t si = {0};
+	id_t process = (id_t)c->process.fd;
 
-	(void)events;
-	if (waitid(P_PIDFD, (id_t)w->fd, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == 0)
+	if (waitid(P_PIDFD, process, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == 0)
 		return;
 	take_output(c);
 	/* While it is a zombie its number, and so its group's, is nobody else's. */
 	kill_group(c);
-	(void)waitid(P_PIDFD, (id_t)w->fd, &si, WEXITED);
+	(void)waitid(P_PIDFD, process, &si, WEXITED);
 	out = c->out;
 	c->out = (struct bh_buf)BH_BUF_INIT;
 	end = end_of(c, &si);
 	release(c);
 	c->done(c, end, si.si_status, &out);
 	wipe(&out);
+}
+
+static void on_process(struct bh_watch *w, unsigned events)
+{
+	(void)events;
+	bh_command_reap(BH_CONTAINER(w, struct bh_command, process));
 }
 
 void bh_command_cancel(struct bh_command *c)

@@ -48,6 +48,8 @@ void bh_command_init(struct bh_command *c, struct bh_loop *loop, bh_command_fn *
  * -errno when it cannot be started; done is not called then. */
 int bh_command_start(struct bh_command *c, char *const *argv, struct bh_buf *in, size_t max,
     int64_t timeout_ns, struct bh_err *err) BH_MUST_CHECK;
+/* It may have ended: who sees SIGCHLD first says so. Harmless when it has not. */
+void bh_command_reap(struct bh_command *c);
 /* Kills it without calling done. Harmless when nothing runs. */
 void bh_command_cancel(struct bh_command *c);
 

@@ -11,6 +11,10 @@ static bool reap_own(struct bh_supervisor *s, pid_t pid)
 		bh_job_reap(&s->job);
 		return true;
 	}
+	if (s->reload.resolver.command.pid == pid) {
+		bh_command_reap(&s->reload.resolver.command);
+		return true;
+	}
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
 		if (s->kids[i].pid == pid) {
 			bh_kid_reap(&s->kids[i]);

@@ -7,10 +7,12 @@
 
 #include "common/config_logs.h"
 #include "common/config_value.h"
+#include "common/config_endpoints.h"
 #include "supervisor/spawn.h"
 
 /* Options of the forwarder that it takes over while it runs. */
-static const char *const live_keys[] = {"api_key"};
+static const char *const live_keys[] = {
+    "api_key", "logs_config.api_key", "additional_endpoints", "logs_config.additional_endpoints"};
 
 static int encode_sealed(const struct bh_config *cfg, enum bh_role role, struct bh_err *err)
 {
@@ -106,6 +108,8 @@ static int drop_keys(struct bh_config *cfg)
 				rc = bh_config_set(cfg, &bh_options[i], "", NULL);
 		}
 	}
+	for (size_t i = 0; i < cfg->endpoints_n && !rc; i++)
+		rc = bh_endpoint_set_key(&cfg->endpoints[i], "-");
 	return rc;
 }
 

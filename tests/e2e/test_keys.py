@@ -214,3 +214,35 @@ def test_nobody_but_the_forwarder_sees_a_key(tmp_path):
         files = [p for p in [*agent.run_path.rglob("*"), *agent.run_dir.rglob("*"), agent.log] if p.is_file()]
         assert agent.store in files and agent.log in files
         assert not [p for p in files if b"canary" in p.read_bytes()]
+
+
+def test_the_key_of_a_further_endpoint_changes_as_the_first_one(tmp_path):
+    log = tmp_path / "lines"
+    log.touch()
+    key = write(tmp_path / "key", OLD)
+    with Intake() as intake, Intake() as other:
+        host, port = "127.0.0.1", other.port
+        extra = {"host": host, "port": port, "use_ssl": False, "api_key": f"ENC[file@{key}]"}
+        config = {
+            "additional_endpoints": {other.url: [f"ENC[file@{key}]"]},
+            "logs_config": {"additional_endpoints": [extra]},
+        }
+        with Agent(intake, logs=[{"path": str(log)}], config=config) as agent:
+            before = pids(agent)
+            for value in (OLD, NEW):
+                write(key, value)
+                # From the change on the other key is refused: nothing is lost over it.
+                other.fault(f"clear=1&status=403&key={(OLD if value == NEW else NEW)[-5:]}")
+                text = f"with {value[-5:]}"
+                with open(log, "a") as f:
+                    f.write(text + "\n")
+                agent.send(b"m:1|c")
+                wait_until(lambda: text in other.messages() and text in intake.messages(), 30)
+                wait_until(lambda: value[-5:] in {r["key"] for r in other.records("series", "m")}, 30)
+            assert {r["key"] for r in intake.all_records()} == {"bcdef"}
+            assert not replaced(agent, before)
+            assert OLD not in agent.log_text() and NEW not in agent.log_text()
+            assert agent.stop() == 0
+        for one in (intake, other):
+            assert one.messages() == ["with 1old1", "with 2new2"]
+            assert round(one.total("m"), 6) == 2

@@ -111,16 +111,14 @@ struct positions {
 	unsigned safe[WORLD_FILES], delivered[WORLD_FILES];
 };
 
-static int read_position(
-    void *ctx, const struct bh_origin *o, uint64_t safe_ord, uint64_t delivered_ord)
+static int read_position(void *ctx, const struct bh_position *at)
 {
 	struct positions *p = ctx;
-	unsigned f = file_of(o->identifier);
+	unsigned f = file_of(at->row.identifier);
 
-	(void)safe_ord, (void)delivered_ord;
 	if (f < WORLD_FILES) {
-		p->safe[f] = part_at(o->offset_last);
-		p->delivered[f] = part_at(o->offset_first);
+		p->safe[f] = part_at(at->row.offset_last);
+		p->delivered[f] = part_at(at->row.offset_first);
 	}
 	return 0;
 }

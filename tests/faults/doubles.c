@@ -222,11 +222,20 @@ void bh_transport_cancel_all(struct bh_transport *t)
 	t->n = 0;
 }
 
-int bh_transport_set_key(struct bh_transport *t, const char *api_key)
+int bh_transport_set_key(struct bh_transport *t, unsigned key, const char *text)
 {
 	(void)t;
-	(void)api_key;
+	(void)key;
+	(void)text;
 	return 0;
+}
+
+bool bh_transport_key_is(const struct bh_transport *t, unsigned key, const char *text)
+{
+	(void)t;
+	(void)key;
+	(void)text;
+	return false;
 }
 
 /* The line before it has ended, unless there is none, or it is a metric. */

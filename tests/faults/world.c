@@ -26,6 +26,7 @@ struct world {
 	struct bh_log log;
 	struct bh_rng rng;
 	struct bh_config config;
+	struct bh_endpoint_list endpoints;
 	struct bh_store *store;
 	struct bh_custody *custody;
 	struct bh_intake intake;
@@ -157,6 +158,7 @@ static void start(struct world *w)
 	    .rng = &w->rng,
 	    .config = &w->config,
 	    .store = w->store,
+	    .endpoints = &w->endpoints,
 	    .spool_max_bytes = SPOOL_BYTES,
 	    .fatal = fatal,
 	    .drained = drained,
@@ -164,7 +166,8 @@ static void start(struct world *w)
 	};
 	struct bh_err err = BH_ERR_INIT;
 
-	if (bh_custody_new(&w->custody, &cfg, &err))
+	if (bh_endpoints_resolve(&w->endpoints, &w->config, &err) ||
+	    bh_custody_new(&w->custody, &cfg, &err))
 		end_without_a_start(w, err.text);
 	for (size_t i = 0; i < BH_ARRAY_LEN(producers); i++) {
 		if (bh_store_load_producer(
@@ -193,7 +196,7 @@ static void open_store(struct world *w)
 
 static bool all_committed(const struct bh_custody *c)
 {
-	for (size_t i = 0; i < BH_CUSTODY_DESTS; i++) {
+	for (size_t i = 0; i < c->dests_n; i++) {
 		for (const struct bh_payload *p = c->dests[i].head; p; p = p->next) {
 			if (p->settled || p->sending)
 				return false;

@@ -22,8 +22,9 @@ static bool contains(const struct bh_buf *b, const char *what)
 
 static bool is_secret(const char *key)
 {
-	static const char *const secrets[] = {
-	    "api_key", "proxy.http", "proxy.https", "bulkhead.tls.key_password"};
+	static const char *const secrets[] = {"api_key", "proxy.http", "proxy.https",
+	    "bulkhead.tls.key_password", "additional_endpoints", "logs_config.additional_endpoints",
+	    "logs_config.api_key"};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(secrets); i++) {
 		if (strcmp(secrets[i], key) == 0)

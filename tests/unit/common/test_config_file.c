@@ -194,7 +194,7 @@ Test(config_file, keys_of_the_agent_that_do_nothing_here_are_not_unknown)
 	static const char *const yaml[] = {"dogstatsd_pipeline_count: 2", "fips: {https: x}",
 	    "forwarder_storage_path: /x", "logs_config: {atomic_registry_write: true}",
 	    "logs_config: {auto_multi_line: {stack_trace_parsers: [go]}}",
-	    "logs_config: {file_read_buffer_size: 1}", "logs_config: {api_key: x}",
+	    "logs_config: {file_read_buffer_size: 1}", "logs_config: {use_port_443: true}",
 	    "telemetry: {dogstatsd: {listeners_latency_buckets: [1]}}",
 	    "dogstatsd_mem_based_rate_limiter: {enabled: true}", "use_v3_api: {series: {}}",
 	    "observability_pipelines_worker: {logs: {url: x}}",

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/config_logs.h"
+#include "common/config_endpoints.h"
 #include "supervisor/reload.h"
 #include "supervisor/reload_config.h"
 #include "supervisor/sealed.h"
@@ -170,20 +171,49 @@ Test(reload, values_of_handles_are_in_the_copies_of_their_options_only)
 	cr_expect_str_eq(used.api_key, "ENC[k]");
 }
 
+Test(reload, keys_of_further_endpoints_come_and_change_as_the_first_one)
+{
+	static const struct bh_endpoint metrics = {.reliable = true};
+	struct bh_secret one = {.handle = (char[]){"k"}, .value = strdup("key-new")};
+	const struct bh_secrets all = {&one, 1};
+	struct bh_secrets found = {0};
+	struct bh_err err = BH_ERR_INIT;
+	int first, again;
+
+	cr_assert_eq(
+	    bh_endpoints_add(&used, &metrics, BH_STR_LIT("https://a"), BH_STR_LIT("ENC[k]")), 0);
+	cr_assert_eq(
+	    bh_endpoints_add(&used, &metrics, BH_STR_LIT("https://b"), BH_STR_LIT("key-plain")), 0);
+	cr_assert_eq(bh_secrets_collect(&used, &found), 0);
+	cr_expect_eq(found.n, 1);
+	bh_secrets_release(&found);
+	first = sealed(&used, BH_ROLE_FORWARDER, "key-old");
+	cr_expect(holds(first, "key-old") && holds(first, "key-plain"));
+	bh_secrets_wipe_plain(&used);
+	cr_expect_str_eq(used.endpoints[1].api_key, "");
+	again = bh_sealed_renew(first, &used, BH_ROLE_FORWARDER, &all, &err);
+	cr_assert_geq(again, 0, "%s", err.text);
+	cr_expect(holds(again, "key-new") && !holds(again, "key-old") && holds(again, "key-plain"));
+	cr_expect_eq(bh_sealed_compare(first, again, BH_ROLE_FORWARDER), BH_SEALED_KEYS);
+	(void)close(first);
+	(void)close(again);
+	free(one.value);
+}
+
 Test(reload, a_copy_is_renewed_without_what_the_supervisor_forgot)
 {
-	struct bh_secret one = {.handle = (char[]){"k"}, .value = strdup("second")};
+	struct bh_secret one = {.handle = (char[]){"k"}, .value = strdup("key-new")};
 	const struct bh_secrets all = {&one, 1};
 	struct bh_err err = BH_ERR_INIT;
 	int first, again;
 
 	set_text(&used.api_key, "ENC[k]");
 	set_text(&used.proxy_http, "http://u:plain@h:1");
-	first = sealed(&used, BH_ROLE_FORWARDER, "first");
+	first = sealed(&used, BH_ROLE_FORWARDER, "key-old");
 	bh_secrets_wipe_plain(&used);
 	again = bh_sealed_renew(first, &used, BH_ROLE_FORWARDER, &all, &err);
 	cr_assert_geq(again, 0, "%s", err.text);
-	cr_expect(holds(again, "second") && !holds(again, "first"));
+	cr_expect(holds(again, "key-new") && !holds(again, "key-old"));
 	cr_expect(holds(again, "http://u:plain@h:1"), "what is no handle stays as it was");
 	cr_expect_eq(bh_sealed_compare(first, again, BH_ROLE_FORWARDER), BH_SEALED_KEYS);
 	(void)close(first);
