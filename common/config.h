@@ -283,9 +283,11 @@ struct bh_config {
 	int64_t
 	    spool_max_size_bytes; /* bulkhead.spool_max_size_bytes, 0 = min(1 GiB, 20 % of free) */
 	bool quarantine;          /* bulkhead.quarantine, true */
-	int64_t quarantine_max_size_bytes; /* 64 MiB */
-	int64_t quarantine_max_payloads;   /* 1000 */
-	int64_t shutdown_budget_ms;        /* bulkhead.shutdown_budget, 25 s */
+	int64_t quarantine_max_size_bytes;                             /* 64 MiB */
+	int64_t quarantine_max_payloads;                               /* 1000 */
+	char *hardening;                                               /* auto, strict, off */
+	char *user_dogstatsd, *user_logs, *user_forwarder, *group_ipc; /* names or numbers */
+	int64_t shutdown_budget_ms; /* bulkhead.shutdown_budget, 25 s */
 
 	/* not options of datadog.yaml */
 	struct bh_log_source *log_sources; /* from conf.d, those with a fault included */

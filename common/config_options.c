@@ -169,6 +169,11 @@ const struct bh_option bh_options[] = {
 	{"bulkhead.quarantine", NULL, BH_OPT_BOOL, AT(quarantine), "true", 0, 0, FORWARDER, "keep what the intake refuses for good"},
 	{"bulkhead.quarantine_max_size_bytes", NULL, BH_OPT_INT, AT(quarantine_max_size_bytes), "67108864", 0, INT64_MAX, FORWARDER, "bytes kept; the oldest go first"},
 	{"bulkhead.quarantine_max_payloads", NULL, BH_OPT_INT, AT(quarantine_max_payloads), "1000", 0, 1 << 20, FORWARDER, "payloads kept; the oldest go first"},
+	{"bulkhead.hardening", NULL, BH_OPT_STRING, AT(hardening), "auto", 0, 0, SUPERVISOR, "auto strict off: rights of the processes"},
+	{"bulkhead.user_dogstatsd", NULL, BH_OPT_STRING, AT(user_dogstatsd), "_bulkhead-dsd", 0, 0, SUPERVISOR, "user of the dogstatsd process: name, or uid:gid"},
+	{"bulkhead.user_logs", NULL, BH_OPT_STRING, AT(user_logs), "_bulkhead-logs", 0, 0, SUPERVISOR, "user of the logs process"},
+	{"bulkhead.user_forwarder", NULL, BH_OPT_STRING, AT(user_forwarder), "_bulkhead-fwd", 0, 0, SUPERVISOR, "user of the forwarder process"},
+	{"bulkhead.group_ipc", NULL, BH_OPT_STRING, AT(group_ipc), "bulkhead-ipc", 0, 0, SUPERVISOR, "group that may enter the link directory: name, or gid"},
 	{"bulkhead.shutdown_budget", NULL, BH_OPT_SECONDS, AT(shutdown_budget_ms), "25", 1000, MS(600), SUPERVISOR, "seconds for an ordered stop"},
 
 	/* Keys of the Agent without effect in this version. A row covers everything below its key; the

@@ -365,6 +365,12 @@ static int open_file(const char *path, FILE **f, struct bh_err *err)
 		return bh_err_set(
 		    err, BH_E_CONFIG, "%s: not a regular file of at most 4 MiB", path);
 	}
+	/* Whoever may change it says what the agent does, and to whom the key goes. */
+	if (st.st_mode & S_IWOTH) {
+		(void)close(fd);
+		return bh_err_set(
+		    err, BH_E_CONFIG, "%s may be written by everybody: chmod o-w %s", path, path);
+	}
 	*f = fdopen(fd, "r");
 	if (*f)
 		return 0;

@@ -5,6 +5,7 @@
 
 #include "common/config_finding.h"
 #include "common/config_value.h"
+#include "common/sandbox.h"
 #include "common/str.h"
 
 /* Sockets that are bound, files that are open, and processes that exist or not. */
@@ -23,13 +24,23 @@ static const char *const fixed[] = {
     "dogstatsd_origin_detection",
     "statsd_forward_host",
     "statsd_forward_port",
+    "bulkhead.hardening",
+    "bulkhead.user_dogstatsd",
+    "bulkhead.user_logs",
+    "bulkhead.user_forwarder",
+    "bulkhead.group_ipc",
 };
 
 void bh_config_check(const struct bh_config *cfg, struct bh_findings *findings)
 {
+	enum bh_hardening hardening;
+
 	if (!cfg->api_key[0])
 		bh_finding_add(findings, BH_FINDING_ERROR,
 		    "api_key is not set: set it in datadog.yaml, or DD_API_KEY in the environment");
+	if (bh_hardening_parse(cfg->hardening, &hardening))
+		bh_finding_add(findings, BH_FINDING_ERROR,
+		    "bulkhead.hardening is \"%s\": it is one of auto, strict, off", cfg->hardening);
 }
 
 static const struct bh_option *option(const char *key)

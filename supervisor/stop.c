@@ -84,7 +84,7 @@ static void finish(struct bh_supervisor *s)
 	bh_supervisor_write_status(s);
 	if (!s->exit_wanted)
 		return;
-	s->exit_code = s->accounted ? BH_EXIT_OK : BH_EXIT_UNPROVEN;
+	s->exit_code = s->refusal ? s->refusal : s->accounted ? BH_EXIT_OK : BH_EXIT_UNPROVEN;
 	bh_loop_stop(&s->loop);
 }
 
