@@ -45,6 +45,8 @@ enum bh_gap {
 };
 
 const char *bh_gap_name(enum bh_gap gap); /* "no-uid-separation" */
+/* "CAP_KILL"; "CAP_UNKNOWN" for those that are newer. */
+const char *bh_cap_name(int cap);
 /* A sentence for the log: what is missing, and what gives it. */
 const char *bh_gap_advice(enum bh_gap gap);
 

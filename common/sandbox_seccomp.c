@@ -49,7 +49,8 @@ static const char *const dogstatsd[] = {"ftruncate", "getpeername", NULL};
 static const char *const forwarder[] = {"pwrite64", "fsync", "fdatasync", "ftruncate", "fallocate",
     "access", "faccessat", "faccessat2", "getcwd", "readlink", "stat", "lstat", "fchmod", "fchown",
     "sendmmsg", "socketpair", "getpeername", "getdents64", "statx", "statfs", "fstatfs", "rename",
-    "renameat", "renameat2", "mkdir", "rmdir", "unlinkat", "fadvise64", "select", "pselect6", "umask", NULL};
+    "renameat", "renameat2", "mkdir", "rmdir", "unlinkat", "fadvise64", "select", "pselect6",
+    "umask", NULL};
 
 /* What the runtime of the sanitizers needs (sandbox_sanitizer.h). */
 static const char *const sanitizer[] = {"clone", "clone3", "ptrace", "wait4", "prctl", "tgkill",

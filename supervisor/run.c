@@ -275,6 +275,7 @@ static int set_up_core(struct bh_supervisor *s, int log_fd)
 	for (int i = 0; i < BH_ROLE__N; i++)
 		bh_kid_init(&s->kids[i], (enum bh_role)i, &s->env);
 	bh_orders_init(s);
+	bh_self_test_init(&s->self_test);
 	bh_handover_fds_init(&s->handover);
 	s->collect = (struct bh_collect){
 	    .kids = s->kids, .loop = &s->loop, .done = bh_supervisor_collected, .ctx = s};
@@ -316,6 +317,7 @@ static void take_down(struct bh_supervisor *s)
 
 	bh_ctl_server_close(&s->ctl);
 	bh_timer_cancel(&s->off_timer);
+	bh_self_test_release(&s->self_test);
 	for (int i = 0; i < BH_ROLE__N; i++)
 		bh_kid_release(&s->kids[i]);
 	bh_loop_del_fd(&s->signals);
@@ -361,6 +363,7 @@ static struct bh_supervisor *new_supervisor(void)
 	s->rundir = (struct bh_rundir)BH_RUNDIR_INIT;
 	s->signals.fd = s->ctl.listener.fd = -1;
 	s->loop.epoll_fd = -1;
+	bh_self_test_init(&s->self_test);
 	for (size_t i = 0; i < BH_CTL_CONNS; i++)
 		s->ctl.conn[i].watch.fd = -1;
 	for (int i = 0; i < BH_ROLE__N; i++) {

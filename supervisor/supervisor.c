@@ -1,6 +1,7 @@
 #include "supervisor/supervisor.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "common/version.h"
 #include "supervisor/capture.h"
 #include "supervisor/file_write.h"
+#include "supervisor/kernel_log.h"
 #include "supervisor/status_view.h"
 #include "supervisor/stream.h"
 
@@ -121,6 +123,25 @@ static void check_refusal(struct bh_supervisor *s, const struct bh_kid *k)
 	s->refusal = BH_EXIT_NOPERM;
 	s->exit_wanted = true;
 	bh_stop_begin(s, "strict");
+}
+
+/* A filter that is too tight, or an intrusion that failed: somebody has to know which call it was.
+ */
+static void name_violation(struct bh_supervisor *s, struct bh_kid *k)
+{
+	int nr = bh_kernel_log_violation(k->last_pid);
+
+	if (nr >= 0)
+		(void)snprintf(k->failure, sizeof(k->failure),
+		    "pid %d was ended for a system call its role may not make: number %d "
+		    "(scmp_sys_resolver %d names it)",
+		    (int)k->last_pid, nr, nr);
+	else
+		(void)snprintf(k->failure, sizeof(k->failure),
+		    "pid %d was ended for a system call its role may not make; the kernel's log "
+		    "or the audit log has its number (type=1326, pid=%d)",
+		    (int)k->last_pid, (int)k->last_pid);
+	bh_error(&s->log, COMPONENT, "%s: %s", bh_role_name(k->role), k->failure);
 }
 
 /* It is settled there whether something else is going on. */
@@ -263,10 +284,7 @@ static void on_gone(void *ctx, struct bh_kid *k)
 		bh_error(&s->log, COMPONENT, "%s is not started again: %s", bh_role_name(k->role),
 		    k->failure[0] ? k->failure : "its own messages above say why");
 	if (l->last_cause == BH_CAUSE_SANDBOX)
-		bh_error(&s->log, COMPONENT,
-		    "%s made a system call it may not make: the kernel's log names it "
-		    "(journalctl -k, type=1326 pid=%d)",
-		    bh_role_name(k->role), (int)k->last_pid);
+		name_violation(s, k);
 	check_refusal(s, k);
 	bh_collect_check(&s->collect);
 	if (bh_stopping(s)) {
@@ -446,6 +464,10 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 		break;
 	case BH_VERB_RELOAD:
 		bh_reload_ask(s, conn);
+		break;
+	case BH_VERB_SECURITY:
+	case BH_VERB_SECURITY_TEST:
+		bh_security_take(s, conn);
 		break;
 	case BH_VERB__N:
 		break;

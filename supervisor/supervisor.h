@@ -24,6 +24,7 @@
 #include "supervisor/reload.h"
 #include "supervisor/rights.h"
 #include "supervisor/rundir.h"
+#include "supervisor/security.h"
 #include "supervisor/sockets.h"
 #include "supervisor/sockets_logs.h"
 
@@ -48,6 +49,7 @@ struct bh_supervisor {
 	struct bh_order orders[BH_ROLE__N];
 	struct bh_query queries[BH_ROLE__N]; /* to each child */
 	struct bh_reload reload;
+	struct bh_self_test self_test;
 	struct bh_collect collect;
 	struct bh_ctl_server ctl;
 	struct bh_watch signals;
