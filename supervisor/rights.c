@@ -2,10 +2,8 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define COMPONENT "rights"
@@ -14,28 +12,12 @@
 /* --- what there is ------------------------------------------------------------------------------
  */
 
-/* A container may have the capability and forbid the call. */
-static bool try_unshare(void)
-{
-	int status = 0;
-	pid_t pid = fork();
-
-	if (pid == 0)
-		_exit(unshare(CLONE_NEWNET) < 0);
-	if (pid < 0)
-		return false;
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return false;
-	}
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
 void bh_rights_look(struct bh_rights_means *out)
 {
 	*out = (struct bh_rights_means){
 	    .root = geteuid() == 0, .caps = bh_caps_permitted(), .landlock_abi = bh_landlock_abi()};
-	out->can_unshare = out->caps & CAP(CAP_SYS_ADMIN) && try_unshare();
+	/* A container may have the capability and forbid the call: the first start finds out. */
+	out->can_unshare = out->caps & CAP(CAP_SYS_ADMIN);
 }
 
 /* --- the decision -------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ struct bh_rights_means {
 	bool root;
 	uint64_t caps; /* held by the supervisor */
 	int landlock_abi;
-	bool can_unshare; /* a new network namespace was granted, for trial */
+	bool can_unshare; /* may make a network namespace, as far as capabilities go */
 };
 
 struct bh_rights_plan {

@@ -85,11 +85,46 @@ static int settle(
 	return 0;
 }
 
+/* Every directory above must let the forwarder in; that of the link its peers too, but those who
+ * may enter for the forwarder may for them in all but odd set-ups. */
+static int check_way(const char *dir, const struct bh_rundir_owner *owner, struct bh_err *err)
+{
+	char part[PATH_MAX];
+	struct stat st;
+
+	for (const char *slash = dir;; slash++) {
+		bool end;
+
+		slash += strcspn(slash, "/");
+		end = *slash == '\0';
+		if (snprintf(part, sizeof(part), "%.*s", (int)(slash - dir), dir) <= 0) {
+			if (end)
+				return 0;
+			continue;
+		}
+		if (stat(part, &st) == 0 && !(st.st_mode & S_IXOTH) &&
+		    !(st.st_uid == owner->uid && st.st_mode & S_IXUSR) &&
+		    !((st.st_gid == owner->gid || st.st_gid == owner->ipc) && st.st_mode & S_IXGRP))
+			return bh_err_set(err, -EPERM,
+			    "%s does not let user %u in, who has the database and the sockets "
+			    "below "
+			    "it: chmod o+x %s",
+			    part, (unsigned)owner->uid, part);
+		if (end)
+			return 0;
+	}
+}
+
 int bh_rundir_settle(const char *run_dir, const char *run_path, const struct bh_rundir_owner *owner,
     struct bh_err *err)
 {
 	int rc = owner->separate ? settle(run_dir, "link", owner->uid, owner->ipc, 02710, err)
 				 : settle(run_dir, "link", owner->uid, owner->gid, 0700, err);
 
-	return rc ? rc : settle(run_path, "store", owner->uid, owner->gid, 0700, err);
+	rc = rc ? rc : settle(run_path, "store", owner->uid, owner->gid, 0700, err);
+	if (!rc && owner->separate)
+		rc = check_way(run_dir, owner, err);
+	if (!rc && owner->separate)
+		rc = check_way(run_path, owner, err);
+	return rc;
 }
