@@ -258,11 +258,11 @@ Test(rights, directories_change_hands_with_their_files)
 	(void)snprintf(planted, sizeof(planted), "%s/store/planted", base);
 	(void)snprintf(secret, sizeof(secret), "%s/secret", base);
 	cr_assert_eq(mkdir(link, 0700) | mkdir(store, 0700), 0);
+	(void)close(open(db, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	(void)close(open(secret, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	cr_assert_eq(bh_rundir_settle(base, base, &apart, &err), -EPERM, "nobody gets there");
 	cr_assert(strstr(err.text, "chmod o+x"), "%s", err.text);
 	cr_assert_eq(chmod(base, 0711), 0);
-	(void)close(open(db, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-	(void)close(open(secret, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	cr_assert_eq(bh_rundir_settle(base, base, &apart, &err), 0, "%s", err.text);
 	assert_owned(link, 64103, 64104, 02710);
 	assert_owned(store, 64103, 64105, 0700);
