@@ -81,12 +81,10 @@ const char *bh_seccomp_name(enum bh_role role, size_t i)
 
 		if (!(groups[g].roles & 1u << role))
 			continue;
-		while (*name && i) {
-			name++;
-			i--;
+		for (; *name; name++) {
+			if (i-- == 0)
+				return *name;
 		}
-		if (*name)
-			return *name;
 	}
 	return NULL;
 }
