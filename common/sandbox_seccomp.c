@@ -53,11 +53,11 @@ static const char *const forwarder[] = {"pwrite64", "fsync", "fdatasync", "ftrun
     "umask", NULL};
 
 /* What the runtime of the sanitizers needs (sandbox_sanitizer.h). */
-static const char *const sanitizer[] = {"clone", "clone3", "ptrace", "wait4", "prctl", "tgkill",
-    "kill", "mmap", "mprotect", "readlink", "readlinkat", "getdents64", "openat", "dup", "dup2",
-    "getrlimit", "prlimit64", "personality", "arch_prctl", "sched_getparam", "pread64", "statx",
-    "process_vm_readv", "setrlimit", "ioctl", "rt_tgsigqueueinfo", "stat", "lstat", "access",
-    "pipe", NULL};
+static const char *const sanitizer[] = {"open", "getdents", "waitid", "set_tid_address", "getpgid",
+    "clone", "clone3", "ptrace", "wait4", "prctl", "tgkill", "kill", "mmap", "mprotect", "readlink",
+    "readlinkat", "getdents64", "openat", "dup", "dup2", "getrlimit", "prlimit64", "personality",
+    "arch_prctl", "sched_getparam", "pread64", "statx", "process_vm_readv", "setrlimit", "ioctl",
+    "rt_tgsigqueueinfo", "stat", "lstat", "access", "pipe", NULL};
 
 static const struct {
 	unsigned roles;
@@ -171,6 +171,9 @@ static int fill(scmp_filter_ctx ctx, enum bh_role role)
 	const char *name;
 	int rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
 
+	/* The handler that names a call does not run everywhere: the kernel's log has it too. */
+	if (BH_SANITIZED)
+		(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_LOG, 1);
 	/* A binary tree; older libraries have none and do without. */
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	for (size_t i = 0; !rc && (name = bh_seccomp_name(role, i)) != NULL; i++) {

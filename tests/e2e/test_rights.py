@@ -87,6 +87,7 @@ def test_each_process_has_the_rights_of_the_table_and_works(tmp_path):
         wait_until(lambda: intake.total("rights") == 1, 20, agent.log_text)
         assert agent.ctl("status")["missing_protections"] == [], "nothing is missing here"
         assert agent.stop() == 0
+        assert " killing " not in agent.log_text(), "each leaves by itself, its leak check included"
 
 
 @ROOT
