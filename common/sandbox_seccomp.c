@@ -30,15 +30,15 @@ static const char *const core[] = {"read", "write", "readv", "writev", "futex", 
     "epoll_pwait", "epoll_ctl", "recvmsg", "sendmsg", "recvmmsg", "recvfrom", "sendto",
     "timerfd_settime", "clock_gettime", "madvise", "munmap", "mremap", "brk", "close", "fstat",
     "newfstatat", "lseek", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
-    "clock_nanosleep", "nanosleep", "gettimeofday", "getpid", "getppid", "gettid", "getuid",
-    "geteuid", "getgid", "getegid", "getrandom", "exit", "exit_group", "restart_syscall",
-    "sched_yield", "sched_getaffinity", "uname", "sysinfo", "set_robust_list", "rseq",
-    "epoll_create1", "poll", "ppoll", "timerfd_create", "signalfd4", "eventfd2", "pipe2", "fcntl",
-    "pread64", "openat", NULL};
+    "clock_nanosleep", "nanosleep", "gettimeofday", "clock_getres", "time", "getcpu", "getpid",
+    "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid", "getrandom", "exit",
+    "exit_group", "restart_syscall", "sched_yield", "sched_getaffinity", "uname", "sysinfo",
+    "set_robust_list", "rseq", "epoll_create1", "poll", "ppoll", "timerfd_create", "signalfd4",
+    "eventfd2", "pipe2", "fcntl", "pread64", "openat", NULL};
 
 /* The link to the forwarder and the control channel. */
 static const char *const ipc[] = {"bind", "listen", "accept", "accept4", "connect", "shutdown",
-    "getsockopt", "setsockopt", "getsockname", "unlink", "chmod", NULL};
+    "getsockopt", "setsockopt", "getsockname", "unlink", "unlinkat", "chmod", "fchmodat", NULL};
 
 static const char *const logs[] = {"getdents64", "inotify_init1", "inotify_add_watch",
     "inotify_rm_watch", "statx", "stat", "lstat", "access", "faccessat", "faccessat2", "readlink",
@@ -49,8 +49,8 @@ static const char *const dogstatsd[] = {"ftruncate", "getpeername", NULL};
 static const char *const forwarder[] = {"pwrite64", "fsync", "fdatasync", "ftruncate", "fallocate",
     "access", "faccessat", "faccessat2", "getcwd", "readlink", "stat", "lstat", "fchmod", "fchown",
     "sendmmsg", "socketpair", "getpeername", "getdents64", "statx", "statfs", "fstatfs", "rename",
-    "renameat", "renameat2", "mkdir", "rmdir", "unlinkat", "fadvise64", "select", "pselect6",
-    "umask", NULL};
+    "renameat", "renameat2", "mkdir", "mkdirat", "readlinkat", "rmdir", "unlinkat", "fadvise64",
+    "select", "pselect6", "umask", NULL};
 
 /* What the runtime of the sanitizers needs (sandbox_sanitizer.h). */
 static const char *const sanitizer[] = {"open", "getdents", "waitid", "set_tid_address", "getpgid",
