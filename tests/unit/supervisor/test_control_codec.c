@@ -105,7 +105,7 @@ static size_t samples(struct bh_ctl_msg *m)
 	return n;
 }
 
-#define SAMPLES_MAX 22
+#define SAMPLES_MAX 23
 
 /* Its content is all that is left of the message: any length but none will do. */
 static bool is_part(const struct bh_ctl_msg *m)
