@@ -326,6 +326,7 @@ static void handle(struct bh_child *c, const struct bh_ctl_msg *m, int *fd)
 		break;
 	case BH_CTL_AGAIN:
 	case BH_CTL_RELOADED:
+	case BH_CTL_KEY_REFUSED:
 	case BH_CTL_HELLO:
 	case BH_CTL_READY:
 	case BH_CTL_HEARTBEAT:
@@ -489,6 +490,13 @@ int bh_child_start(struct bh_child *c, const struct bh_child_ops *ops, void *ctx
 	m.u.hello.pid = (uint32_t)getpid();
 	send_msg(c, &m);
 	return 0;
+}
+
+void bh_child_key_refused(struct bh_child *c)
+{
+	struct bh_ctl_msg m = message(c, BH_CTL_KEY_REFUSED);
+
+	send_msg(c, &m);
 }
 
 void bh_child_ready(struct bh_child *c)

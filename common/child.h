@@ -127,6 +127,8 @@ int bh_child_start(struct bh_child *c, const struct bh_child_ops *ops, void *ctx
 void bh_child_ready(struct bh_child *c);
 /* Asks to be started again, for rights that only a start gives. */
 void bh_child_again(struct bh_child *c);
+/* An intake refuses the API key: the supervisor is to look whether there is another one. */
+void bh_child_key_refused(struct bh_child *c);
 /* Runs the loop until EXIT; returns the exit status for main(). After an orphan's drain it does not
  * return but ends the process. */
 int bh_child_run(struct bh_child *c);

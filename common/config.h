@@ -131,8 +131,18 @@ struct bh_log_source {
 
 struct bh_config {
 	/* common */
-	char *api_key; /* secret: forwarder only */
-	char *site;    /* datadoghq.com */
+	char *api_key;      /* secret: forwarder only */
+	char *api_key_file; /* bulkhead.api_key_file; "" = none */
+	/* Values of ENC[...]: common/secret.h. */
+	char *secret_backend_command; /* "" = none */
+	struct bh_strlist secret_backend_arguments;
+	int64_t secret_backend_timeout_ms;         /* 30 s */
+	int64_t secret_backend_output_max_size;    /* bytes, 1 MiB */
+	bool secret_backend_allow_group_exec;      /* false */
+	bool secret_backend_trim;                  /* false */
+	int64_t secret_refresh_interval_ms;        /* 0 = off */
+	int64_t secret_refresh_on_failure_minutes; /* 0 = one minute */
+	char *site;                                /* datadoghq.com */
 	char *dd_url;
 	char *hostname; /* resolved by the supervisor: never empty after load */
 	struct bh_strlist tags;

@@ -40,6 +40,8 @@ struct bh_custody_config {
 	void (*fatal)(void *ctx, int exit_code);
 	/* A drain has ended (once). left: items in no durable place. */
 	void (*drained)(void *ctx, uint64_t left);
+	/* An intake refuses the API key; again each minute, while it does. */
+	void (*key_refused)(void *ctx);
 	void *ctx;
 };
 
@@ -53,6 +55,11 @@ void bh_custody_connect(
 
 extern const struct bh_intake_ops bh_custody_intake_ops; /* ctx: struct bh_custody */
 void bh_custody_http_done(void *ctx, void *token, const struct bh_http_result *result);
+
+/* Another API key: what is sent from now on carries it, and what waited because of the old one
+ * waits no longer. Requests under way keep theirs; when it is refused they are sent again.
+ * BH_E_CONFIG: it does not fit into a header; the old one acts on. */
+int bh_custody_key_replace(struct bh_custody *c, const char *text) BH_MUST_CHECK;
 
 /* End of every turn of the loop: commit, acknowledge, send. */
 void bh_custody_turn_end(void *ctx);

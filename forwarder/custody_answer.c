@@ -224,7 +224,7 @@ static void taken(struct bh_custody *c, struct bh_dest *d, struct bh_payload *p)
 		bh_info(c->cfg.log, COMPONENT, "%s: %s takes payloads again", d->name, d->url);
 	d->error[0] = '\0';
 	d->last_ok_ms = bh_wall_ms(c->cfg.loop->clock);
-	bh_key_accepted(&c->key);
+	bh_key_accepted(&c->key, p->sent_ns);
 	if (!p->cut) {
 		d->too_large_n = 0;
 		bh_custody_settle(p, BH_STORE_TAKEN, BH_DROP_SHUTDOWN);
@@ -245,6 +245,24 @@ static void failure_text(const struct bh_custody *c, const struct bh_http_result
 		(void)snprintf(out, cap, "HTTP %ld %.120s", result->status, result->text);
 	else
 		(void)snprintf(out, cap, "%.200s", result->text);
+}
+
+/* true: nothing is wrong with the destination. */
+static bool key_refused(struct bh_custody *c, struct bh_payload *p, enum bh_drop reason,
+    const struct bh_http_result *result)
+{
+	switch (bh_key_refused(&c->key, &p->refusals, p->sent_ns, now(c))) {
+	case BH_KEY_STALE:
+		bh_backoff_cancel(&p->dest->backoff); /* as a probe it said nothing */
+		return true;
+	case BH_KEY_DROP:
+		p->refusals = (struct bh_key_refusals){0, 0}; /* the next part's */
+		refused(c, p, reason, result);
+		return false;
+	case BH_KEY_WAIT:
+		break;
+	}
+	return false;
 }
 
 static void answered(
@@ -270,10 +288,8 @@ static void answered(
 		refused(c, p, answer.reason, result);
 		return;
 	case BH_VERDICT_KEY:
-		if (bh_key_refused(&c->key, &p->refusals, now(c))) {
-			p->refusals = (struct bh_key_refusals){0, 0}; /* the next part's */
-			refused(c, p, answer.reason, result);
-		}
+		if (key_refused(c, p, answer.reason, result))
+			return;
 		break;
 	case BH_VERDICT_RETRY:
 		break;

@@ -40,6 +40,7 @@ struct bh_custody {
 	struct bh_key key;
 	char *key_url; /* owned */
 	struct bh_timer key_timer;
+	int64_t key_told_ns; /* when the supervisor was told of refusals; 0 = not of this key */
 	int64_t key_said_ns; /* when the refused key was last logged; 0 = never */
 	struct bh_quarantine quarantine;
 	char registry_note[BH_ERR_TEXT_MAX]; /* why nothing was imported; "" = nothing to say */

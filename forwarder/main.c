@@ -98,12 +98,29 @@ static void query(void *ctx, const struct bh_child_query *q)
 	bh_questions_take(&f->questions, q);
 }
 
+/* The supervisor sends what it takes for a change of keys only. */
+static void reload(void *ctx, struct bh_config *next, struct bh_ctl_reloaded *r)
+{
+	struct forwarder *f = ctx;
+
+	r->restart = bh_custody_key_replace(f->custody, next->api_key) != 0;
+	explicit_bzero(next->api_key, strlen(next->api_key));
+}
+
+static void on_key_refused(void *ctx)
+{
+	struct forwarder *f = ctx;
+
+	bh_child_key_refused(&f->child);
+}
+
 static const struct bh_child_ops ops = {
     .drain = drain,
     .peer_state = peer_state,
     .stats = stats,
     .heartbeat = heartbeat,
     .query = query,
+    .reload = reload,
 };
 
 static int64_t spool_limit(const struct bh_config *cfg, const char *dir)
@@ -179,6 +196,7 @@ static int set_up(struct forwarder *f, struct bh_err *err)
 	    .spool_only = f->child.spool_only,
 	    .fatal = on_fatal,
 	    .drained = on_drained,
+	    .key_refused = on_key_refused,
 	    .ctx = f,
 	};
 	int rc = open_store(f, &cfg.spool_max_bytes, err);

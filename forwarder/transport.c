@@ -55,8 +55,9 @@ struct bh_transport {
 	const struct bh_config *cfg;
 	struct bh_tls tls;
 	char key_header[HEADER_MAX];
-	const char *key;      /* in key_header */
-	int64_t timed_out_ns; /* when a request ran out of time last; 0 = never */
+	const char *key;          /* in key_header */
+	char old_key[HEADER_MAX]; /* of requests that may be under way still; "" = none */
+	int64_t timed_out_ns;     /* when a request ran out of time last; 0 = never */
 	bool near_told;
 	bh_http_done_fn *done;
 	void *ctx;
@@ -80,6 +81,14 @@ static void unlink_request(struct bh_transport *t, struct request *r)
 		*at = r->next;
 	(void)curl_multi_remove_handle(t->multi, r->easy);
 	discard(r);
+}
+
+/* What is told to a person holds no key, neither this one nor the one before. */
+static void clean(const struct bh_transport *t, char *text)
+{
+	bh_http_clean(text, t->key);
+	if (t->old_key[0])
+		bh_http_clean(text, t->old_key);
 }
 
 /* --- the outcome ------------------------------------------------------------------------------ */
@@ -143,7 +152,7 @@ static void explain(const struct request *r, CURLcode code, struct bh_http_resul
 	if (r->way.proxy)
 		bh_proxy_show(r->way.proxy, proxy, sizeof(proxy));
 	bh_http_explain(&f, out->text, sizeof(out->text));
-	bh_http_clean(out->text, r->t->key);
+	clean(r->t, out->text);
 }
 
 static void tell_redirect(const struct request *r, struct bh_http_result *out)
@@ -154,7 +163,7 @@ static void tell_redirect(const struct request *r, struct bh_http_result *out)
 	(void)snprintf(out->text, sizeof(out->text),
 	    "redirect to %.110s is not followed; set the URL to the intake itself",
 	    to ? to : "nowhere");
-	bh_http_clean(out->text, r->t->key);
+	clean(r->t, out->text);
 }
 
 static int64_t retry_after(CURL *easy)
@@ -176,7 +185,7 @@ static void judge(struct request *r, CURLcode code, struct bh_http_result *out)
 	if (out->status >= 300 && out->status < 400) {
 		tell_redirect(r, out);
 	} else if (out->status && (code == CURLE_OK || r->body_seen > 0)) {
-		bh_http_clean(r->body, r->t->key);
+		clean(r->t, r->body);
 		(void)snprintf(out->text, sizeof(out->text), "%.*s", BH_HTTP_TEXT_MAX, r->body);
 	} else {
 		explain(r, code, out);
@@ -334,15 +343,21 @@ static void set_multi(struct bh_transport *t)
 	(void)curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, IDLE_MAX);
 }
 
-static int take_key(struct bh_transport *t, const char *api_key, struct bh_err *err)
+int bh_transport_set_key(struct bh_transport *t, const char *api_key)
 {
 	static const char name[] = "DD-API-KEY: ";
-	int n = snprintf(t->key_header, sizeof(t->key_header), "%s%s", name, api_key);
 
+	for (const char *p = api_key; *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return BH_E_CONFIG;
+	}
+	if (strlen(api_key) > sizeof(t->key_header) - sizeof(name))
+		return BH_E_CONFIG;
+	if (t->key)
+		(void)snprintf(t->old_key, sizeof(t->old_key), "%s", t->key);
+	explicit_bzero(t->key_header, sizeof(t->key_header));
+	(void)snprintf(t->key_header, sizeof(t->key_header), "%s%s", name, api_key);
 	t->key = t->key_header + sizeof(name) - 1;
-	if (n < 0 || (size_t)n >= sizeof(t->key_header))
-		return bh_err_set(err, BH_E_CONFIG, "api_key is longer than %zu bytes",
-		    sizeof(t->key_header) - sizeof(name));
 	return 0;
 }
 
@@ -365,8 +380,10 @@ int bh_transport_new(struct bh_transport **out, struct bh_loop *loop, struct bh_
 	t->done = done;
 	t->ctx = ctx;
 	set_multi(t);
-	rc = take_key(t, cfg->api_key, err);
-	if (!rc && (rc = bh_tls_init(&t->tls, cfg, log)))
+	rc = bh_transport_set_key(t, cfg->api_key);
+	if (rc)
+		(void)bh_err_set(err, rc, "api_key is too long, or has control characters");
+	else if ((rc = bh_tls_init(&t->tls, cfg, log)))
 		(void)bh_err_set(err, rc, "TLS settings");
 	if (rc)
 		bh_transport_free(t);
@@ -393,6 +410,7 @@ void bh_transport_free(struct bh_transport *t)
 	bh_tls_release(&t->tls);
 	curl_global_cleanup();
 	explicit_bzero(t->key_header, sizeof(t->key_header));
+	explicit_bzero(t->old_key, sizeof(t->old_key));
 	free(t);
 }
 

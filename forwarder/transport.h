@@ -50,6 +50,9 @@ int bh_transport_new(struct bh_transport **out, struct bh_loop *loop, struct bh_
     const struct bh_config *cfg, bh_http_done_fn *done, void *ctx,
     struct bh_err *err) BH_MUST_CHECK;
 void bh_transport_free(struct bh_transport *t);
+/* The key of every request that starts from now on. BH_E_CONFIG: it does not fit into a header, or
+ * would end it; the old one acts on. */
+int bh_transport_set_key(struct bh_transport *t, const char *api_key) BH_MUST_CHECK;
 /* BH_E_FORMAT: the URL is none; BH_E_NET: libcurl refuses an option; -ENOMEM. done is not called
  * then. */
 int bh_transport_start(

@@ -106,6 +106,7 @@ static int put_part(struct bh_buf *out, const struct bh_ctl_msg *m)
 	case BH_CTL_EXIT:
 	case BH_CTL_STATS:
 	case BH_CTL_RELOAD:
+	case BH_CTL_KEY_REFUSED:
 		return 0;
 	}
 	return BH_E_FORMAT;
@@ -296,6 +297,7 @@ static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 	case BH_CTL_EXIT:
 	case BH_CTL_STATS:
 	case BH_CTL_RELOAD:
+	case BH_CTL_KEY_REFUSED:
 		return 0;
 	}
 	return BH_E_FORMAT;

@@ -36,7 +36,8 @@ enum bh_ctl_type {
 	BH_CTL_QUERY_ROW = 7,
 	BH_CTL_QUERY_PART = 8,
 	BH_CTL_RELOADED = 9,
-	BH_CTL_AGAIN = 10, /* a start would give it rights that it lacks by now */
+	BH_CTL_KEY_REFUSED = 10, /* forwarder: an intake refuses its API key */
+	BH_CTL_AGAIN = 11, /* a start would give it rights that it lacks by now */
 	/* supervisor → child */
 	BH_CTL_DRAIN = 32,
 	BH_CTL_EXIT = 33,
@@ -178,7 +179,7 @@ struct bh_ctl_msg {
 		uint32_t capture_seconds;       /* CAPTURE */
 		struct bh_stream_filter stream; /* STREAM */
 		struct bh_str part;             /* QUERY_PART, QUERY_ARG; borrowed */
-	} u;                                    /* AGAIN, EXIT, STATS, RELOAD have no content */
+	} u; /* AGAIN, EXIT, STATS, RELOAD, KEY_REFUSED have no content */
 };
 
 /* Clears out and writes one message. BH_E_LIMIT when it would not fit BH_CTL_MSG_MAX. */

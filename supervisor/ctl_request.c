@@ -31,6 +31,7 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_RELOAD] = "reload",
 	    [BH_VERB_SECURITY] = "security",
 	    [BH_VERB_SECURITY_TEST] = "security-test",
+	    [BH_VERB_CONFIG_DIFF] = "config-diff",
 	};
 
 	return names[verb];

@@ -292,6 +292,7 @@ static unsigned allowed_in(enum bh_ctl_type type)
 	case BH_CTL_QUERY_PART:
 	case BH_CTL_RELOADED:
 	case BH_CTL_AGAIN:
+	case BH_CTL_KEY_REFUSED:
 		return IN(RUNNING) | IN(DRAINING) | IN(STOPPING);
 	case BH_CTL_DRAIN_PROGRESS:
 	case BH_CTL_DRAIN_ACK:
@@ -366,6 +367,10 @@ static void take(struct bh_kid *k, const struct bh_ctl_msg *m)
 		break;
 	case BH_CTL_RELOADED:
 		k->env->ops->reloaded(k->env->ctx, k, m->id, &m->u.reloaded);
+		break;
+	case BH_CTL_KEY_REFUSED:
+		if (k->role == BH_ROLE_FORWARDER) /* nobody else has one */
+			k->env->ops->key_refused(k->env->ctx, k);
 		break;
 	case BH_CTL_HELLO:
 	case BH_CTL_DRAIN:

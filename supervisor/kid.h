@@ -45,6 +45,8 @@ struct bh_kid_ops {
 	/* the answer to RELOAD id */
 	void (*reloaded)(
 	    void *ctx, struct bh_kid *kid, uint32_t id, const struct bh_ctl_reloaded *r);
+	/* the forwarder's API key is refused */
+	void (*key_refused)(void *ctx, struct bh_kid *kid);
 };
 
 /* Shared by all kids, borrowed for their lives. */

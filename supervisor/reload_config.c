@@ -3,9 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/config_finding.h"
 #include "common/config_value.h"
-#include "common/sandbox.h"
 #include "common/str.h"
 
 /* Sockets that are bound, files that are open, and processes that exist or not. */
@@ -31,16 +29,13 @@ static const char *const fixed[] = {
     "bulkhead.group_ipc",
 };
 
-void bh_config_check(const struct bh_config *cfg, struct bh_findings *findings)
+bool bh_reload_is_fixed(const char *key)
 {
-	enum bh_hardening hardening;
-
-	if (!cfg->api_key[0])
-		bh_finding_add(findings, BH_FINDING_ERROR,
-		    "api_key is not set: set it in datadog.yaml, or DD_API_KEY in the environment");
-	if (bh_hardening_parse(cfg->hardening, &hardening))
-		bh_finding_add(findings, BH_FINDING_ERROR,
-		    "bulkhead.hardening is \"%s\": it is one of auto, strict, off", cfg->hardening);
+	for (size_t i = 0; i < BH_ARRAY_LEN(fixed); i++) {
+		if (strcmp(fixed[i], key) == 0)
+			return true;
+	}
+	return false;
 }
 
 static const struct bh_option *option(const char *key)

@@ -10,12 +10,14 @@
 #include <unistd.h>
 
 #include "common/child.h"
+#include "common/config_check.h"
 #include "common/config_load.h"
 #include "common/sandbox_sanitizer.h"
 #include "common/version.h"
-#include "supervisor/reload_config.h"
+#include "supervisor/config_answer.h"
 #include "supervisor/rundir_owner.h"
 #include "supervisor/sealed.h"
+#include "supervisor/state_fs.h"
 #include "supervisor/supervisor.h"
 
 #define COMPONENT        "supervisor"
@@ -42,10 +44,12 @@ static void keep(struct bh_strlist *list, const char *text)
 static int load_config(struct bh_supervisor *s, const char *path)
 {
 	struct bh_findings findings = {0};
-	bool wrong = bh_config_load(&s->cfg, path, environ, &findings) != 0;
+	struct bh_config_trace trace;
+	bool wrong = bh_config_load_traced(&s->cfg, path, environ, &findings, &trace) != 0;
 
 	if (!wrong)
-		bh_config_check(&s->cfg, &findings);
+		bh_config_check(&s->cfg, &trace, &findings);
+	bh_config_trace_release(&trace);
 	for (size_t i = 0; i < findings.n; i++) {
 		bool is_error = findings.v[i].level == BH_FINDING_ERROR;
 
@@ -57,7 +61,23 @@ static int load_config(struct bh_supervisor *s, const char *path)
 	wrong = findings.errors > 0;
 	bh_findings_release(&findings);
 	s->config_path = path;
+	bh_rng_init(&s->rng);
+	bh_config_diff_note(s);
 	return wrong ? BH_EXIT_CONFIG : 0;
+}
+
+/* Before anything else is taken: the command of the configuration may need its time. */
+static int find_secrets(struct bh_supervisor *s)
+{
+	struct bh_err err = BH_ERR_INIT;
+	int rc;
+
+	bh_key_watch_note(s, &s->cfg);
+	rc = bh_resolve(&s->cfg, &s->secrets, &err);
+	if (rc == 0)
+		return 0;
+	/* The service manager tries again what may succeed then, and nothing else. */
+	return complain(&err, rc == BH_E_STATE ? BH_EXIT_UNAVAILABLE : BH_EXIT_CONFIG);
 }
 
 static int open_log(struct bh_supervisor *s, int *fd)
@@ -84,11 +104,10 @@ static int seal_config(struct bh_supervisor *s, struct bh_kid *k)
 {
 	struct bh_err err = BH_ERR_INIT;
 
-	k->config_fd = bh_sealed_make(&s->cfg, k->role);
+	k->config_fd = bh_sealed_make(&s->cfg, k->role, &s->secrets, &err);
 	if (k->config_fd >= 0)
 		return 0;
-	(void)bh_err_set(&err, k->config_fd, "hand the configuration to %s", bh_role_name(k->role));
-	return complain(&err, BH_EXIT_INTERNAL);
+	return complain(&err, err.code == BH_E_CONFIG ? BH_EXIT_CONFIG : BH_EXIT_INTERNAL);
 }
 
 static int enable(struct bh_supervisor *s, enum bh_role role)
@@ -110,8 +129,9 @@ static int prepare_children(struct bh_supervisor *s)
 		rc = enable(s, BH_ROLE_DOGSTATSD);
 	if (!rc && s->cfg.logs_enabled)
 		rc = enable(s, BH_ROLE_LOGS);
-	/* The forwarder's sealed copy is the only one from here on. */
-	explicit_bzero(s->cfg.api_key, strlen(s->cfg.api_key));
+	/* The children's sealed copies are the only ones from here on. */
+	bh_secrets_wipe_plain(&s->cfg);
+	bh_secrets_release(&s->secrets);
 	return rc;
 }
 
@@ -121,7 +141,7 @@ static int open_sockets(struct bh_supervisor *s)
 	static const char none[] =
 	    "DogStatsD is off: no listener came up (see the causes beside this note)";
 
-	if (bh_sockets_open(&s->sockets, &s->cfg))
+	if (bh_sockets_open(&s->sockets, &s->cfg, &s->given))
 		bh_error(&s->log, COMPONENT, "out of memory for the listeners");
 	for (size_t i = 0; i < s->sockets.notes.n; i++)
 		bh_error(&s->log, COMPONENT, "listener: %s", s->sockets.notes.v[i]);
@@ -189,6 +209,15 @@ static int settle_owner(struct bh_supervisor *s, struct bh_err *err)
 	return bh_rundir_settle(s->cfg.run_dir, s->cfg.run_path, &owner, err);
 }
 
+/* For status it is among the notes (reload.c). */
+static void warn_state_fs(struct bh_supervisor *s)
+{
+	const char *hint = bh_state_fs_check(s->cfg.run_path);
+
+	if (hint)
+		bh_warn(&s->log, COMPONENT, "run_path %s %s", s->cfg.run_path, hint);
+}
+
 /* --- signals ---------------------------------------------------------------------------------- */
 
 static void on_signal(struct bh_watch *w, unsigned events)
@@ -248,7 +277,6 @@ static int set_up_core(struct bh_supervisor *s, int log_fd)
 	static const struct rlimit no_core = {0, 0};
 	int rc;
 
-	bh_rng_init(&s->rng);
 	rc = bh_loop_init(&s->loop, &bh_clock_system);
 	if (!rc)
 		rc = watch_signals(s);
@@ -276,6 +304,7 @@ static int set_up_core(struct bh_supervisor *s, int log_fd)
 		bh_kid_init(&s->kids[i], (enum bh_role)i, &s->env);
 	bh_orders_init(s);
 	bh_self_test_init(&s->self_test);
+	bh_reload_init(s);
 	bh_handover_fds_init(&s->handover);
 	s->collect = (struct bh_collect){
 	    .kids = s->kids, .loop = &s->loop, .done = bh_supervisor_collected, .ctx = s};
@@ -294,6 +323,7 @@ static int bring_up(struct bh_supervisor *s, int log_fd)
 	rc = open_sockets(s);
 	if (!rc)
 		(void)bh_reload_ports(s);
+	warn_state_fs(s);
 	if (!rc)
 		rc = prepare_children(s);
 	if (!rc)
@@ -307,6 +337,7 @@ static int bring_up(struct bh_supervisor *s, int log_fd)
 	s->ctl.ctx = s;
 	bh_info(&s->log, COMPONENT, "bulkhead %s pid=%d run_dir=%s run_path=%s", BH_VERSION,
 	    (int)getpid(), s->cfg.run_dir, s->cfg.run_path);
+	bh_key_watch_arm(s);
 	bh_supervisor_start_children(s);
 	return 0;
 }
@@ -327,6 +358,7 @@ static void take_down(struct bh_supervisor *s)
 	bh_log_sockets_release(&s->log_sockets);
 	bh_handover_fds_release(&s->handover);
 	bh_reload_release(&s->reload);
+	bh_key_watch_cancel(&s->key_watch);
 	bh_loop_release(&s->loop);
 	bh_buf_release(&s->report);
 	for (int i = 0; i < BH_ROLE__N; i++)
@@ -384,9 +416,12 @@ int bh_supervisor_run(const char *config_path)
 		(void)fputs("bulkhead: out of memory\n", stderr);
 		return BH_EXIT_INTERNAL;
 	}
+	bh_given_take(&s->given, environ, getpid());
 	rc = load_config(s, config_path);
 	if (!rc)
 		rc = open_log(s, &log_fd);
+	if (!rc)
+		rc = find_secrets(s);
 	if (!rc)
 		rc = plan_rights(s, &means);
 	if (!rc) {
@@ -402,6 +437,8 @@ int bh_supervisor_run(const char *config_path)
 	bh_strlist_release(&s->notes);
 	bh_strlist_release(&s->config_notes);
 	bh_strlist_release(&s->limits);
+	bh_secrets_release(&s->secrets);
+	bh_config_image_release(&s->image);
 	bh_config_release(&s->cfg);
 	if (log_fd > STDERR_FILENO)
 		(void)close(log_fd);

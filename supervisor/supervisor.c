@@ -9,6 +9,7 @@
 #include "common/jsonw.h"
 #include "common/version.h"
 #include "supervisor/capture.h"
+#include "supervisor/config_answer.h"
 #include "supervisor/file_write.h"
 #include "supervisor/kernel_log.h"
 #include "supervisor/status_view.h"
@@ -326,8 +327,13 @@ static void on_part(void *ctx, struct bh_kid *k, uint32_t id, struct bh_str part
 
 static void on_reloaded(void *ctx, struct bh_kid *k, uint32_t id, const struct bh_ctl_reloaded *r)
 {
+	bh_reload_answered(ctx, k->role, id, r);
+}
+
+static void on_key_refused(void *ctx, struct bh_kid *k)
+{
 	(void)k;
-	bh_reload_answered(ctx, id, r);
+	bh_key_watch_refused(ctx);
 }
 
 const struct bh_kid_ops bh_supervisor_kid_ops = {
@@ -342,6 +348,7 @@ const struct bh_kid_ops bh_supervisor_kid_ops = {
     .ready = on_ready,
     .again = on_again,
     .reloaded = on_reloaded,
+    .key_refused = on_key_refused,
 };
 
 /* --- questions -------------------------------------------------------------------------------- */
@@ -468,6 +475,9 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 	case BH_VERB_SECURITY:
 	case BH_VERB_SECURITY_TEST:
 		bh_security_take(s, conn);
+		break;
+	case BH_VERB_CONFIG_DIFF:
+		bh_config_diff_answer(s, conn);
 		break;
 	case BH_VERB__N:
 		break;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/config.h"
+#include "common/config_view.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/loop.h"
@@ -18,6 +19,7 @@
 #include "supervisor/ctl_server.h"
 #include "supervisor/drain.h"
 #include "supervisor/handover.h"
+#include "supervisor/key_watch.h"
 #include "supervisor/kid.h"
 #include "supervisor/orders.h"
 #include "supervisor/query.h"
@@ -30,11 +32,13 @@
 
 struct bh_supervisor {
 	struct bh_config cfg;
-	const char *config_path; /* of the command line; NULL = the usual places */
+	struct bh_config_image image; /* of cfg, before its secrets were wiped */
+	const char *config_path;      /* of the command line; NULL = the usual places */
 	struct bh_log log;
 	struct bh_loop loop;
 	struct bh_rng rng;
 	struct bh_rundir rundir;
+	struct bh_given given; /* until the sockets are open */
 	struct bh_sockets sockets;
 	struct bh_spawn_fd socket_fds[BH_SOCKETS_MAX + 2]; /* dogstatsd's, hand-over included */
 	struct bh_log_sockets log_sockets; /* of log sources; they outlive every logs process */
@@ -50,6 +54,8 @@ struct bh_supervisor {
 	struct bh_query queries[BH_ROLE__N]; /* to each child */
 	struct bh_reload reload;
 	struct bh_self_test self_test;
+	struct bh_key_watch key_watch;
+	struct bh_secrets secrets; /* until the children's configurations are sealed */
 	struct bh_collect collect;
 	struct bh_ctl_server ctl;
 	struct bh_watch signals;

@@ -18,6 +18,7 @@ Test(ctl_request, every_verb_is_understood)
 	    {"{\"verb\":\"version\"}", BH_VERB_VERSION},
 	    {"{\"verb\":\"stream-logs\"}", BH_VERB_STREAM_LOGS},
 	    {"{\"verb\":\"reload\"}", BH_VERB_RELOAD},
+	    {"{\"verb\":\"config-diff\"}", BH_VERB_CONFIG_DIFF},
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
