@@ -210,7 +210,7 @@ fuzz: setup
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run-fuzz build/fuzz
 
 # --- figures: medians and ratios to the bare floor, never a verdict ------------------------------
-# BENCH=dogstatsd or BENCH=logs: only that part.
+# BENCH=dogstatsd, logs or supervisor: only that part.
 BENCH     ?=
 BENCH_EXES = $(addprefix $(B)/bench/,dogstatsd-send dogstatsd-floor logs-write logs-floor blackhole)
 

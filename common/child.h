@@ -5,11 +5,12 @@
  *
  * Descriptors at exec (spec/supervision.md §1): 0 /dev/null, 1 and 2 the log stream, 3 the control
  * socket, 4 the sealed configuration, 5.. role descriptors announced in BULKHEAD_FDS="name:num,…"
- * (names: "udp:<addr>:<port>", "uds:<path>", "logs-tcp:<port>", "logs-udp:<port>"). Environment:
- * BULKHEAD_FDS, BULKHEAD_GENERATION, BULKHEAD_RUN_ID (hex), BULKHEAD_STARTED (wall time in ns),
- * BULKHEAD_RIGHTS (common/sandbox_orders.h), BULKHEAD_UIDS (of dogstatsd, logs and forwarder, with
- * commas between them), BULKHEAD_DRAIN=spool-only for a forwarder restarted during a drain,
- * BULKHEAD_PROBE for a process of the self-test; nothing secret.
+ * (names: "udp:<addr>:<port>", "uds:<path>", "logs-tcp:<port>", "logs-udp:<port>",
+ * "logs-run:stdout", "log-ring"). Environment: BULKHEAD_FDS, BULKHEAD_LOG (common/log.h),
+ * BULKHEAD_GENERATION, BULKHEAD_RUN_ID (hex), BULKHEAD_STARTED (wall time in ns), BULKHEAD_RIGHTS
+ * (common/sandbox_orders.h), BULKHEAD_UIDS (of dogstatsd, logs and forwarder, with commas between
+ * them), BULKHEAD_DRAIN=spool-only for a forwarder restarted during a drain, BULKHEAD_PROBE for a
+ * process of the self-test; nothing secret.
  *
  * Signals: all are blocked before the first library call and read by signalfd. TERM, INT, HUP are
  * ignored (logged once) while the control channel is open; QUIT leaves at once without a drain.
@@ -35,7 +36,7 @@
 #define BH_CHILD_FD_CONTROL 3
 #define BH_CHILD_FD_CONFIG  4
 #define BH_CHILD_FD_FIRST   5
-#define BH_CHILD_FDS_MAX    64
+#define BH_CHILD_FDS_MAX    68
 
 /* Exit statuses (sysexits; spec/supervision.md §9.1). */
 enum bh_exit {

@@ -151,6 +151,8 @@ struct bh_config {
 	char *run_dir;    /* bulkhead.run_dir, /run/bulkhead: ctl.sock, links */
 	char *log_level;  /* info */
 	char *log_file;   /* "" = stderr */
+	bool log_to_syslog;
+	char *syslog_uri; /* "" = /dev/log */
 	bool skip_ssl_validation;
 
 	/* dogstatsd */
@@ -297,6 +299,10 @@ struct bh_config {
 	int64_t quarantine_max_payloads;                               /* 1000 */
 	char *hardening;                                               /* auto, strict, off */
 	char *user_dogstatsd, *user_logs, *user_forwarder, *group_ipc; /* names or numbers */
+	bool run_logs;                                                 /* bulkhead.run.*, true */
+	char *run_service, *run_source;                                /* "" = the command's name */
+	struct bh_strlist run_tags;
+	char *log_target;           /* bulkhead.log.target; "" = see supervisor/own_log.h */
 	int64_t shutdown_budget_ms; /* bulkhead.shutdown_budget, 25 s */
 
 	/* not options of datadog.yaml */
@@ -311,8 +317,8 @@ struct bh_config {
 	size_t log_samples_n;
 };
 
-/* What a source is called where only one name has room: its path, "tcp:PORT", "udp:PORT", its
- * identity "journald:…" (spec/logs.md §12), or its type. Cut to cap. */
+/* What a source is called where only one name has room: its path, "tcp:PORT", "udp:PORT",
+ * "run:stdout", its identity "journald:…" (spec/logs.md §12), or its type. Cut to cap. */
 void bh_log_source_name(const struct bh_log_source *s, char *out, size_t cap);
 
 void bh_config_defaults(struct bh_config *cfg); /* aborts when out of memory: start-up only */

@@ -31,6 +31,8 @@ const struct bh_option bh_options[] = {
 	{"confd_path", NULL, BH_OPT_STRING, AT(confd_path), "", 0, 0, SUPERVISOR, "directory with conf.d entries"},
 	{"log_level", NULL, BH_OPT_STRING, AT(log_level), "info", 0, 0, ALL, "off error warn info debug"},
 	{"log_file", NULL, BH_OPT_STRING, AT(log_file), "", 0, 0, SUPERVISOR, "own log; empty = stderr"},
+	{"log_to_syslog", NULL, BH_OPT_BOOL, AT(log_to_syslog), "false", 0, 0, SUPERVISOR, "own log to the system's"},
+	{"syslog_uri", NULL, BH_OPT_STRING, AT(syslog_uri), "", 0, 0, SUPERVISOR, "its socket; empty = /dev/log"},
 	{"skip_ssl_validation", NULL, BH_OPT_BOOL, AT(skip_ssl_validation), "false", 0, 0, FORWARDER, "no certificate checks"},
 	{"bulkhead.run_dir", NULL, BH_OPT_STRING, AT(run_dir), "/run/bulkhead", 0, 0, ALL, "sockets and locks"},
 
@@ -183,6 +185,11 @@ const struct bh_option bh_options[] = {
 	{"bulkhead.user_logs", NULL, BH_OPT_STRING, AT(user_logs), "_bulkhead-logs", 0, 0, SUPERVISOR, "user of the logs process"},
 	{"bulkhead.user_forwarder", NULL, BH_OPT_STRING, AT(user_forwarder), "_bulkhead-fwd", 0, 0, SUPERVISOR, "user of the forwarder process"},
 	{"bulkhead.group_ipc", NULL, BH_OPT_STRING, AT(group_ipc), "bulkhead-ipc", 0, 0, SUPERVISOR, "group that may enter the link directory: name, or gid"},
+	{"bulkhead.run.logs", NULL, BH_OPT_BOOL, AT(run_logs), "true", 0, 0, SUPERVISOR, "run -- COMMAND: its output is logs, where logs_enabled"},
+	{"bulkhead.run.service", NULL, BH_OPT_STRING, AT(run_service), "", 0, 0, SUPERVISOR, "service of these; empty = the command's name"},
+	{"bulkhead.run.source", NULL, BH_OPT_STRING, AT(run_source), "", 0, 0, SUPERVISOR, "source of these; empty = the command's name"},
+	{"bulkhead.run.tags", NULL, BH_OPT_LIST, AT(run_tags), "", 0, 0, SUPERVISOR, "tags of these"},
+	{"bulkhead.log.target", NULL, BH_OPT_STRING, AT(log_target), "", 0, 0, SUPERVISOR, "own log: stderr syslog file; empty = as the keys of the Agent say"},
 	{"bulkhead.shutdown_budget", NULL, BH_OPT_SECONDS, AT(shutdown_budget_ms), "25", 1000, MS(600), SUPERVISOR, "seconds for an ordered stop"},
 
 	/* Keys of the Agent without effect in this version. A row covers everything below its key; the

@@ -29,6 +29,7 @@ static const struct {
     {"log_level", {"off", "critical", "error", "warn", "warning", "info", "debug", "trace"}},
     {"serializer_compressor_kind", {"zstd", "zlib", "none"}},
     {"logs_config.compression_kind", {"zstd", "gzip"}},
+    {"bulkhead.log.target", {"stderr", "syslog", "file"}},
     {"forwarder_http_protocol", {"auto", "http1"}},
     {"logs_config.http_protocol", {"auto", "http1"}},
     {"min_tls_version", {"tlsv1.2", "tlsv1.3", "tlsv1.0", "tlsv1.1"}},

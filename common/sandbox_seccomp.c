@@ -34,7 +34,7 @@ static const char *const core[] = {"read", "write", "readv", "writev", "futex", 
     "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid", "getrandom", "exit",
     "exit_group", "restart_syscall", "sched_yield", "sched_getaffinity", "uname", "sysinfo",
     "set_robust_list", "rseq", "epoll_create1", "poll", "ppoll", "timerfd_create", "signalfd4",
-    "eventfd2", "pipe2", "fcntl", "pread64", "openat", NULL};
+    "eventfd2", "pipe2", "fcntl", "pread64", "dup2", "dup3", "openat", NULL};
 
 /* The link to the forwarder and the control channel. */
 static const char *const ipc[] = {"bind", "listen", "accept", "accept4", "connect", "shutdown",

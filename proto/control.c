@@ -107,6 +107,7 @@ static int put_part(struct bh_buf *out, const struct bh_ctl_msg *m)
 	case BH_CTL_STATS:
 	case BH_CTL_RELOAD:
 	case BH_CTL_KEY_REFUSED:
+	case BH_CTL_LOG:
 		return 0;
 	}
 	return BH_E_FORMAT;
@@ -298,6 +299,7 @@ static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 	case BH_CTL_STATS:
 	case BH_CTL_RELOAD:
 	case BH_CTL_KEY_REFUSED:
+	case BH_CTL_LOG:
 		return 0;
 	}
 	return BH_E_FORMAT;

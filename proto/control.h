@@ -37,7 +37,7 @@ enum bh_ctl_type {
 	BH_CTL_QUERY_PART = 8,
 	BH_CTL_RELOADED = 9,
 	BH_CTL_KEY_REFUSED = 10, /* forwarder: an intake refuses its API key */
-	BH_CTL_AGAIN = 11, /* a start would give it rights that it lacks by now */
+	BH_CTL_AGAIN = 11,       /* a start would give it rights that it lacks by now */
 	/* supervisor → child */
 	BH_CTL_DRAIN = 32,
 	BH_CTL_EXIT = 33,
@@ -48,6 +48,7 @@ enum bh_ctl_type {
 	BH_CTL_STREAM = 38,  /* so it does with this one */
 	BH_CTL_QUERY_ARG = 39,
 	BH_CTL_RELOAD = 40, /* and with this one */
+	BH_CTL_LOG = 41,    /* and with this one: our own log, opened again */
 };
 
 /* QUERY: what dogstatsd is to count, and what the forwarder is to do with its registry. */
@@ -179,7 +180,7 @@ struct bh_ctl_msg {
 		uint32_t capture_seconds;       /* CAPTURE */
 		struct bh_stream_filter stream; /* STREAM */
 		struct bh_str part;             /* QUERY_PART, QUERY_ARG; borrowed */
-	} u; /* AGAIN, EXIT, STATS, RELOAD, KEY_REFUSED have no content */
+	} u; /* AGAIN, EXIT, STATS, RELOAD, KEY_REFUSED, LOG have no content */
 };
 
 /* Clears out and writes one message. BH_E_LIMIT when it would not fit BH_CTL_MSG_MAX. */

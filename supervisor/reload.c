@@ -17,6 +17,7 @@
 #include "supervisor/supervisor.h"
 
 #define COMPONENT "reload"
+#define LISTENERS "supervisor"
 #define ANSWER_NS (5 * BH_NS_PER_S)
 
 extern char **environ;
@@ -169,19 +170,40 @@ static void renew_notes(struct bh_supervisor *s)
 		bh_error(&s->log, COMPONENT, "out of memory for a note");
 }
 
-bool bh_reload_ports(struct bh_supervisor *s)
+static bool has_text(const struct bh_strlist *l, const char *text)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		if (strcmp(l->v[i], text) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Each once: what is still so at the next look is in the status. */
+static void tell_ports(struct bh_supervisor *s, bool opened, const struct bh_strlist *before)
 {
 	const struct bh_log_sockets *l = &s->log_sockets;
+
+	for (size_t i = 0; i < l->notes.n; i++) {
+		if (!has_text(before, l->notes.v[i]))
+			bh_error(&s->log, LISTENERS, "listener: %s", l->notes.v[i]);
+	}
+	for (size_t i = 0; opened && i < l->warnings.n; i++)
+		bh_warn(&s->log, LISTENERS, "listener: %s", l->warnings.v[i]);
+	for (size_t i = 0; opened && i < l->n; i++)
+		bh_info(&s->log, LISTENERS, "listening on %s", l->fds[i].name);
+}
+
+bool bh_reload_ports(struct bh_supervisor *s)
+{
+	struct bh_strlist before = {0};
 	bool opened = false;
 
+	keep_all(s, &before, &s->log_sockets.notes);
 	if (bh_log_sockets_update(&s->log_sockets, &s->cfg, &opened))
 		bh_error(&s->log, COMPONENT, "out of memory for the ports of log sources");
-	for (size_t i = 0; i < l->notes.n; i++)
-		bh_error(&s->log, COMPONENT, "listener: %s", l->notes.v[i]);
-	for (size_t i = 0; opened && i < l->warnings.n; i++)
-		bh_warn(&s->log, COMPONENT, "listener: %s", l->warnings.v[i]);
-	for (size_t i = 0; opened && i < l->n; i++)
-		bh_info(&s->log, COMPONENT, "listening on %s", l->fds[i].name);
+	tell_ports(s, opened, &before);
+	bh_strlist_release(&before);
 	renew_notes(s);
 	return opened;
 }
@@ -216,6 +238,7 @@ static void finish(struct bh_supervisor *s)
 	struct bh_reload *r = &s->reload;
 
 	r->active = false;
+	bh_notify_send(&s->notify, "READY=1");
 	log_outcome(s);
 	answer(s);
 	bh_supervisor_write_status(s);
@@ -506,7 +529,9 @@ void bh_reload_ask(struct bh_supervisor *s, struct bh_ctl_conn *conn)
 	}
 	begin(s, false);
 	bh_info(&s->log, COMPONENT, "reading the configuration again");
-	if (load(s, &r->next) && bh_reload_keep_fixed(&s->cfg, &r->next, &r->needs_start) == 0) {
+	bh_notify_reloading(&s->notify);
+	if (load(s, &r->next) && bh_reload_keep_fixed(&s->cfg, &r->next, &r->needs_start) == 0 &&
+	    bh_wrap_config(s, &r->next) == 0) {
 		resolve(s);
 		return;
 	}

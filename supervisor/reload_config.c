@@ -11,6 +11,13 @@ static const char *const fixed[] = {
     "run_path",
     "bulkhead.run_dir",
     "log_file",
+    "log_to_syslog",
+    "syslog_uri",
+    "bulkhead.log.target",
+    "bulkhead.run.logs",
+    "bulkhead.run.service",
+    "bulkhead.run.source",
+    "bulkhead.run.tags",
     "logs_enabled",
     "use_dogstatsd",
     "dogstatsd_port",
@@ -65,12 +72,14 @@ static size_t size_of(const struct bh_option *o)
 {
 	if (o->type == BH_OPT_BOOL)
 		return sizeof(bool);
+	if (o->type == BH_OPT_LIST)
+		return sizeof(struct bh_strlist);
 	return o->type == BH_OPT_STRING ? sizeof(char *) : sizeof(int64_t);
 }
 
 static void exchange(struct bh_config *a, struct bh_config *b, const struct bh_option *o)
 {
-	char kept[sizeof(int64_t)];
+	char kept[sizeof(struct bh_strlist)];
 	char *x = (char *)a + o->offset, *y = (char *)b + o->offset;
 	size_t n = size_of(o);
 

@@ -283,6 +283,12 @@ int bh_sockets_open(struct bh_sockets *s, const struct bh_config *cfg, struct bh
 	return rc ? rc : rest;
 }
 
+bool bh_sockets_wanted(const struct bh_config *cfg)
+{
+	return cfg->use_dogstatsd && (cfg->dogstatsd_port != 0 || cfg->dogstatsd_socket[0] ||
+					 cfg->dogstatsd_stream_socket[0]);
+}
+
 bool bh_sockets_listening(const struct bh_sockets *s)
 {
 	for (size_t i = 0; i < s->n; i++) {

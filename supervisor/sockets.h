@@ -44,6 +44,9 @@ struct bh_sockets {
 int bh_sockets_open(
     struct bh_sockets *s, const struct bh_config *cfg, struct bh_given *given) BH_MUST_CHECK;
 
+/* Whether the configuration asks for a listener at all. */
+bool bh_sockets_wanted(const struct bh_config *cfg);
+
 /* Whether clients can send anything at all. */
 bool bh_sockets_listening(const struct bh_sockets *s);
 

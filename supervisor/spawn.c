@@ -203,6 +203,8 @@ static int make_plan(struct plan *p, const struct bh_spawn_request *req, int con
 	if (!rc && req->spool_only)
 		rc = add_env_text(p, "BULKHEAD_DRAIN", "spool-only");
 	rc = rc ? rc : add_rights(p, req);
+	if (!rc && req->log_form)
+		rc = add_env_text(p, "BULKHEAD_LOG", req->log_form);
 	rc = rc ? rc : add_fds(p, req);
 	if (!rc && req->lock_fd >= 0)
 		p->from[p->count++] = req->lock_fd;

@@ -13,6 +13,7 @@
 /* Options that only some verbs take: the letters in their rows of the table below. */
 #define STREAM_OPTIONS "SWdn"
 #define CONFIG_OPTIONS "N"
+#define FOLLOW_OPTION  "f"
 #define COMMON_OPTIONS "csjt"
 
 static int help(const struct bh_ctl_options *o, const struct bh_ctl_command *command, char **words);
@@ -33,6 +34,12 @@ static const struct bh_ctl_command commands[] = {
 	"what is wrong with the files (78 when something is); their values\nand where each was "
 	"set, --non-default without the others; what a\nreload would change (1 when anything)",
 	bh_ctl_run_config, NULL, CONFIG_OPTIONS},
+    {"reopen-logs", NULL, "opens log_file again, after a rotation", bh_ctl_run_query,
+	&bh_ctl_reopen_logs, NULL},
+    {"tail", "[NAME...]",
+	"the last lines of bulkhead's own log: of supervisor, dogstatsd,\nlogs, forwarder, or all; "
+	"-f goes on with what comes",
+	bh_ctl_run_tail, NULL, FOLLOW_OPTION},
     {"dogstatsd-stats", NULL, "the most frequent metrics: count, last seen, tags", bh_ctl_run_query,
 	&bh_ctl_dogstatsd_stats, NULL},
     {"top", NULL,
@@ -82,6 +89,7 @@ static const char options_help[] =
     "  -s, --socket PATH       control socket (else run_dir/ctl.sock of the configuration)\n"
     "      --json              one JSON object instead of text\n"
     "      --timeout SECONDS   how long to wait for the answer\n"
+    "  -f, --follow            tail: until Ctrl-C\n"
     "      --source S, --service S   stream-logs: only messages with exactly this one\n"
     "      --duration SECONDS, --count N   stream-logs: end after so long, or so many messages;\n"
     "                          top: so many pictures\n"
@@ -220,6 +228,9 @@ static int take_option(struct bh_ctl_options *o, int opt, char **argv)
 	case 'T':
 		o->self_test = true;
 		return -1;
+	case 'f':
+		o->follow = true;
+		return -1;
 	case 'h':
 		return help(o, NULL, NULL);
 	case 'V':
@@ -256,6 +267,7 @@ int main(int argc, char **argv)
 	    {"socket", required_argument, NULL, 's'},
 	    {"json", no_argument, NULL, 'j'},
 	    {"timeout", required_argument, NULL, 't'},
+	    {"follow", no_argument, NULL, 'f'},
 	    {"source", required_argument, NULL, 'S'},
 	    {"service", required_argument, NULL, 'W'},
 	    {"duration", required_argument, NULL, 'd'},
@@ -273,7 +285,7 @@ int main(int argc, char **argv)
 	int opt, code;
 
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":c:s:h", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":c:s:fh", options, NULL)) != -1) {
 		code = take_option(&o, opt, argv);
 		if (code >= 0)
 			return code;
