@@ -108,6 +108,8 @@ void bh_rights_no_network(struct bh_rights_plan *p)
 
 void bh_rights_tell(struct bh_rights_plans *p, enum bh_role role, uint32_t gaps, struct bh_log *log)
 {
+	enum bh_log_level level = p->quiet ? BH_LOG_INFO : BH_LOG_WARN;
+
 	for (int i = 0; i < BH_GAP__N; i++) {
 		bool known = false;
 
@@ -117,10 +119,10 @@ void bh_rights_tell(struct bh_rights_plans *p, enum bh_role role, uint32_t gaps,
 		for (int r = 0; r < BH_ROLE__N; r++)
 			known |= p->told[r] & 1u << i;
 		if (known)
-			bh_warn(log, COMPONENT, "%s: gap %s", bh_role_name(role),
+			bh_log_write(log, level, COMPONENT, "%s: gap %s", bh_role_name(role),
 			    bh_gap_name((enum bh_gap)i));
 		else
-			bh_warn(log, COMPONENT, "%s: gap %s: %s", bh_role_name(role),
+			bh_log_write(log, level, COMPONENT, "%s: gap %s: %s", bh_role_name(role),
 			    bh_gap_name((enum bh_gap)i), bh_gap_advice((enum bh_gap)i));
 	}
 	p->told[role] |= gaps;

@@ -36,6 +36,7 @@ struct bh_rights_plans {
 	struct bh_rights_plan of[BH_ROLE__N];
 	uid_t uids[BH_ROLE__N];    /* of the running children; (uid_t)-1 = the supervisor's */
 	uint32_t told[BH_ROLE__N]; /* gaps that were logged */
+	bool quiet;                /* gaps are no warnings: standard error is a command's */
 };
 
 void bh_rights_look(struct bh_rights_means *out);

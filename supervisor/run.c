@@ -191,6 +191,7 @@ static int plan_rights(struct bh_supervisor *s, struct bh_rights_means *means)
 	bh_rights_look(means);
 	if (bh_rights_plan(&s->cfg, means, &s->rights, &why))
 		return complain(&why, BH_EXIT_CONFIG);
+	s->rights.quiet = bh_wraps(s);
 	if (!s->rights.separate)
 		bh_info(&s->log, COMPONENT, "one user for all processes: %s", why.text);
 	return 0;
