@@ -86,6 +86,7 @@ int bh_rights_plan(const struct bh_config *cfg, const struct bh_rights_means *m,
 	if (rc == BH_E_CONFIG)
 		return rc;
 	out->separate = rc == 0;
+	(void)snprintf(out->why_shared, sizeof(out->why_shared), "%s", rc ? why->text : "");
 	out->ipc = users.ipc;
 	for (int i = 0; i < BH_ROLE__N; i++)
 		out->uids[i] = (uid_t)-1;

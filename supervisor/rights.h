@@ -31,7 +31,8 @@ struct bh_rights_plan {
 
 struct bh_rights_plans {
 	enum bh_hardening hardening;
-	bool separate; /* each child has a user of its own */
+	bool separate;                    /* each child has a user of its own */
+	char why_shared[BH_ERR_TEXT_MAX]; /* when not */
 	gid_t ipc;
 	struct bh_rights_plan of[BH_ROLE__N];
 	uid_t uids[BH_ROLE__N];    /* of the running children; (uid_t)-1 = the supervisor's */

@@ -192,8 +192,6 @@ static int plan_rights(struct bh_supervisor *s, struct bh_rights_means *means)
 	if (bh_rights_plan(&s->cfg, means, &s->rights, &why))
 		return complain(&why, BH_EXIT_CONFIG);
 	s->rights.quiet = bh_wraps(s);
-	if (!s->rights.separate)
-		bh_info(&s->log, COMPONENT, "one user for all processes: %s", why.text);
 	return 0;
 }
 
@@ -202,6 +200,8 @@ static int tell_gaps(struct bh_supervisor *s)
 {
 	uint32_t all = 0;
 
+	if (!s->rights.separate)
+		bh_info(&s->log, COMPONENT, "one user for all processes: %s", s->rights.why_shared);
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
 		uint32_t gaps = s->kids[i].enabled ? s->rights.of[i].orders.gaps : 0;
 
