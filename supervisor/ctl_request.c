@@ -29,6 +29,8 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_QUARANTINE] = "quarantine",
 	    [BH_VERB_QUARANTINE_REPLAY] = "quarantine-replay",
 	    [BH_VERB_RELOAD] = "reload",
+	    [BH_VERB_SECURITY] = "security",
+	    [BH_VERB_SECURITY_TEST] = "security-test",
 	    [BH_VERB_CONFIG_DIFF] = "config-diff",
 	    [BH_VERB_REOPEN_LOGS] = "reopen-logs",
 	    [BH_VERB_TAIL] = "tail",

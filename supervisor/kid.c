@@ -13,6 +13,7 @@
 
 #define COMPONENT     "supervisor"
 #define MSGS_PER_TURN 256 /* one talkative child does not starve the others */
+#define EXIT_NOPERM   77  /* a right could not be given up: it does not start with it */
 #define EXIT_OSERR    71  /* the start failed for want of memory, descriptors or processes */
 
 static int64_t now(const struct bh_kid *k)
@@ -141,6 +142,7 @@ static void ended(struct bh_kid *k, const struct bh_life_exit *how)
 	enum bh_life_state from = k->life.state;
 
 	(void)bh_life_exited(&k->life, how, now(k), k->env->rng);
+	k->last_pid = k->pid;
 	k->pid = 0;
 	arm(k);
 	if (k->life.state != from)
@@ -176,10 +178,15 @@ static void forget_process(struct bh_kid *k)
 
 static struct bh_spawn_request request_of(const struct bh_kid *k)
 {
+	struct bh_rights_plans *plans = k->env->plans;
+
 	return (struct bh_spawn_request){.exe = k->exe,
 	    .role = k->role,
 	    .generation = k->life.generation,
 	    .run_id = k->env->run_id,
+	    .started_ns = k->env->started_ns,
+	    .plan = plans ? &plans->of[k->role] : NULL,
+	    .uids = plans ? plans->uids : NULL,
 	    .spool_only = k->spool_only,
 	    .config_fd = k->config_fd,
 	    .log_fd = k->env->log_fd,
@@ -195,13 +202,20 @@ static void do_spawn(struct bh_kid *k)
 	struct bh_err err = BH_ERR_INIT;
 	struct bh_spawn_request req;
 	struct bh_spawned s;
+	int rc;
 
 	k->env->ops->prepare(k->env->ctx, k);
 	req = request_of(k);
 	forget_process(k);
 	k->failure[0] = '\0';
 	k->spawned_wall_ns = bh_wall_ns(k->env->loop->clock);
-	if (bh_spawn(&req, &s, &how.exec_failed, &err)) {
+	rc = bh_spawn(&req, &s, &how.exec_failed, &err);
+	if (rc && s.failed == BH_IDS_NETWORK && k->env->plans) {
+		bh_rights_no_network(&k->env->plans->of[k->role]);
+		rc = bh_spawn(&req, &s, &how.exec_failed, &err);
+	}
+	if (rc) {
+		how.code = s.failed ? EXIT_NOPERM : EXIT_OSERR;
 		bh_error(
 		    k->env->log, COMPONENT, "start of %s: %s", bh_role_name(k->role), err.text);
 		(void)snprintf(k->failure, sizeof(k->failure), "%s", err.text);
@@ -278,6 +292,7 @@ static unsigned allowed_in(enum bh_ctl_type type)
 	case BH_CTL_QUERY_ROW:
 	case BH_CTL_QUERY_PART:
 	case BH_CTL_RELOADED:
+	case BH_CTL_AGAIN:
 	case BH_CTL_KEY_REFUSED:
 		return IN(RUNNING) | IN(DRAINING) | IN(STOPPING);
 	case BH_CTL_DRAIN_PROGRESS:
@@ -322,6 +337,9 @@ static void take(struct bh_kid *k, const struct bh_ctl_msg *m)
 {
 	switch (m->type) {
 	case BH_CTL_READY:
+		k->rights = m->u.rights;
+		k->has_rights = true;
+		k->env->ops->ready(k->env->ctx, k);
 		bh_kid_event(k, BH_LIFE_EV_READY, 0, BH_DRAIN_FULL);
 		break;
 	case BH_CTL_HEARTBEAT:
@@ -345,6 +363,9 @@ static void take(struct bh_kid *k, const struct bh_ctl_msg *m)
 		break;
 	case BH_CTL_QUERY_PART:
 		k->env->ops->part(k->env->ctx, k, m->id, m->u.part);
+		break;
+	case BH_CTL_AGAIN:
+		k->env->ops->again(k->env->ctx, k);
 		break;
 	case BH_CTL_RELOADED:
 		k->env->ops->reloaded(k->env->ctx, k, m->id, &m->u.reloaded);

@@ -70,6 +70,10 @@ static const struct bh_ctl_command commands[] = {
 	NULL},
     {"quarantine", "[replay]", "what the intake refused for good; sends it again",
 	bh_ctl_run_quarantine, NULL, NULL},
+    {"security", NULL,
+	"the rights in force in each process, and what is missing; with\n--self-test each tries "
+	"what it may not do",
+	bh_ctl_run_security, NULL, "T"},
     {"drain", NULL, "ordered drain; the supervisor stays, its children are stopped",
 	bh_ctl_run_query, &bh_ctl_drain, NULL},
     {"shutdown", NULL, "ordered drain, then the end; prints the report", bh_ctl_run_query,
@@ -89,6 +93,7 @@ static const char options_help[] =
     "      --source S, --service S   stream-logs: only messages with exactly this one\n"
     "      --duration SECONDS, --count N   stream-logs: end after so long, or so many messages;\n"
     "                          top: so many pictures\n"
+    "      --self-test         security: try every forbidden act\n"
     "      --non-default       config show: only what is set somewhere\n"
     "  -h, --help; --version\n";
 
@@ -220,6 +225,9 @@ static int take_option(struct bh_ctl_options *o, int opt, char **argv)
 		return *end || o->timeout_s < 1 || o->timeout_s > 86400
 			   ? bh_ctl_usage("the timeout is a number of seconds", optarg)
 			   : -1;
+	case 'T':
+		o->self_test = true;
+		return -1;
 	case 'f':
 		o->follow = true;
 		return -1;
@@ -264,6 +272,7 @@ int main(int argc, char **argv)
 	    {"service", required_argument, NULL, 'W'},
 	    {"duration", required_argument, NULL, 'd'},
 	    {"count", required_argument, NULL, 'n'},
+	    {"self-test", no_argument, NULL, 'T'},
 	    {"non-default", no_argument, NULL, 'N'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'},
