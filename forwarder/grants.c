@@ -133,6 +133,12 @@ static int allow_ports(const struct bh_config *cfg, struct bh_landlock_rules *r)
 		if (ports[i])
 			rc = bh_landlock_allow_port(r, (uint16_t)ports[i]);
 	}
+	for (size_t i = 0; i < cfg->endpoints_n && !rc; i++) {
+		const char *url = cfg->endpoints[i].url;
+		bool plain = strncmp(url, "http://", 7) == 0;
+
+		rc = bh_landlock_allow_port(r, (uint16_t)bh_url_port(url, plain ? HTTP : HTTPS));
+	}
 	return rc;
 }
 
