@@ -6,6 +6,7 @@
 
 #include "forwarder/custody.h"
 #include "forwarder/dest.h"
+#include "forwarder/kept.h"
 #include "forwarder/key.h"
 #include "forwarder/quarantine.h"
 #include "forwarder/positions.h"
@@ -42,6 +43,7 @@ struct bh_custody {
 	struct bh_timer key_timer;
 	int64_t key_said_ns; /* when the refused key was last logged; 0 = never */
 	struct bh_quarantine quarantine;
+	struct bh_kept kept;                 /* the ledger since the installation */
 	char registry_note[BH_ERR_TEXT_MAX]; /* why nothing was imported; "" = nothing to say */
 };
 

@@ -95,12 +95,20 @@ static void query(void *ctx, const struct bh_child_query *q)
 	bh_questions_take(&f->questions, q);
 }
 
+static void keep_rows(void *ctx, struct bh_str rows)
+{
+	struct forwarder *f = ctx;
+
+	bh_custody_keep_rows(f->custody, rows);
+}
+
 static const struct bh_child_ops ops = {
     .drain = drain,
     .peer_state = peer_state,
     .stats = stats,
     .heartbeat = heartbeat,
     .query = query,
+    .ledger = keep_rows,
 };
 
 static int64_t spool_limit(const struct bh_config *cfg, const char *dir)
