@@ -285,6 +285,8 @@ struct bh_config {
 	bool quarantine;          /* bulkhead.quarantine, true */
 	int64_t quarantine_max_size_bytes; /* 64 MiB */
 	int64_t quarantine_max_payloads;   /* 1000 */
+	bool telemetry_enabled;            /* false: no page of OpenMetrics */
+	int64_t metrics_port;              /* bulkhead.metrics_port, 0 = none */
 	int64_t shutdown_budget_ms;        /* bulkhead.shutdown_budget, 25 s */
 
 	/* not options of datadog.yaml */

@@ -22,6 +22,7 @@
 #include "supervisor/orders.h"
 #include "supervisor/query.h"
 #include "supervisor/reload.h"
+#include "supervisor/rounds.h"
 #include "supervisor/rundir.h"
 #include "supervisor/sockets.h"
 #include "supervisor/sockets_logs.h"
@@ -46,6 +47,7 @@ struct bh_supervisor {
 	struct bh_query queries[BH_ROLE__N]; /* to each child */
 	struct bh_reload reload;
 	struct bh_collect collect;
+	struct bh_rounds rounds;
 	struct bh_ctl_server ctl;
 	struct bh_watch signals;
 	struct bh_timer status_timer;
