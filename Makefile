@@ -4,6 +4,7 @@
 #   make test       all tests                  make asan    the same under ASan + UBSan
 #   make tsan       dogstatsd's tests under ThreadSanitizer
 #   make crash      the long crash campaign    make fuzz    build the fuzzers, run each briefly
+#   make model      the drain protocol through spin, every interleaving
 #   make bench      figures                    make lint    clang-format, clang-tidy, cppcheck
 #   make install DESTDIR= prefix=/usr
 
@@ -20,7 +21,7 @@ endif
 
 # --- packages ---------------------------------------------------------------------------------
 # Debian packages the build and the tests need; tests/setup installs those that are missing.
-PKGS_LINK   = nng libcurl sqlite3 yaml-0.1 libzstd libdeflate zlib jansson libpcre2-8 libmicrohttpd libprotobuf-c libsystemd
+PKGS_LINK   = nng libcurl sqlite3 yaml-0.1 libzstd libdeflate zlib jansson libpcre2-8 libmicrohttpd libprotobuf-c libsystemd ncursesw
 # nng ships no pkg-config file in Debian 12.
 pc_libs     = $(foreach p,$(1),$(if $(filter nng,$(p)),-lnng,$(shell pkg-config --libs $(p) 2>/dev/null)))
 
@@ -60,7 +61,7 @@ pkg_dogstatsd  = nng libzstd zlib jansson libpcre2-8
 pkg_logs-agent = nng libzstd libdeflate libpcre2-8 libsystemd
 pkg_forwarder  = nng libcurl sqlite3 libzstd zlib jansson
 pkg_supervisor = yaml-0.1 libzstd
-pkg_ctl        = jansson yaml-0.1 libzstd
+pkg_ctl        = jansson yaml-0.1 libzstd ncursesw
 pkg_intake     = libmicrohttpd libzstd zlib jansson libprotobuf-c
 EXES           = $(foreach r,$(ROLES),$(exe_$(r)))
 
@@ -149,7 +150,7 @@ $(LINKPEER): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/linkpeer/*.c)) $(lib_f
 unit-tests: $(UNIT_TESTS) $(LINKPEER)
 
 # --- the two commands, and the rest -----------------------------------------------------------
-.PHONY: all setup run test asan tsan crash fuzz fuzzers bench lint install clean unit-tests
+.PHONY: all setup run test asan tsan crash model fuzz fuzzers bench lint install clean unit-tests
 
 setup:
 	@tests/setup
@@ -177,6 +178,9 @@ tsan: setup
 crash: setup
 	@$(MAKE) --no-print-directory all $(LINKPEER)
 	@B=$(B) tests/run-crash
+
+model: setup
+	@tests/run-model
 
 # --- fuzzing: clang's libFuzzer over the same libraries, built once more below build/fuzz --------
 FUZZ_SECONDS ?= 20

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/attrs.h"
+#include "common/kernel_drops.h"
 #include "common/ledger.h"
 #include "common/loop.h"
 #include "dogstatsd/ingest.h"
@@ -44,7 +45,7 @@ struct bh_listener {
 	struct bh_ledger ledger;
 	struct bh_open_samples open;
 	uint64_t datagrams, bytes, read_errors, truncated, kernel_drops;
-	uint32_t drops_seen; /* the socket's own counter, which wraps */
+	struct bh_kernel_drops drops;
 };
 
 /* Takes fd. first_incarnation: the socket's drops so far are ours to report; otherwise they were

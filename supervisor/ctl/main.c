@@ -29,6 +29,10 @@ static const struct bh_ctl_command commands[] = {
 	bh_ctl_run_query, &bh_ctl_reload, NULL},
     {"dogstatsd-stats", NULL, "the most frequent metrics: count, last seen, tags", bh_ctl_run_query,
 	&bh_ctl_dogstatsd_stats, NULL},
+    {"top", NULL,
+	"live: rates, backlog, memory; keys sort and open rows. Into a\nfile or pipe: --count "
+	"pictures, one a second",
+	bh_ctl_run_top, NULL, "n"},
     {"top", "contexts|senders",
 	"the names with the most contexts, the tag keys with the most\nvalues; the processes that "
 	"send the most packets to the Unix\nsockets",
@@ -69,7 +73,8 @@ static const char options_help[] =
     "      --json              one JSON object instead of text\n"
     "      --timeout SECONDS   how long to wait for the answer\n"
     "      --source S, --service S   stream-logs: only messages with exactly this one\n"
-    "      --duration SECONDS, --count N   stream-logs: end after so long, or so many messages\n"
+    "      --duration SECONDS, --count N   stream-logs: end after so long, or so many messages;\n"
+    "                          top: so many pictures\n"
     "  -h, --help; --version\n";
 
 #define HELP_COLUMN 18
