@@ -301,6 +301,8 @@ struct bh_config {
 	char *run_service, *run_source;    /* "" = the command's name */
 	struct bh_strlist run_tags;
 	char *log_target;           /* bulkhead.log.target; "" = see supervisor/own_log.h */
+	bool telemetry_enabled;     /* false: no page of OpenMetrics */
+	int64_t metrics_port;       /* bulkhead.metrics_port, 0 = none */
 	int64_t shutdown_budget_ms; /* bulkhead.shutdown_budget, 25 s */
 
 	/* not options of datadog.yaml */

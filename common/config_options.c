@@ -187,6 +187,9 @@ const struct bh_option bh_options[] = {
 	{"bulkhead.log.target", NULL, BH_OPT_STRING, AT(log_target), "", 0, 0, SUPERVISOR, "own log: stderr syslog file; empty = as the keys of the Agent say"},
 	{"bulkhead.shutdown_budget", NULL, BH_OPT_SECONDS, AT(shutdown_budget_ms), "25", 1000, MS(600), SUPERVISOR, "seconds for an ordered stop"},
 
+	{"telemetry.enabled", NULL, BH_OPT_BOOL, AT(telemetry_enabled), "false", 0, 0, SUPERVISOR, "page of OpenMetrics on run_dir/metrics.sock"},
+	{"bulkhead.metrics_port", NULL, BH_OPT_INT, AT(metrics_port), "0", 0, 65535, SUPERVISOR, "the page on 127.0.0.1 too; 0 = not"},
+
 	/* Keys of the Agent without effect in this version. A row covers everything below its key; the
 	 * longer keys stand there for the sake of their environment names. */
 	/* the Agent's other products and its own upkeep */
@@ -222,9 +225,8 @@ const struct bh_option bh_options[] = {
 	UNUSED("dogstatsd_log_file_max_size"),
 	UNUSED("dogstatsd_log_file_max_rolls"),
 	UNUSED("dogstatsd_capture_depth"),
-	UNUSED("telemetry.enabled"),
 	UNUSED("telemetry.dogstatsd_origin"),
-	UNUSED("telemetry"),
+	UNUSED("telemetry.dogstatsd"),
 	UNUSED("dogstatsd_telemetry_enabled_listener_id"),
 	UNUSED("basic_telemetry_add_container_tags"),
 	UNUSED("dogstatsd_mem_based_rate_limiter"),

@@ -98,7 +98,10 @@ static int make_dest(struct bh_custody *c, struct bh_dest *d, bool logs)
 	d->rows = counts.pending_rows;
 	d->row_bytes = counts.pending_bytes;
 	d->l.received = d->row_items; /* the opening balance */
-	return rc;
+	if (!rc)
+		d->kept = bh_kept_dest(
+		    &c->kept, d->name, d->row_items, bh_store_replaced(c->cfg.store) != NULL);
+	return rc || d->kept ? rc : -ENOMEM;
 }
 
 static void on_minute(struct bh_timer *t)
@@ -124,6 +127,8 @@ int bh_custody_new(struct bh_custody **out, const struct bh_custody_config *cfg,
 		rc = bh_store_each_position(cfg->store, load_position, &c->positions);
 	if (!rc)
 		rc = bh_store_each_origins(cfg->store, load_parts, &c->positions);
+	if (!rc)
+		rc = bh_kept_open(&c->kept, cfg->store, bh_wall_ms(cfg->loop->clock));
 	if (!rc)
 		rc = make_dest(c, &c->dests[0], true);
 	if (!rc)
@@ -174,6 +179,7 @@ void bh_custody_free(struct bh_custody *c)
 	bh_timer_cancel(&c->key_timer);
 	free(c->key_url);
 	bh_positions_release(&c->positions);
+	bh_kept_release(&c->kept);
 	free(c);
 }
 
@@ -264,6 +270,7 @@ static void take(void *ctx, enum bh_role producer, uint64_t seq, const struct bh
 	d->l.received += p->items;
 	d->mem_items += p->items;
 	d->mem_bytes += p->body.n;
+	bh_buffer_in(&d->mem_buffer, bh_buffer_events(d->logs, p->items, 1), p->body.n);
 	/* Behind rows, behind a failing destination, or without a network: straight to the spool.
 	 */
 	p->want_row = d->spool_on && (d->rows > 0 || d->backoff.state != BH_BREAKER_OPEN ||
@@ -448,6 +455,37 @@ static void dest_note(struct bh_custody *c, struct bh_dest *d, struct bh_child *
 		bh_child_stat_note(child, name, "%.90s: ok", d->url);
 }
 
+void bh_custody_keep_rows(struct bh_custody *c, struct bh_str rows)
+{
+	if (!c->drain_done)
+		bh_kept_put_all(&c->kept, rows);
+}
+
+static void buffer_stats(const struct bh_dest *d, struct bh_child *child)
+{
+	uint64_t payloads = 0;
+
+	for (const struct bh_payload *p = d->head; p; p = p->next)
+		payloads += !p->row;
+	bh_buffer_stats(&d->mem_buffer, d->logs ? "logs_dest" : "metrics_retry_memory", d->url,
+	    (struct bh_buffer_count){
+		bh_buffer_events(d->logs, d->mem_items, payloads), d->mem_bytes},
+	    child);
+	bh_buffer_stats(&d->disk_buffer, d->logs ? "logs_spool" : "metrics_retry_disk", d->url,
+	    (struct bh_buffer_count){
+		bh_buffer_events(d->logs, d->row_items, d->rows), d->row_bytes},
+	    child);
+}
+
+static void kept_stats(const struct bh_dest *d, struct bh_child *child)
+{
+	struct bh_ledger l = bh_kept_now(d->kept, d->row_items, d->mem_items);
+	struct bh_ledger_row row;
+
+	bh_ledger_row_set(&row, BH_LEDGER_DESTINATION, d->name, strlen(d->name), &l);
+	bh_child_stat_kept(child, &row);
+}
+
 void bh_custody_stats(struct bh_custody *c, struct bh_child *child)
 {
 	uint64_t rows = 0, bytes = 0;
@@ -464,6 +502,8 @@ void bh_custody_stats(struct bh_custody *c, struct bh_child *child)
 		(void)snprintf(name, sizeof(name), "destination.%s.splits", d->name);
 		bh_child_stat_number(child, name, d->splits);
 		dest_note(c, d, child);
+		buffer_stats(d, child);
+		kept_stats(d, child);
 		rows += d->rows;
 		bytes += d->row_bytes;
 	}
@@ -471,6 +511,7 @@ void bh_custody_stats(struct bh_custody *c, struct bh_child *child)
 	bh_child_stat_number(child, "spool.bytes", bytes);
 	bh_child_stat_number(child, "registry.rows", c->positions.n - c->positions.sources);
 	bh_child_stat_number(child, "registry.gaps", c->positions.gaps);
+	bh_kept_stats(&c->kept, child);
 	bh_custody_key_stats(c, child);
 	bh_custody_quarantine_stats(c, child);
 	if (c->registry_note[0])

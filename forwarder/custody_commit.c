@@ -196,6 +196,46 @@ static int write_marks(struct bh_custody *c, const struct group *g)
 	return 0;
 }
 
+/* Of a payload that went in parts, some may have been delivered and some not. */
+static struct bh_ledger ends_of(const struct bh_payload *p)
+{
+	struct bh_ledger ends = {0};
+	uint64_t left = p->items;
+
+	for (int r = 0; p->cut && r < BH_DROP__N; r++) {
+		uint64_t lost = BH_MIN(left, p->cut->lost[r]);
+
+		bh_ledger_drop(&ends, (enum bh_drop)r, lost);
+		left -= lost;
+	}
+	if (p->end == BH_STORE_TAKEN)
+		ends.delivered = left;
+	else
+		bh_ledger_drop(&ends, p->reason, left);
+	return ends;
+}
+
+/* What this group does, in the rows since the installation. */
+static int write_kept(struct bh_custody *c, const struct group *g, const struct retired *gone)
+{
+	struct bh_ledger dropped = {0};
+
+	for (size_t i = 0; i < g->t1_n; i++)
+		bh_kept_add(g->t1[i]->dest->kept, &(struct bh_ledger){.received = g->t1[i]->items});
+	for (size_t i = 0; i < g->t2_n; i++) {
+		struct bh_ledger ends;
+
+		if (!g->t2[i]->dest)
+			continue;
+		ends = ends_of(g->t2[i]);
+		ends.received = g->t2[i]->row ? 0 : g->t2[i]->items;
+		bh_kept_add(g->t2[i]->dest->kept, &ends);
+	}
+	bh_ledger_drop(&dropped, BH_DROP_SPOOL_FULL, gone->items);
+	bh_kept_add(c->dests[1].kept, &dropped);
+	return bh_kept_write(&c->kept);
+}
+
 static int write_group(struct bh_custody *c, struct group *g, struct retired *gone)
 {
 	struct bh_store *store = c->cfg.store;
@@ -218,6 +258,8 @@ static int write_group(struct bh_custody *c, struct group *g, struct retired *go
 	}
 	if (!rc)
 		rc = bh_positions_staged(&c->positions, write_position, store);
+	if (!rc)
+		rc = write_kept(c, g, gone);
 	return rc ? rc : write_marks(c, g);
 }
 
@@ -233,6 +275,8 @@ static void became_row(struct bh_payload *p)
 	d->row_items += p->items;
 	d->mem_items -= p->items;
 	d->mem_bytes -= p->body.n;
+	bh_buffer_out(&d->mem_buffer, bh_buffer_events(d->logs, p->items, 1), p->body.n);
+	bh_buffer_in(&d->disk_buffer, bh_buffer_events(d->logs, p->items, 1), p->body.n);
 	/* What was sent of it, and how often its key was refused, is known in memory only. */
 	if (!p->sending && !p->cut && !p->refusals.first_ns) {
 		bh_dest_remove(d, p); /* the row owns it now; it is claimed when its turn comes */
@@ -251,32 +295,18 @@ static void forget_empty(struct bh_custody *c, struct bh_payload *p)
 	bh_payload_free(p);
 }
 
-/* Of a payload that went in parts, some may have been delivered and some not. */
-static void count_end(struct bh_dest *d, const struct bh_payload *p)
-{
-	uint64_t left = p->items;
-
-	for (int r = 0; p->cut && r < BH_DROP__N; r++) {
-		uint64_t lost = BH_MIN(left, p->cut->lost[r]);
-
-		bh_ledger_drop(&d->l, (enum bh_drop)r, lost);
-		left -= lost;
-	}
-	if (p->end == BH_STORE_TAKEN)
-		d->l.delivered += left;
-	else
-		bh_ledger_drop(&d->l, p->reason, left);
-}
-
 static void ended(struct bh_custody *c, struct bh_payload *p)
 {
 	struct bh_dest *d = p->dest;
+	struct bh_ledger ends;
 
 	if (!d) {
 		forget_empty(c, p);
 		return;
 	}
-	count_end(d, p);
+	ends = ends_of(p);
+	bh_ledger_add(&d->l, &ends);
+	bh_buffer_end(p->row ? &d->disk_buffer : &d->mem_buffer, d->logs, &ends, p->body.n);
 	if (p->row) {
 		d->rows--;
 		d->row_bytes -= p->body.n;
@@ -355,13 +385,17 @@ static void apply_group(struct bh_custody *c, struct group *g, const struct reti
 
 	c->positions_moved |= c->positions.staged != NULL;
 	bh_positions_apply(&c->positions);
+	bh_kept_apply(&c->kept);
 	if (gone->rows) {
 		struct bh_dest_counts counts = {0};
 
 		metrics->rows -= gone->rows;
 		metrics->row_items -= gone->items;
-		if (bh_store_counts(c->cfg.store, metrics->id, &counts) == 0)
+		if (bh_store_counts(c->cfg.store, metrics->id, &counts) == 0) {
+			bh_buffer_lost(&metrics->disk_buffer, BH_DROP_SPOOL_FULL, gone->rows,
+			    metrics->row_bytes - counts.pending_bytes);
 			metrics->row_bytes = counts.pending_bytes;
+		}
 		bh_ledger_drop(&metrics->l, BH_DROP_SPOOL_FULL, gone->items);
 	}
 	for (size_t i = 0; i < g->t1_n; i++)
@@ -387,6 +421,7 @@ static int commit_group(struct bh_custody *c, struct group *g)
 	if (rc) {
 		bh_store_rollback(c->cfg.store);
 		bh_positions_undo(&c->positions);
+		bh_kept_undo(&c->kept);
 		return rc;
 	}
 	apply_group(c, g, &gone);
@@ -494,6 +529,17 @@ static int expire_dest(
 	return 0;
 }
 
+static int keep_expired(struct bh_custody *c, struct bh_dest *d, const struct retired *gone)
+{
+	struct bh_ledger dropped = {0};
+
+	if (!gone->rows)
+		return 0;
+	bh_ledger_drop(&dropped, BH_DROP_EXPIRED, gone->items);
+	bh_kept_add(d->kept, &dropped);
+	return bh_kept_write(&c->kept);
+}
+
 /* Room again? Ask the file system, and the limit with 5 % of hysteresis. */
 static void look_for_room(struct bh_custody *c)
 {
@@ -526,16 +572,24 @@ void bh_custody_expire(struct bh_custody *c)
 		if (!rc)
 			rc = bh_positions_staged(&c->positions, write_position, c->cfg.store);
 		if (!rc)
+			rc = keep_expired(c, d, &gone);
+		if (!rc)
 			rc = bh_store_counts(c->cfg.store, d->id, &counts);
 		if (!rc)
 			rc = bh_store_commit(c->cfg.store);
 		if (rc) {
 			bh_store_rollback(c->cfg.store);
 			bh_positions_undo(&c->positions);
+			bh_kept_undo(&c->kept);
 			continue;
 		}
 		c->positions_moved |= c->positions.staged != NULL;
 		bh_positions_apply(&c->positions);
+		if (gone.rows)
+			bh_kept_apply(&c->kept);
+		bh_buffer_lost(&d->disk_buffer, BH_DROP_EXPIRED,
+		    bh_buffer_events(d->logs, gone.items, gone.rows),
+		    d->row_bytes - counts.pending_bytes);
 		d->rows = counts.pending_rows;
 		d->row_bytes = counts.pending_bytes;
 		d->row_items -= gone.items;

@@ -6,6 +6,7 @@
 
 #include "forwarder/custody.h"
 #include "forwarder/dest.h"
+#include "forwarder/kept.h"
 #include "forwarder/key.h"
 #include "forwarder/quarantine.h"
 #include "forwarder/positions.h"
@@ -43,6 +44,7 @@ struct bh_custody {
 	int64_t key_told_ns; /* when the supervisor was told of refusals; 0 = not of this key */
 	int64_t key_said_ns; /* when the refused key was last logged; 0 = never */
 	struct bh_quarantine quarantine;
+	struct bh_kept kept;                 /* the ledger since the installation */
 	char registry_note[BH_ERR_TEXT_MAX]; /* why nothing was imported; "" = nothing to say */
 };
 

@@ -75,15 +75,22 @@ static int replay_one(struct bh_custody *c, uint64_t *items)
 		rc = bh_quarantine_release(
 		    q, ord, new_ord, dests, bh_wall_ms(c->cfg.loop->clock), BH_TTL_MS, &row);
 	damaged = rc == BH_E_CORRUPT;
+	d = &c->dests[row.kind == BH_KIND_LOGS ? 0 : 1];
+	if (!rc) {
+		bh_kept_add(d->kept, &(struct bh_ledger){.received = row.items});
+		rc = bh_kept_write(&c->kept);
+	}
 	if (!rc || damaged)
 		rc = bh_store_commit(c->cfg.store);
 	if (rc) {
 		bh_store_rollback(c->cfg.store);
+		bh_kept_undo(&c->kept);
 		return rc;
 	}
 	if (damaged)
 		return 1;
-	d = &c->dests[row.kind == BH_KIND_LOGS ? 0 : 1];
+	bh_kept_apply(&c->kept);
+	bh_buffer_in(&d->disk_buffer, bh_buffer_events(d->logs, row.items, 1), row.body.n);
 	d->l.received += row.items;
 	d->rows++;
 	d->row_items += row.items;

@@ -241,6 +241,7 @@ void bh_custody_check_drain(struct bh_custody *c)
 		bh_dest_want_rows(&c->dests[i]);
 	c->force = true;
 	bh_custody_commit(c);
+	(void)bh_kept_flush(&c->kept); /* a disk without room: as it was last written */
 	c->drain_done = true;
 	c->cfg.drained(c->cfg.ctx, left_items(c));
 }

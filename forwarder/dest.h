@@ -13,12 +13,15 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "forwarder/backoff.h"
+#include "forwarder/buffers.h"
 #include "forwarder/payload.h"
 #include "forwarder/transport.h"
 
 #define BH_DEST_SLOTS_MAX 63 /* what a producer may have outstanding */
 /* Statuses that refuse for good. */
 enum bh_refusal { BH_REFUSAL_400, BH_REFUSAL_401, BH_REFUSAL_403, BH_REFUSAL_413, BH_REFUSALS__N };
+
+struct bh_kept_row;
 
 struct bh_dest {
 	const char *name; /* "logs" or "metrics" */
@@ -37,6 +40,8 @@ struct bh_dest {
 	uint64_t rows, row_bytes, row_items; /* committed in the spool */
 	uint64_t mem_items, mem_bytes;       /* in memory without a row */
 	struct bh_ledger l;                  /* spooled and in_flight are filled when asked */
+	struct bh_kept_row *kept;            /* the same since the installation */
+	struct bh_buffer mem_buffer, disk_buffer;
 	char error[BH_HTTP_TEXT_MAX +
 		   64]; /* last failure in words; "" = none since the last success */
 	int64_t last_ok_ms;

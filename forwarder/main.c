@@ -111,6 +111,13 @@ static void on_key_refused(void *ctx)
 	bh_child_key_refused(&f->child);
 }
 
+static void keep_rows(void *ctx, struct bh_str rows)
+{
+	struct forwarder *f = ctx;
+
+	bh_custody_keep_rows(f->custody, rows);
+}
+
 static const struct bh_child_ops ops = {
     .drain = drain,
     .peer_state = peer_state,
@@ -118,6 +125,7 @@ static const struct bh_child_ops ops = {
     .heartbeat = heartbeat,
     .query = query,
     .reload = reload,
+    .ledger = keep_rows,
 };
 
 static int64_t spool_limit(const struct bh_config *cfg, const char *dir)

@@ -73,6 +73,7 @@ static const char *const sql[ST__N] = {
     [ST_BYTES] = "SELECT bytes FROM delivery WHERE dest=?1 AND ord=?2",
     [ST_OLDEST] = "SELECT s.ord, s.items, s.expires_ms FROM delivery d JOIN spool s ON s.ord=d.ord"
 		  " WHERE d.dest=?1 ORDER BY d.ord LIMIT 1",
+    [ST_LEDGER] = "INSERT INTO ledger VALUES (?1,?2,?3,?4) ON CONFLICT DO UPDATE SET n=excluded.n",
 };
 
 int bh_store_prepare(struct bh_store *s, enum stmt which)

@@ -25,7 +25,7 @@
 #include "proto/origin.h"
 
 #define BH_STORE_APPLICATION_ID 1651862635 /* "bulk" */
-#define BH_STORE_VERSION        1
+#define BH_STORE_VERSION        2
 #define BH_STORE_ID_BYTES       16
 #define BH_STORE_BODY_MAX       ((uint64_t)64 << 20) /* a longer length is damage */
 #define BH_STORE_TTL_MS         ((int64_t)7 * 24 * 3600 * 1000)

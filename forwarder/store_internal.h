@@ -37,6 +37,7 @@ enum stmt {
 	ST_LOAD_BODY,
 	ST_BYTES,
 	ST_OLDEST,
+	ST_LEDGER,
 	ST__N,
 };
 

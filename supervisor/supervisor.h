@@ -27,6 +27,7 @@
 #include "supervisor/orders.h"
 #include "supervisor/query.h"
 #include "supervisor/reload.h"
+#include "supervisor/rounds.h"
 #include "supervisor/rundir.h"
 #include "supervisor/sockets.h"
 #include "supervisor/sockets_logs.h"
@@ -59,6 +60,7 @@ struct bh_supervisor {
 	struct bh_key_watch key_watch;
 	struct bh_secrets secrets; /* until the children's configurations are sealed */
 	struct bh_collect collect;
+	struct bh_rounds rounds;
 	struct bh_ctl_server ctl;
 	struct bh_watch signals;
 	struct bh_timer status_timer;

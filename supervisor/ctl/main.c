@@ -21,7 +21,9 @@ static int help(const struct bh_ctl_options *o, const struct bh_ctl_command *com
 static const struct bh_ctl_command commands[] = {
     {"status", NULL, "state, pid, uptime and memory of each process; what waits,\nwhat was lost",
 	bh_ctl_run_query, &bh_ctl_status, NULL},
-    {"ledger", NULL, "the balance of every listener, source and destination; 1 when\none is open",
+    {"ledger", NULL,
+	"the balance of every listener, source and destination, also since\nthe installation; 1 "
+	"when one is open",
 	bh_ctl_run_query, &bh_ctl_ledger, NULL},
     {"start", "NAME...", "one or more of dogstatsd, logs, forwarder, or all", bh_ctl_run_query,
 	&bh_ctl_start, NULL},
