@@ -13,11 +13,11 @@
 #include "common/child.h"
 #include "forwarder/custody.h"
 #include "forwarder/questions.h"
+#include "forwarder/spool_limits.h"
 
-#define COMPONENT     "forwarder"
-#define PATH_CAP      4096
-#define DEFAULT_SPOOL ((int64_t)1 << 30)
-#define COMMIT_NS     (1 * BH_NS_PER_S) /* kept back from the drain's deadline for the last commit */
+#define COMPONENT "forwarder"
+#define PATH_CAP  4096
+#define COMMIT_NS (1 * BH_NS_PER_S) /* kept back from the drain's deadline for the last commit */
 
 struct forwarder {
 	struct bh_child child;
@@ -55,7 +55,10 @@ static void drain(void *ctx, int64_t deadline_ns, enum bh_drain_mode mode)
 	struct forwarder *f = ctx;
 	int64_t now = bh_mono_ns(&bh_clock_system);
 	int64_t keep = BH_MIN(COMMIT_NS, (deadline_ns - now) / 2);
+	int64_t most_ns = f->child.config.forwarder_stop_timeout_ms * BH_NS_PER_MS;
 
+	if (most_ns > 0)
+		deadline_ns = BH_MIN(deadline_ns, now + most_ns + keep);
 	bh_custody_drain(f->custody, deadline_ns - keep, mode);
 }
 
@@ -106,14 +109,10 @@ static const struct bh_child_ops ops = {
 static int64_t spool_limit(const struct bh_config *cfg, const char *dir)
 {
 	struct statvfs fs;
-	int64_t fifth;
 
-	if (cfg->spool_max_size_bytes > 0)
-		return cfg->spool_max_size_bytes;
 	if (statvfs(dir, &fs) < 0)
-		return DEFAULT_SPOOL;
-	fifth = (int64_t)((uint64_t)fs.f_bavail * fs.f_frsize / 5);
-	return BH_MIN(DEFAULT_SPOOL, fifth);
+		return bh_spool_max_bytes(cfg, UINT64_MAX);
+	return bh_spool_max_bytes(cfg, (uint64_t)fs.f_bavail * fs.f_frsize);
 }
 
 /* The key is in this process: no core, no ptrace by others of the same user. */
@@ -129,8 +128,12 @@ static int open_store(struct forwarder *f, int64_t *limit, struct bh_err *err)
 {
 	char dir[PATH_CAP];
 	int n = snprintf(dir, sizeof(dir), "%s/store", f->child.config.run_path);
-	struct bh_store_config cfg = {
-	    .dir = dir, .clock = &bh_clock_system, .rng = &f->rng, .log = &f->child.log};
+	struct bh_store_config cfg = {.dir = dir,
+	    .clock = &bh_clock_system,
+	    .rng = &f->rng,
+	    .log = &f->child.log,
+	    .fsync_off = strcmp(f->child.config.logs_disk_retry_fsync, "off") == 0,
+	    .stop_on_damage = strcmp(f->child.config.logs_disk_retry_on_corruption, "stop") == 0};
 
 	if (n < 0 || (size_t)n >= sizeof(dir))
 		return bh_err_set(err, -ENAMETOOLONG, "run_path %s", f->child.config.run_path);

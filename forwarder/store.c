@@ -265,6 +265,9 @@ int bh_store_open_file(struct bh_store *s)
 	rc = bh_store_error(sqlite3_open_v2(s->path, &s->db, flags, NULL));
 	if (!rc)
 		rc = bh_store_prepare_file(s->db);
+	if (!rc && s->cfg.fsync_off)
+		rc = bh_store_error(
+		    sqlite3_exec(s->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL));
 	if (!rc)
 		rc = start_up(s);
 	/* Statements that the stored schema does not fit: it is not ours any more. */
@@ -328,6 +331,11 @@ static int open_or_replace(struct bh_store *s, struct bh_err *err)
 
 	if (rc == -ENOSPC && unlink(s->ballast) == 0)
 		rc = bh_store_open_file(s);
+	if (rc == BH_E_CORRUPT && s->cfg.stop_on_damage)
+		return bh_err_set(err, BH_E_CONFIG,
+		    "%s is damaged and logs_config.disk_retry.on_corruption is stop: move the file "
+		    "away, or say continue",
+		    s->path);
 	if (rc == BH_E_CORRUPT || rc == BH_E_LIMIT || rc == -ENOENT)
 		rc = bh_replace(s, rc);
 	if (rc == BH_E_STATE)
@@ -496,6 +504,15 @@ int bh_store_items(struct bh_store *s, int64_t dest, uint64_t *items)
 	    NULL, dest, &n);
 
 	*items = (uint64_t)n;
+	return rc;
+}
+
+int bh_store_row_items(struct bh_store *s, uint64_t ord, uint32_t *items)
+{
+	int64_t n = 0;
+	int rc = one_shot(s, "SELECT items FROM spool WHERE ord=?1", NULL, (int64_t)ord, &n);
+
+	*items = (uint32_t)n;
 	return rc;
 }
 
@@ -719,6 +736,13 @@ uint64_t bh_store_disk_free(const struct bh_store *s)
 	struct statvfs fs;
 
 	return statvfs(s->cfg.dir, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : UINT64_MAX;
+}
+
+uint64_t bh_store_disk_total(const struct bh_store *s)
+{
+	struct statvfs fs;
+
+	return statvfs(s->cfg.dir, &fs) == 0 ? (uint64_t)fs.f_blocks * fs.f_frsize : 0;
 }
 
 int64_t bh_store_oldest_ms(struct bh_store *s)
