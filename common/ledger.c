@@ -30,6 +30,7 @@ const char *bh_drop_name(enum bh_drop reason)
 	    [BH_DROP_SHUTDOWN] = "shutdown",
 	    [BH_DROP_GENERATION_LOST] = "generation_lost",
 	    [BH_DROP_NO_MEMORY] = "no_memory",
+	    [BH_DROP_PURGED] = "purged",
 	};
 
 	return names[reason];

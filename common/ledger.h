@@ -45,6 +45,7 @@ enum bh_drop {
 	BH_DROP_SHUTDOWN,        /* given up at a stop */
 	BH_DROP_GENERATION_LOST, /* file content that vanished unread */
 	BH_DROP_NO_MEMORY,       /* nowhere to put it */
+	BH_DROP_PURGED,          /* out of the spool, on a person's command */
 	BH_DROP__N,
 };
 

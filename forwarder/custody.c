@@ -85,11 +85,11 @@ static int make_dest(struct bh_custody *c, struct bh_dest *d, bool logs)
 
 	d->custody = c;
 	configure(d, c->cfg.config, logs);
+	d->key = logs ? "logs/primary" : "metrics/primary";
 	rc = logs ? bh_url_logs(c->cfg.config, &url) : bh_url_metrics_base(c->cfg.config, &url);
 	d->url = bh_buf_detach(&url, &n);
 	if (!rc)
-		rc = bh_store_destination(
-		    c->cfg.store, logs ? "logs/primary" : "metrics/primary", logs, &d->id);
+		rc = bh_store_destination(c->cfg.store, d->key, logs, &d->id);
 	if (!rc)
 		rc = bh_store_counts(c->cfg.store, d->id, &counts);
 	if (!rc)

@@ -55,7 +55,7 @@ static void gather(struct bh_custody *c, struct group *g, bool rows_allowed)
 }
 
 /* One row leaves without having been delivered; its positions move with it (T3). */
-static int retire(struct bh_custody *c, struct bh_dest *d, uint64_t ord, enum bh_store_end end)
+static int retire(struct bh_custody *c, int64_t dest, uint64_t ord, enum bh_store_end end)
 {
 	struct bh_spool_row row;
 	void *block = NULL;
@@ -66,7 +66,7 @@ static int retire(struct bh_custody *c, struct bh_dest *d, uint64_t ord, enum bh
 		rc = 0;
 	}
 	free(block);
-	return rc ? rc : bh_store_remove(c->cfg.store, ord, d->id, end);
+	return rc ? rc : bh_store_remove(c->cfg.store, ord, dest, end);
 }
 
 static void set_dest_full(struct bh_custody *c, struct bh_dest *d, bool full);
@@ -91,7 +91,7 @@ static int drop_oldest(struct bh_custody *c, struct bh_dest *d, uint64_t need, s
 			return 0; /* the oldest is on its way: nothing to give up below it */
 		rc = bh_store_counts(c->cfg.store, d->id, &before);
 		if (!rc)
-			rc = retire(c, d, ord, BH_STORE_DROPPED);
+			rc = retire(c, d->id, ord, BH_STORE_DROPPED);
 		if (!rc)
 			rc = bh_store_counts(c->cfg.store, d->id, &after);
 		if (rc)
@@ -579,8 +579,8 @@ static void expire_held(struct bh_custody *c, struct bh_dest *d, int64_t now_ms)
 	}
 }
 
-int bh_custody_retire(struct bh_custody *c, struct bh_dest *d, const uint64_t *ords, size_t n,
-    enum bh_store_end end, enum bh_drop reason, uint64_t *items)
+int bh_custody_retire(struct bh_custody *c, int64_t dest, struct bh_dest *d, const uint64_t *ords,
+    size_t n, uint64_t *items)
 {
 	struct retired gone = {0};
 	int rc = bh_store_begin(c->cfg.store);
@@ -591,7 +591,7 @@ int bh_custody_retire(struct bh_custody *c, struct bh_dest *d, const uint64_t *o
 
 		rc = bh_store_row_items(c->cfg.store, ords[i], &in_row);
 		if (!rc)
-			rc = retire(c, d, ords[i], end);
+			rc = retire(c, dest, ords[i], BH_STORE_DROPPED);
 		gone.rows++;
 		gone.items += in_row;
 	}
@@ -606,7 +606,8 @@ int bh_custody_retire(struct bh_custody *c, struct bh_dest *d, const uint64_t *o
 	}
 	c->positions_moved |= c->positions.staged != NULL;
 	bh_positions_apply(&c->positions);
-	apply_retired(c, d, &gone, reason);
+	if (d)
+		apply_retired(c, d, &gone, BH_DROP_PURGED);
 	*items = gone.items;
 	return 0;
 }
@@ -623,7 +624,7 @@ static int expire_dest(
 			return rc;
 		if (bh_dest_holds(d, ord))
 			return 0;
-		rc = retire(c, d, ord, BH_STORE_EXPIRED);
+		rc = retire(c, d->id, ord, BH_STORE_EXPIRED);
 		if (rc)
 			return rc;
 		gone->rows++;

@@ -55,11 +55,12 @@ void bh_custody_commit(struct bh_custody *c);
 bool bh_custody_has_room(struct bh_custody *c, uint64_t bytes);
 /* Takes expired rows out of the low end. */
 void bh_custody_expire(struct bh_custody *c);
-/* These rows of d end without delivery, in one transaction with the positions they carry (T3);
- * *items of them. Rows that d holds in memory must not be among them. 0 or the store's errors:
+/* These rows are purged: they end without delivery, in one transaction with the positions they
+ * carry (T3); *items of them. dest: whose they are in the store; d: the same one, NULL when it is
+ * not configured. Rows that d holds in memory must not be among them. 0 or the store's errors:
  * nothing happened then. */
-int bh_custody_retire(struct bh_custody *c, struct bh_dest *d, const uint64_t *ords, size_t n,
-    enum bh_store_end end, enum bh_drop reason, uint64_t *items) BH_MUST_CHECK;
+int bh_custody_retire(struct bh_custody *c, int64_t dest, struct bh_dest *d, const uint64_t *ords,
+    size_t n, uint64_t *items) BH_MUST_CHECK;
 /* Is a class without room for rows, or the whole store? */
 bool bh_custody_is_full(const struct bh_custody *c);
 

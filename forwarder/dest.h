@@ -23,6 +23,7 @@ enum bh_refusal { BH_REFUSAL_400, BH_REFUSAL_401, BH_REFUSAL_403, BH_REFUSAL_413
 
 struct bh_dest {
 	const char *name; /* "logs" or "metrics" */
+	const char *key;  /* in the store: "logs/primary" … */
 	char *url;        /* logs: whole; metrics: base. Owned */
 	bool logs, spool_on, newest_first;
 	struct bh_spool_limits limits;

@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 
 #include "common/child.h"
+#include "forwarder/answer.h"
 #include "forwarder/custody.h"
 #include "forwarder/questions.h"
 #include "forwarder/spool_limits.h"
@@ -45,6 +46,8 @@ static void on_drained(void *ctx, uint64_t left)
 	bh_intake_deafen(f->intake);
 	bh_custody_totals(f->custody, &d);
 	bh_custody_write_backup(f->custody);
+	bh_spool_session_end(&f->questions.spool);
+	f->questions.spool.store = NULL;
 	bh_store_close_clean(f->store);
 	f->store = NULL;
 	bh_child_drained(&f->child, &d);
@@ -190,11 +193,13 @@ static int set_up(struct forwarder *f, struct bh_err *err)
 		return rc;
 	f->questions.child = &f->child;
 	f->questions.custody = f->custody;
+	bh_spool_session_init(&f->questions.spool, &f->child.loop, f->custody, f->store);
 	if (!f->child.spool_only)
 		bh_custody_first_import(f->custody);
 	rc = bh_transport_new(&f->transport, &f->child.loop, &f->child.log, &f->child.config,
 	    bh_custody_http_done, f->custody, err);
 	explicit_bzero(f->child.config.api_key, strlen(f->child.config.api_key));
+	f->questions.transport = f->transport;
 	if (rc)
 		return rc;
 	rc = open_intake(f, err);
@@ -224,23 +229,27 @@ static int exit_code_for(int rc)
 static void tear_down(struct forwarder *f)
 {
 	bh_intake_free(f->intake);
-	bh_transport_free(f->transport);
 	bh_questions_release(&f->questions);
+	bh_transport_free(f->transport);
 	bh_custody_free(f->custody);
 	bh_store_free(f->store);
 	bh_child_release(&f->child);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct forwarder *f = calloc(1, sizeof(*f));
 	struct bh_err err = BH_ERR_INIT;
 	int code = BH_EXIT_INTERNAL;
 	int rc;
 
+	protect();
+	if (argc == 3 && strcmp(argv[1], "answer") == 0) {
+		free(f);
+		return bh_answer(argv[2]);
+	}
 	if (!f)
 		return BH_EXIT_INTERNAL;
-	protect();
 	rc = bh_child_boot(&f->child, BH_ROLE_FORWARDER, &code, &err);
 	if (!rc) {
 		bh_rng_init(&f->rng);

@@ -29,6 +29,10 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_QUARANTINE] = "quarantine",
 	    [BH_VERB_QUARANTINE_REPLAY] = "quarantine-replay",
 	    [BH_VERB_RELOAD] = "reload",
+	    [BH_VERB_SPOOL] = "spool",
+	    [BH_VERB_SPOOL_PURGE] = "spool-purge",
+	    [BH_VERB_SPOOL_REPLAY] = "spool-replay",
+	    [BH_VERB_DIAGNOSE] = "diagnose",
 	};
 
 	return names[verb];
@@ -167,6 +171,8 @@ static const struct member {
     {"identifier", OF(REGISTRY_SHOW) | OF(REGISTRY_FORGET), OF(REGISTRY_SHOW) | OF(REGISTRY_FORGET),
 	parse_arg},
     {"file", OF(REGISTRY_IMPORT), OF(REGISTRY_IMPORT), parse_arg},
+    {"request", OF(SPOOL) | OF(SPOOL_PURGE) | OF(SPOOL_REPLAY),
+	OF(SPOOL) | OF(SPOOL_PURGE) | OF(SPOOL_REPLAY), parse_arg},
 };
 
 /* "key":"value" */

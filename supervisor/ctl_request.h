@@ -35,6 +35,10 @@ enum bh_verb {
 	BH_VERB_QUARANTINE,
 	BH_VERB_QUARANTINE_REPLAY,
 	BH_VERB_RELOAD,
+	BH_VERB_SPOOL, /* with request */
+	BH_VERB_SPOOL_PURGE,
+	BH_VERB_SPOOL_REPLAY,
+	BH_VERB_DIAGNOSE,
 	BH_VERB__N,
 };
 
@@ -43,7 +47,7 @@ struct bh_ctl_request {
 	unsigned roles;   /* 1 << enum bh_role, of the names; 0 where the verb takes none */
 	uint32_t seconds; /* 0 where the verb takes none */
 	struct bh_stream_filter filter;
-	struct bh_str arg; /* identifier or file as it came; borrows from the line */
+	struct bh_str arg; /* identifier, file or request as it came; borrows from the line */
 };
 
 const char *bh_verb_name(enum bh_verb verb);
