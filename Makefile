@@ -197,12 +197,13 @@ fuzz: setup
 # --- figures: medians and ratios to the bare floor, never a verdict ------------------------------
 # BENCH=dogstatsd or BENCH=logs: only that part.
 BENCH     ?=
-BENCH_EXES = $(addprefix $(B)/bench/,dogstatsd-send dogstatsd-floor logs-write logs-floor blackhole)
+BENCH_EXES = $(addprefix $(B)/bench/,dogstatsd-send dogstatsd-floor logs-write logs-floor blackhole spool-store)
 
 $(B)/bench/dogstatsd-send: $(B)/obj/tests/bench/dogstatsd_send.o $(B)/obj/tests/bench/load.o $(COMMON_LIB)
 $(B)/bench/dogstatsd-floor: $(B)/obj/tests/bench/dogstatsd_floor.o $(COMMON_LIB)
 $(B)/bench/logs-write: $(B)/obj/tests/bench/logs_write.o $(B)/obj/tests/bench/logs_load.o $(COMMON_LIB)
 $(B)/bench/logs-floor: $(B)/obj/tests/bench/logs_floor.o $(COMMON_LIB)
+$(B)/bench/spool-store: $(B)/obj/tests/bench/spool_store.o $(lib_forwarder) $(COMMON_LIB)
 $(B)/bench/blackhole: $(B)/obj/tests/bench/blackhole.o $(B)/obj/tests/bench/logs_seen.o $(COMMON_LIB)
 $(BENCH_EXES):
 	@mkdir -p $(@D)
@@ -240,6 +241,8 @@ install: all
 	install -d $(DESTDIR)$(prefix)/share/man/man1 $(DESTDIR)$(prefix)/share/man/man8
 	install -m 0644 deploy/man/bulkheadctl.1 $(DESTDIR)$(prefix)/share/man/man1/
 	install -m 0644 deploy/man/bulkhead.8 $(DESTDIR)$(prefix)/share/man/man8/
+	install -d $(DESTDIR)$(prefix)/share/man/man5
+	install -m 0644 deploy/man/bulkhead-spool.5 $(DESTDIR)$(prefix)/share/man/man5/
 
 clean:
 	rm -rf build
