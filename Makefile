@@ -208,7 +208,7 @@ $(B)/bench/blackhole: $(B)/obj/tests/bench/blackhole.o $(B)/obj/tests/bench/logs
 $(BENCH_EXES):
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,libzstd zlib) -lm
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,libzstd zlib sqlite3 jansson nng) -lm -lpthread
 
 bench: setup
 	@$(MAKE) --no-print-directory all $(BENCH_EXES)

@@ -5,7 +5,7 @@
 
 #include "forwarder/urls.h"
 
-#define CLAIM_BYTES ((uint64_t)32 << 20) /* of bodies claimed in memory */
+#define CLAIM_BYTES ((uint64_t)4 << 20)  /* of bodies claimed in memory; one may be larger */
 #define CUT_BYTES   ((uint64_t)32 << 20) /* of bodies unpacked to be sent in parts */
 
 /* 10 MiB/s of short lines are a payload of 1,000 each 16 ms. */

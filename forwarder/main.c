@@ -3,6 +3,7 @@
  * keeps the registry. The only process that sees the API key and the database.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,16 @@ static int64_t spool_limit(const struct bh_config *cfg, const char *dir)
 	if (statvfs(dir, &fs) < 0)
 		return bh_spool_max_bytes(cfg, UINT64_MAX);
 	return bh_spool_max_bytes(cfg, (uint64_t)fs.f_bavail * fs.f_frsize);
+}
+
+/* Bodies come and go by the hundred kilobytes: each in pages of its own, given back with it, so
+ * that a backlog that is gone leaves nothing behind. Without this glibc would keep ever larger
+ * ones. */
+static void bound_memory(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 64 << 10);
+	(void)mallopt(M_TRIM_THRESHOLD, 256 << 10);
+	(void)mallopt(M_ARENA_MAX, 2);
 }
 
 /* The key is in this process: no core, no ptrace by others of the same user. */
@@ -244,6 +255,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	protect();
+	bound_memory();
 	if (argc == 3 && strcmp(argv[1], "answer") == 0) {
 		free(f);
 		return bh_answer(argv[2]);
