@@ -4,6 +4,7 @@
 #   make test       all tests                  make asan    the same under ASan + UBSan
 #   make tsan       dogstatsd's tests under ThreadSanitizer
 #   make crash      the long crash campaign    make fuzz    build the fuzzers, run each briefly
+#   make model      the drain protocol through spin, every interleaving
 #   make bench      figures                    make lint    clang-format, clang-tidy, cppcheck
 #   make install DESTDIR= prefix=/usr
 
@@ -149,7 +150,7 @@ $(LINKPEER): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/linkpeer/*.c)) $(lib_f
 unit-tests: $(UNIT_TESTS) $(LINKPEER)
 
 # --- the two commands, and the rest -----------------------------------------------------------
-.PHONY: all setup run test asan tsan crash fuzz fuzzers bench lint install clean unit-tests
+.PHONY: all setup run test asan tsan crash model fuzz fuzzers bench lint install clean unit-tests
 
 setup:
 	@tests/setup
@@ -177,6 +178,9 @@ tsan: setup
 crash: setup
 	@$(MAKE) --no-print-directory all $(LINKPEER)
 	@B=$(B) tests/run-crash
+
+model: setup
+	@tests/run-model
 
 # --- fuzzing: clang's libFuzzer over the same libraries, built once more below build/fuzz --------
 FUZZ_SECONDS ?= 20

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/ipc.h"
+#include "common/ipc_link.h"
 #include "common/producer_state.h"
 
 #define COMPONENT     "link"
@@ -95,16 +95,7 @@ static struct bh_link_msg message(const struct bh_producer *p, enum bh_link_type
 /* true = the library took it */
 static bool send_small(struct bh_producer *p, const struct bh_link_msg *m)
 {
-	size_t n = bh_link_encoded_size(m);
-	struct bh_ipc_msg *msg = NULL;
-	int rc = bh_ipc_msg_new(&msg, n);
-
-	if (!rc)
-		rc = bh_link_encode_into(m, bh_ipc_msg_data(msg), n);
-	if (!rc)
-		rc = bh_ipc_send(p->data, &msg);
-	bh_ipc_msg_free(msg);
-	return rc == 0;
+	return bh_ipc_send_link(p->data, m) == 0;
 }
 
 static void send_hello(struct bh_producer *p)

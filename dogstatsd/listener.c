@@ -1,7 +1,6 @@
 #include "dogstatsd/listener.h"
 
 #include <errno.h>
-#include <linux/sock_diag.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,19 +47,6 @@ void bh_batch_release(struct bh_batch *b)
 	*b = (struct bh_batch){0};
 }
 
-/* The socket's drop counter, or false where the kernel does not tell. */
-static bool socket_drops(int fd, uint32_t *drops)
-{
-	uint32_t info[SK_MEMINFO_VARS] = {0};
-	socklen_t len = sizeof(info);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0 ||
-	    len < (SK_MEMINFO_DROPS + 1) * sizeof(info[0]))
-		return false;
-	*drops = info[SK_MEMINFO_DROPS];
-	return true;
-}
-
 void bh_listener_init(
     struct bh_listener *l, int fd, const char *name, bool eol_required, bool first_incarnation)
 {
@@ -76,7 +62,7 @@ void bh_listener_init(
 	/* Unix sockets have no such counter: their senders wait instead. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
 	if (!first_incarnation)
-		(void)socket_drops(fd, &l->drops_seen);
+		bh_kernel_drops_skip(&l->drops, fd);
 }
 
 void bh_listener_release(struct bh_listener *l)
@@ -86,14 +72,8 @@ void bh_listener_release(struct bh_listener *l)
 	l->fd = -1;
 }
 
-static void note_drops(struct bh_listener *l, uint32_t counter)
+static void note_drops(struct bh_listener *l, uint32_t more)
 {
-	uint32_t more = counter - l->drops_seen;
-
-	/* Of two reports the older one may be read last. */
-	if (more == 0 || more > UINT32_MAX / 2)
-		return;
-	l->drops_seen = counter;
 	l->kernel_drops += more;
 	l->ledger.received += more;
 	bh_ledger_drop(&l->ledger, BH_DROP_KERNEL, more);
@@ -101,23 +81,8 @@ static void note_drops(struct bh_listener *l, uint32_t counter)
 
 void bh_listener_update_drops(struct bh_listener *l)
 {
-	uint32_t counter;
-
-	if (l->fd >= 0 && socket_drops(l->fd, &counter))
-		note_drops(l, counter);
-}
-
-static void read_control(struct bh_listener *l, struct msghdr *h)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
-		uint32_t counter;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_RXQ_OVFL ||
-		    c->cmsg_len < CMSG_LEN(sizeof(counter)))
-			continue;
-		memcpy(&counter, CMSG_DATA(c), sizeof(counter));
-		note_drops(l, counter);
-	}
+	if (l->fd >= 0)
+		note_drops(l, bh_kernel_drops_ask(&l->drops, l->fd));
 }
 
 /* Whether a Unix socket without datagrams was shut down for reading: it would stay readable for
@@ -181,7 +146,7 @@ int bh_listener_read(struct bh_listener *l, struct bh_batch *b, struct bh_ingest
 			tap(l, datagram, &m->msg_hdr, now);
 		bh_ingest_datagram(
 		    in, datagram, cut ? flags | BH_DATAGRAM_CUT : flags, now, &l->ledger, bad);
-		read_control(l, &m->msg_hdr);
+		note_drops(l, bh_kernel_drops_read(&l->drops, &m->msg_hdr));
 	}
 	return n;
 }

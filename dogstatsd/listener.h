@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/attrs.h"
+#include "common/kernel_drops.h"
 #include "common/ledger.h"
 #include "common/loop.h"
 #include "dogstatsd/ingest.h"
@@ -42,7 +43,7 @@ struct bh_listener {
 	struct bh_tap *tap; /* borrowed; NULL = none */
 	struct bh_ledger ledger;
 	uint64_t datagrams, bytes, read_errors, truncated, kernel_drops;
-	uint32_t drops_seen; /* the socket's own counter, which wraps */
+	struct bh_kernel_drops drops;
 };
 
 /* Takes fd. first_incarnation: the socket's drops so far are ours to report; otherwise they were

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ipc_link.h"
 #include "common/producer.h"
 
 #define COMPONENT       "intake"
@@ -46,17 +47,8 @@ static const enum bh_role producers[] = {BH_ROLE_DOGSTATSD, BH_ROLE_LOGS};
 
 static void send_answer(struct end *e, const struct bh_link_msg *m)
 {
-	size_t n = bh_link_encoded_size(m);
-	struct bh_ipc_msg *msg = NULL;
-	int rc = bh_ipc_msg_new(&msg, n);
-
-	if (!rc)
-		rc = bh_link_encode_into(m, bh_ipc_msg_data(msg), n);
 	/* A full queue loses the answer: all answers are repeatable, the producer asks again. */
-	if (!rc)
-		rc = bh_ipc_send(e->answers, &msg);
-	bh_ipc_msg_free(msg);
-	if (rc)
+	if (bh_ipc_send_link(e->answers, m))
 		e->stats.answers_lost++;
 }
 

@@ -57,8 +57,8 @@ static int first_line(struct bh_aggregator *a, const struct bh_line *line)
 {
 	/* An array can never become an object, valid or not it passes. */
 	if (begins_object(line->content) && line->raw <= a->shared->limit) {
-		bh_jsonscan_init(&a->scan);
-		if (bh_jsonscan_feed(&a->scan, line->content) == BH_JSON_INCOMPLETE)
+		bh_json_pieces_init(&a->scan);
+		if (bh_json_pieces_feed(&a->scan, line->content) == BH_JSON_INCOMPLETE)
 			return hold(a, line);
 	}
 	return bh_agg_combine_line(a, &(struct bh_held_line){*line, 0});
@@ -74,7 +74,7 @@ int bh_agg_json_line(struct bh_aggregator *a, const struct bh_line *line)
 	if (!a->json.lines)
 		return first_line(a, line);
 	if (a->json.raw + line->raw <= a->shared->limit)
-		verdict = bh_jsonscan_feed(&a->scan, line->content);
+		verdict = bh_json_pieces_feed(&a->scan, line->content);
 	if (verdict == BH_JSON_INCOMPLETE)
 		return hold(a, line);
 	if (verdict == BH_JSON_COMPLETE)

@@ -24,7 +24,7 @@
 #include "common/attrs.h"
 #include "common/err.h"
 #include "logs-agent/held.h"
-#include "logs-agent/jsonscan.h"
+#include "logs-agent/json_pieces.h"
 #include "logs-agent/label.h"
 #include "logs-agent/message.h"
 #include "logs-agent/pattern.h"
@@ -92,7 +92,7 @@ struct bh_aggregator {
 	enum bh_log_status status; /* REGEX: of the group's last line */
 	struct bh_held group;      /* REGEX, AUTO: lines to be joined; DETECT: the one that waits */
 	struct bh_held json;       /* AUTO: lines of an object that is not complete */
-	struct bh_jsonscan scan;   /* over them */
+	struct bh_json_pieces scan; /* over them */
 };
 
 /* shared and work outlive a. fn gets the messages, in order; what it gets is borrowed until it

@@ -12,6 +12,7 @@
 #include "logs-agent/logs_internal.h"
 #include "logs-agent/read_at.h"
 #include "logs-agent/rotation.h"
+#include "proto/fingerprint_text.h"
 
 #define COMPONENT  "discovery"
 #define FOUND_MAX  256                 /* generations of one path opened at once */
@@ -257,7 +258,7 @@ static bool fingerprint_is(int fd, const struct bh_row *row)
 {
 	struct bh_fingerprint_config cfg;
 
-	return row->fp_config && bh_fingerprint_config_parse(bh_str_from(row->fp_config), &cfg) &&
+	return row->fp_config && bh_fp_text_parse(bh_str_from(row->fp_config), &cfg) &&
 	       bh_fingerprint(fd, &cfg) == row->fp_value;
 }
 
@@ -390,7 +391,7 @@ static bool find_imported(
 	fd = open_quietly(t->path);
 	if (fd < 0)
 		return false;
-	if (row->fp_value && bh_fingerprint_config_parse(bh_str_from(row->fp_config), &cfg))
+	if (row->fp_value && bh_fp_text_parse(bh_str_from(row->fp_config), &cfg))
 		now = bh_fingerprint(fd, &cfg);
 	(void)close(fd);
 	if ((uint64_t)f->id.size >= row->offset && (now == 0 || now == row->fp_value)) {

@@ -10,10 +10,6 @@
 #define CHUNK          4096
 #define FALLBACK_BYTES 1024
 
-static const char *const names[] = {[BH_FP_LINE_CHECKSUM] = "line_checksum",
-    [BH_FP_BYTE_CHECKSUM] = "byte_checksum",
-    [BH_FP_DISABLED] = "disabled"};
-
 const struct bh_fingerprint_config bh_fingerprint_default = {BH_FP_LINE_CHECKSUM, 1, 0, 10000};
 
 /* n bytes from `at` on, all of them or 0. */
@@ -107,55 +103,4 @@ uint64_t bh_fingerprint(int fd, const struct bh_fingerprint_config *cfg)
 		break;
 	}
 	return 0;
-}
-
-void bh_fingerprint_config_text(
-    const struct bh_fingerprint_config *cfg, char out[BH_FINGERPRINT_TEXT_MAX])
-{
-	bool lines = cfg->strategy == BH_FP_LINE_CHECKSUM;
-
-	if (cfg->strategy == BH_FP_DISABLED)
-		(void)snprintf(out, BH_FINGERPRINT_TEXT_MAX, "%s", names[BH_FP_DISABLED]);
-	else
-		(void)snprintf(out, BH_FINGERPRINT_TEXT_MAX, "%s:%" PRIu32 ":%" PRIu32 ":%" PRIu32,
-		    names[cfg->strategy], cfg->count, cfg->count_to_skip,
-		    lines ? cfg->max_bytes : 0);
-}
-
-/* `:` and a decimal number, taken off. */
-static bool take_number(struct bh_str *s, uint32_t *out)
-{
-	uint64_t v = 0;
-	size_t i = 1;
-
-	if (s->n == 0 || s->p[0] != ':')
-		return false;
-	for (; i < s->n && s->p[i] >= '0' && s->p[i] <= '9' && v <= UINT32_MAX; i++)
-		v = v * 10 + (uint64_t)(s->p[i] - '0');
-	if (i == 1 || v > UINT32_MAX)
-		return false;
-	*out = (uint32_t)v;
-	s->p += i;
-	s->n -= i;
-	return true;
-}
-
-bool bh_fingerprint_config_parse(struct bh_str text, struct bh_fingerprint_config *out)
-{
-	struct bh_fingerprint_config c = {.strategy = BH_FP_DISABLED};
-	struct bh_str line = bh_str_from(names[BH_FP_LINE_CHECKSUM]);
-	struct bh_str byte = bh_str_from(names[BH_FP_BYTE_CHECKSUM]);
-
-	if (!bh_str_eq(text, bh_str_from(names[BH_FP_DISABLED]))) {
-		if (!bh_str_starts(text, line) && !bh_str_starts(text, byte))
-			return false;
-		c.strategy = bh_str_starts(text, line) ? BH_FP_LINE_CHECKSUM : BH_FP_BYTE_CHECKSUM;
-		text.p += line.n; /* both words are as long */
-		text.n -= line.n;
-		if (!take_number(&text, &c.count) || !take_number(&text, &c.count_to_skip) ||
-		    !take_number(&text, &c.max_bytes) || text.n)
-			return false;
-	}
-	*out = c;
-	return true;
 }

@@ -11,7 +11,8 @@
  *   disabled        0.
  *
  * No configuration makes it read more than BH_FINGERPRINT_READ_MAX bytes: for lines that is a bound
- * like max_bytes, for bytes a greater count gives 0. A count of 0 gives 0.
+ * like max_bytes, for bytes a greater count gives 0. A count of 0 gives 0. What is stored of a
+ * configuration is its text: proto/fingerprint_text.h.
  */
 #ifndef BH_LOGS_FINGERPRINT_H
 #define BH_LOGS_FINGERPRINT_H
@@ -24,7 +25,6 @@
 #include "common/str.h"
 
 #define BH_FINGERPRINT_READ_MAX (1u << 20)
-#define BH_FINGERPRINT_TEXT_MAX 64
 
 /* line_checksum, count 1, count_to_skip 0, max_bytes 10000. */
 extern const struct bh_fingerprint_config bh_fingerprint_default;
@@ -32,14 +32,5 @@ extern const struct bh_fingerprint_config bh_fingerprint_default;
 /* Reads fd from its beginning, whatever its position is. An error of reading counts as the end of
  * the file. */
 uint64_t bh_fingerprint(int fd, const struct bh_fingerprint_config *cfg);
-
-/* The text a fingerprint is stored with: "line_checksum:1:0:10000" is strategy, count,
- * count_to_skip, max_bytes, the last of which is 0 for bytes; "disabled". Fingerprints compare only
- * when their texts are equal. */
-void bh_fingerprint_config_text(
-    const struct bh_fingerprint_config *cfg, char out[BH_FINGERPRINT_TEXT_MAX]);
-/* The way back; false and *out untouched when it is no such text. */
-bool bh_fingerprint_config_parse(
-    struct bh_str text, struct bh_fingerprint_config *out) BH_MUST_CHECK;
 
 #endif

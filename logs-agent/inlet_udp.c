@@ -1,11 +1,11 @@
 /* UDP sources (spec/logs.md §11.2): datagrams in batches, joined by sender. */
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/kernel_drops.h"
 #include "logs-agent/inlet_internal.h"
 
 #define BATCH            32
@@ -36,8 +36,8 @@ struct bh_udp {
 	struct bh_framer framer; /* between two datagrams empty */
 	struct bh_peer *newest, *oldest;
 	unsigned peers;
-	uint32_t drops_seen; /* the socket's own counter, which wraps */
-	size_t drain_left;   /* at most the receive buffer's size */
+	struct bh_kernel_drops drops;
+	size_t drain_left; /* at most the receive buffer's size */
 	bool drained;
 };
 
@@ -166,29 +166,12 @@ static void take(struct bh_udp *u, const struct bh_ip *from, const char *p, size
 	bh_inlet_fed(u->in.all, &peer->lane);
 }
 
-static void note_drops(struct bh_udp *u, uint32_t counter)
+static void note_drops(struct bh_udp *u, uint32_t more)
 {
-	uint32_t more = counter - u->drops_seen;
-
-	/* Of two reports the older one may be read last. */
-	if (more == 0 || more > UINT32_MAX / 2)
+	if (!more)
 		return;
-	u->drops_seen = counter;
 	u->in.all->udp_kernel_drops += more;
 	lose(u, BH_DROP_KERNEL, more);
-}
-
-static void read_control(struct bh_udp *u, struct msghdr *h)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
-		uint32_t counter;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_RXQ_OVFL ||
-		    c->cmsg_len < CMSG_LEN(sizeof(counter)))
-			continue;
-		memcpy(&counter, CMSG_DATA(c), sizeof(counter));
-		note_drops(u, counter);
-	}
 }
 
 static void truncated(struct bh_udp *u, size_t n)
@@ -209,7 +192,7 @@ static void take_message(struct bh_udp *u, struct bh_udp_batch *b, unsigned i)
 	size_t n = m->msg_len; /* of the whole datagram */
 	struct bh_ip from;
 
-	read_control(u, &m->msg_hdr);
+	note_drops(u, bh_kernel_drops_read(&u->drops, &m->msg_hdr));
 	u->in.all->datagrams++;
 	(void)bh_ip_from(&b->from[i], &from);
 	if (!bh_ip_filter_admits(&u->in.filter, &from)) {
@@ -288,19 +271,6 @@ static struct bh_udp_batch *make_batch(size_t size)
 	return b;
 }
 
-/* False where the kernel does not tell. */
-static bool socket_drops(int fd, uint32_t *drops)
-{
-	uint32_t info[SK_MEMINFO_VARS] = {0};
-	socklen_t len = sizeof(info);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0 ||
-	    len < (SK_MEMINFO_DROPS + 1) * sizeof(info[0]))
-		return false;
-	*drops = info[SK_MEMINFO_DROPS];
-	return true;
-}
-
 int bh_udp_add(struct bh_inlets *all, struct bh_source *source, int fd)
 {
 	struct bh_udp *u = calloc(1, sizeof(*u));
@@ -321,7 +291,7 @@ int bh_udp_add(struct bh_inlets *all, struct bh_source *source, int fd)
 	u->port = (struct bh_port){.watch = {.fd = -1}, .fd = fd, .all = all};
 	/* What was dropped before was told by our predecessor; while nobody read, by nobody. */
 	if (all->logs->child->generation > 1)
-		(void)socket_drops(fd, &u->drops_seen);
+		bh_kernel_drops_skip(&u->drops, fd);
 	u->next = all->udp;
 	all->udp = u;
 	return 0;
@@ -398,10 +368,8 @@ bool bh_udp_drain(struct bh_inlets *all)
 void bh_udp_update_drops(struct bh_inlets *all)
 {
 	for (struct bh_udp *u = all->udp; u; u = u->next) {
-		uint32_t counter;
-
-		if (u->port.fd >= 0 && socket_drops(u->port.fd, &counter))
-			note_drops(u, counter);
+		if (u->port.fd >= 0)
+			note_drops(u, bh_kernel_drops_ask(&u->drops, u->port.fd));
 	}
 }
 
@@ -449,7 +417,6 @@ bool bh_udp_has(const struct bh_inlets *all, const struct bh_source *source)
 int bh_udp_leave(struct bh_inlets *all, const struct bh_source *source, struct bh_source *heir)
 {
 	struct bh_udp *u = of_source(all, source), *next;
-	uint32_t counter;
 	int fd, rc;
 
 	u->in.leaving = true;
@@ -457,8 +424,7 @@ int bh_udp_leave(struct bh_inlets *all, const struct bh_source *source, struct b
 	if (!heir)
 		return 0;
 	/* What is in the socket is the heir's; drops that were not told yet are ours. */
-	if (socket_drops(u->port.fd, &counter))
-		note_drops(u, counter);
+	note_drops(u, bh_kernel_drops_ask(&u->drops, u->port.fd));
 	flush_peers(u);
 	fd = u->port.fd;
 	u->port.fd = -1;
@@ -466,7 +432,7 @@ int bh_udp_leave(struct bh_inlets *all, const struct bh_source *source, struct b
 	if (rc)
 		return rc;
 	next = of_source(all, heir);
-	next->drops_seen = u->drops_seen;
+	next->drops = u->drops;
 	start(next);
 	return 0;
 }

@@ -1,6 +1,7 @@
 #include "logs-agent/logs.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,11 +21,35 @@
 #define READY_LIMIT_NS \
 	(5 * BH_NS_PER_S) /* READY without the link, so that a dead forwarder harms nobody */
 
+/* Rules that cost more than they may (spec/logs.md §9.4). */
+static void say_limits(struct bh_logs *l)
+{
+	int64_t now = bh_mono_ns(l->child->loop.clock);
+
+	for (size_t i = 0; i < l->sources_n; i++) {
+		const struct bh_source *s = l->sources[i];
+		char name[PATH_MAX];
+
+		bh_log_source_name(s->cfg, name, sizeof(name));
+		for (size_t k = 0; s->rules && k < bh_ruleset_count(s->rules); k++) {
+			uint64_t n = bh_ruleset_limit_news(s->rules, k, now);
+
+			if (n)
+				bh_log_write(&l->child->log, BH_LOG_WARN, COMPONENT,
+				    "rule %s gave up on %" PRIu64
+				    " messages of %s: its pattern costs too much there; an "
+				    "anchor or fewer nested repeats help",
+				    bh_ruleset_state(s->rules, k)->name, n, name);
+		}
+	}
+}
+
 static void on_poll(struct bh_timer *t)
 {
 	struct bh_logs *l = BH_CONTAINER(t, struct bh_logs, poll);
 
 	bh_tailing_poll(l);
+	say_limits(l);
 	bh_timer_in(&l->child->loop, t, POLL_NS, on_poll);
 }
 

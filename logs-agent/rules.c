@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "logs-agent/template.h"
 
-#define MATCH_LIMIT 1000000u /* §9.4: shared by the rules of a set */
+#define MATCH_LIMIT  1000000u /* §9.4: shared by the rules of a set */
+#define LIMIT_SAY_NS (60 * BH_NS_PER_S)
 
 struct rule {
 	struct bh_rule_state state;
@@ -14,6 +16,8 @@ struct rule {
 	char *placeholder;
 	struct bh_pattern *pattern; /* NULL for exclude_truncated */
 	struct bh_template replacement;
+	uint64_t limit_said; /* how many of its limit_hits were */
+	int64_t limit_said_ns;
 };
 
 struct bh_ruleset {
@@ -135,6 +139,18 @@ size_t bh_ruleset_count(const struct bh_ruleset *set)
 const struct bh_rule_state *bh_ruleset_state(const struct bh_ruleset *set, size_t i)
 {
 	return &set->rules[i].state;
+}
+
+uint64_t bh_ruleset_limit_news(struct bh_ruleset *set, size_t i, int64_t now_ns)
+{
+	struct rule *r = &set->rules[i];
+	uint64_t news = r->state.limit_hits - r->limit_said;
+
+	if (!news || (r->limit_said && now_ns - r->limit_said_ns < LIMIT_SAY_NS))
+		return 0;
+	r->limit_said = r->state.limit_hits;
+	r->limit_said_ns = now_ns;
+	return news;
 }
 
 /* --- applying ----------------------------------------------------------------------------------

@@ -53,6 +53,9 @@ struct bh_rule_state {
 
 size_t bh_ruleset_count(const struct bh_ruleset *r);
 const struct bh_rule_state *bh_ruleset_state(const struct bh_ruleset *r, size_t i);
+/* What is to be said of rule i now (§9.4): messages it gave up since the last time this was not 0,
+ * at most once a minute. now_ns: monotonic. */
+uint64_t bh_ruleset_limit_news(struct bh_ruleset *r, size_t i, int64_t now_ns);
 
 /* Reused from message to message. Zeroed = empty. */
 struct bh_rules_work {

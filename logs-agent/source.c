@@ -148,7 +148,7 @@ int bh_source_init(struct bh_source *s, const struct bh_log_source *src,
 							  : DEFAULT_LIMIT,
 	    .runs = true,
 	};
-	bh_fingerprint_config_text(&src->fingerprint, s->fp_config);
+	bh_fp_text(&src->fingerprint, s->fp_config);
 	if (fault[0]) {
 		refuse(s, log, fault);
 		return 0;

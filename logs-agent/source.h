@@ -16,6 +16,7 @@
 #include "logs-agent/encoding.h"
 #include "logs-agent/fingerprint.h"
 #include "logs-agent/rules.h"
+#include "proto/fingerprint_text.h"
 
 #define BH_NOTE_MAX 220
 
@@ -43,9 +44,9 @@ struct bh_source {
 	char note[BH_NOTE_MAX];   /* last error in words; "" = none */
 	char said[BH_NOTE_MAX];   /* what of it the log has heard */
 	/* files */
-	char fp_config[BH_FINGERPRINT_TEXT_MAX]; /* its fingerprints are made with this */
-	bool scanned;                            /* its first scan is over: new files start at 0 */
-	unsigned matched, tailed;                /* at the last scan */
+	char fp_config[BH_FP_TEXT_MAX]; /* its fingerprints are made with this */
+	bool scanned;                   /* its first scan is over: new files start at 0 */
+	unsigned matched, tailed;       /* at the last scan */
 	char lost[BH_NOTE_MAX]; /* files whose position went with a damaged store (§16.5); "" = none
 				 */
 	unsigned lost_files;

@@ -106,7 +106,7 @@ void bh_drain_ready(struct bh_drain *d, enum bh_role role)
 {
 	struct bh_drain_role *r = &d->role[role];
 
-	if (r->told_exit || d->phase == BH_DRAIN_IDLE)
+	if (r->told_exit || r->gave_up || d->phase == BH_DRAIN_IDLE)
 		return;
 	r->ready = true;
 	r->result = BH_DRAIN_PENDING;

@@ -12,6 +12,8 @@
  * the order holds also when a child misses its deadline (it is killed and named) or crashes. A
  * producer that crashes is not started again. A forwarder that is down, or goes down, while
  * producers drain is started once more, spool only.
+ *
+ * drain.pml is the same machine for spin, with the children and crashes around it: `make model`.
  */
 #ifndef BH_SUPERVISOR_DRAIN_H
 #define BH_SUPERVISOR_DRAIN_H

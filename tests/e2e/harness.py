@@ -215,8 +215,13 @@ class Intake:
             r for r in self.all_records() if r["kind"] == kind and (metric is None or r.get("metric") == metric)
         ]
 
+    def logs(self):
+        """As the intake orders them: by timestamp, then as they came. Payloads are under way side by
+        side, so the order of arrival alone says little (spec/intake.md §14.4)."""
+        return sorted(self.records("log"), key=lambda r: r.get("timestamp", 0))
+
     def messages(self):
-        return [r["message"] for r in self.records("log")]
+        return [r["message"] for r in self.logs()]
 
     def total(self, metric):
         """Sum of a counter: rates are per second over their interval (spec/dogstatsd.md §9.3)."""
@@ -393,6 +398,16 @@ class Agent:
     def child_pid(self, role):
         """0 while the role has no process."""
         return self.role(role).get("pid") or 0
+
+    def registry(self):
+        """The rows of the forwarder's store, by identifier."""
+        return {r["identifier"]: r for r in self.ctl("registry", "ls")["rows"]}
+
+    def wait_delivered(self, path, offset):
+        """Waits until the store says so: what a killed forwarder will not send again."""
+        wait_until(
+            lambda: self.registry().get(f"file:{path}", {}).get("delivered") == str(offset), 20, self.registry
+        )
 
     def kill(self, role, sig=signal.SIGKILL):
         os.kill(self.child_pid(role), sig)

@@ -148,7 +148,7 @@ def test_a_killed_child_comes_back_alone(tmp_path, role):
     log = tmp_path / "app.log"
     write_lines(log, 10)
     with Intake() as intake, Agent(intake, logs=logs_of(log)) as agent:
-        wait_until(lambda: intake.stats()["log_messages"] >= 10, 20)
+        agent.wait_delivered(log, log.stat().st_size)
         before = {name: agent.child_pid(name) for name in ("dogstatsd", "logs", "forwarder")}
         agent.kill(role)
         wait_until(lambda: agent.child_pid(role) not in (0, before[role]) and agent.is_ready(), 20)

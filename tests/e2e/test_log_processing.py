@@ -32,7 +32,7 @@ def run(tmp_path, data, want, config=None, tags=None, **extra):
         assert agent.ctl("ledger")["balanced"]
         assert agent.stop() == 0
         assert intake.stats()["decode_errors"] == 0
-        records = intake.records("log")
+        records = intake.logs()
         if tags is not None:
             assert [r["ddtags"].split(",")[2:] for r in records] == tags
         return records

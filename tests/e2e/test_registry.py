@@ -29,17 +29,6 @@ def first_start(tmp_path, **extra):
     return {"logs_config": {"run_path": str(tmp_path), **extra}}
 
 
-def rows(agent):
-    return {r["identifier"]: r for r in agent.ctl("registry", "ls")["rows"]}
-
-
-def delivered(agent, path, offset):
-    """Waits until the row of a file says so."""
-    wait_until(
-        lambda: rows(agent).get(f"file:{path}", {}).get("delivered") == str(offset), 20, lambda: rows(agent)
-    )
-
-
 def test_the_first_start_takes_over_the_agents_positions(tmp_path):
     write_registry(
         tmp_path / "registry.json",
@@ -53,7 +42,7 @@ def test_the_first_start_takes_over_the_agents_positions(tmp_path):
     before = (tmp_path / "registry.json").read_bytes()
     with Intake() as intake, Agent(intake, config=first_start(tmp_path)) as agent:
         assert f"{tmp_path}/registry.json: version 2, 3 rows imported, 1 entries" in agent.log_text()
-        found = rows(agent)
+        found = agent.registry()
         assert found.keys() == {"file:/var/log/a.log", "docker:abc", "journald:default"}
         row = found["file:/var/log/a.log"]
         assert row["path"] == "/var/log/a.log" and row["imported"] and row["state"] == "live"
@@ -66,7 +55,7 @@ def test_the_first_start_takes_over_the_agents_positions(tmp_path):
         assert agent.run_ctl("registry", "forget", "file:/var/log/a.log").returncode == 0
         assert agent.stop() == 0
         agent.start()
-        assert rows(agent).keys() == {"docker:abc", "journald:default"}
+        assert agent.registry().keys() == {"docker:abc", "journald:default"}
         assert agent.stop() == 0
     assert (tmp_path / "registry.json").read_bytes() == before
 
@@ -77,9 +66,9 @@ def test_a_tail_resumes_where_the_agent_stopped(tmp_path):
     write_registry(tmp_path / "registry.json", {f"file:{log}": entry(12)})
     with Intake() as intake, Agent(intake, logs=[source(log)], config=first_start(tmp_path)) as agent:
         wait_until(lambda: intake.stats()["log_messages"] >= 2, 20, intake.messages)
-        delivered(agent, log, 24)
+        agent.wait_delivered(log, 24)
         assert intake.messages() == ["new 1", "new 2"]
-        assert not rows(agent)[f"file:{log}"]["imported"]
+        assert not agent.registry()[f"file:{log}"]["imported"]
         assert agent.stop() == 0
 
 
@@ -100,11 +89,11 @@ def test_a_file_that_cannot_be_read_is_named_and_tried_again(tmp_path):
         note = f"{path}: byte 51: "
         assert note in agent.log_text()
         assert note in agent.run_ctl("--json", "status").stdout
-        assert rows(agent) == {}
+        assert agent.registry() == {}
         assert agent.stop() == 0
         write_registry(path, {"file:/a": entry(1)})
         agent.start()
-        assert rows(agent).keys() == {"file:/a"}
+        assert agent.registry().keys() == {"file:/a"}
         assert note not in agent.run_ctl("--json", "status").stdout
         assert agent.stop() == 0
 
@@ -114,7 +103,7 @@ def test_import_takes_what_is_not_known(tmp_path):
     log.write_bytes(b"one\n")
     path = write_registry(tmp_path / "a.json", {f"file:{log}": entry(0), "file:/b": entry(7), "file:/c": entry("")})
     with Intake() as intake, Agent(intake, logs=[source(log)]) as agent:
-        delivered(agent, log, 4)
+        agent.wait_delivered(log, 4)
         answer = agent.ctl("registry", "import", os.path.relpath(path))
         assert {k: answer[k] for k in ("version", "imported", "skipped", "ignored")} == {
             "version": 2,
@@ -122,7 +111,7 @@ def test_import_takes_what_is_not_known(tmp_path):
             "skipped": 1,
             "ignored": 1,
         }
-        assert rows(agent)["file:/b"]["safe"] == "7"
+        assert agent.registry()["file:/b"]["safe"] == "7"
         # a row that came from an import is replaced by the next one
         write_registry(path, {f"file:{log}": {"Offset": 0}, "/b": {"Offset": 9}}, version=0)
         result = agent.run_ctl("registry", "import", str(path))
@@ -133,7 +122,7 @@ def test_import_takes_what_is_not_known(tmp_path):
         )
         assert agent.stop() == 0
         agent.start()
-        assert rows(agent)["file:/b"]["safe"] == "9"
+        assert agent.registry()["file:/b"]["safe"] == "9"
         assert agent.stop() == 0
 
 
@@ -151,7 +140,7 @@ def test_an_import_that_fails_changes_nothing(tmp_path):
         with open(broken, "wb") as f:
             f.truncate((64 << 20) + 1)
         assert "larger than 64 MiB" in agent.run_ctl("registry", "import", str(broken)).stderr
-        assert rows(agent) == {}
+        assert agent.registry() == {}
         for words in (["import"], ["show"], ["forget", "a", "b"], ["list"], ["ls", "x"]):
             assert agent.run_ctl("registry", *words).returncode == 2, words
         assert agent.run_ctl("stop", "forwarder").returncode == 0
@@ -164,7 +153,7 @@ def test_what_is_tailed_is_listed_and_not_forgotten(tmp_path):
     log.write_bytes(b"one\ntwo\n")
     name = f"file:{log}"
     with Intake() as intake, Agent(intake, logs=[source(log)]) as agent:
-        delivered(agent, log, 8)
+        agent.wait_delivered(log, 8)
         listed = agent.run_ctl("registry").stdout.splitlines()
         assert listed[0].split() == ["STATE", "DELIVERED", "SAFE", "SIZE", "PATH"]
         assert listed[1].split() == ["live", "8", "8", "8", str(log)]
@@ -191,8 +180,8 @@ def test_a_row_of_the_spool_may_outlive_what_is_forgotten(tmp_path):
         intake.stop()
         with open(log, "ab") as f:
             f.write(b"two\n")
-        wait_until(lambda: rows(agent)[f"file:{log}"]["safe"] == "8", 20, lambda: rows(agent))
-        assert rows(agent)[f"file:{log}"]["open_parts"] == 1
+        wait_until(lambda: agent.registry()[f"file:{log}"]["safe"] == "8", 20, lambda: agent.registry())
+        assert agent.registry()[f"file:{log}"]["open_parts"] == 1
         assert agent.run_ctl("stop", "logs").returncode == 0
         assert agent.run_ctl("registry", "forget", f"file:{log}").returncode == 0
         agent.kill("forwarder")
@@ -212,14 +201,14 @@ def test_names_of_files_are_bytes_of_any_kind_and_length(tmp_path):
     long = "file:/" + "x" * 4094
     imported = write_registry(tmp_path / "long.json", {long: entry(3)})
     with Intake() as intake, Agent(intake, logs=[source(f"{folder}/*.log")]) as agent:
-        wait_until(lambda: text in rows(agent), 20, lambda: rows(agent))
+        wait_until(lambda: text in agent.registry(), 20, lambda: agent.registry())
         assert agent.ctl("registry", "import", str(imported))["imported"] == 1
         assert agent.ctl("registry", "show", text)["rows"][0]["identifier"] == text
         assert agent.ctl("registry", "show", "file:" + os.fsdecode(odd))["rows"][0]["identifier"] == text
         assert agent.ctl("registry", "show", long)["rows"][0]["path"] == long[5:]
         assert f"  {folder}/a%FF 100%25%0A%5C.log\n" in agent.run_ctl("registry").stdout
         assert agent.ctl("registry", "forget", long)["forgotten"] == 1
-        assert rows(agent).keys() == {text}
+        assert agent.registry().keys() == {text}
         assert agent.stop() == 0
 
 
@@ -228,7 +217,7 @@ def test_many_rows_come_whole(tmp_path):
     path = write_registry(tmp_path / "many.json", {f"file:/var/log/{i}.log": entry(i) for i in range(count)})
     with Intake() as intake, Agent(intake) as agent:
         assert agent.ctl("registry", "import", str(path))["imported"] == count
-        found = rows(agent)
+        found = agent.registry()
         assert len(found) == count
         assert all(found[f"file:/var/log/{i}.log"]["safe"] == str(i) for i in range(count))
         assert agent.stop() == 0
@@ -242,7 +231,7 @@ def test_export_is_what_the_agent_reads(tmp_path):
         {"file:/b": entry(7, IngestionTimestamp=5, Fingerprint=FINGERPRINT), "journald:default": entry("s=1;i=2")},
     )
     with Intake() as intake, Agent(intake, logs=[source(log)]) as agent:
-        delivered(agent, log, 4)
+        agent.wait_delivered(log, 4)
         assert agent.ctl("registry", "import", str(path))["imported"] == 2
         text = agent.run_ctl("registry", "export").stdout
         exported = json.loads(text)
@@ -255,7 +244,7 @@ def test_export_is_what_the_agent_reads(tmp_path):
         assert agent.stop() == 0
     (tmp_path / "registry.json").write_text(text)
     with Intake() as intake, Agent(intake, config=first_start(tmp_path)) as agent:
-        assert {name: r["safe"] for name, r in rows(agent).items()} == {
+        assert {name: r["safe"] for name, r in agent.registry().items()} == {
             name: e["Offset"] for name, e in exported["Registry"].items()
         }
         assert agent.stop() == 0

@@ -314,7 +314,7 @@ def test_a_journal_that_changes_goes_on_where_it_was(tmp_path):
         assert reload(agent) == "logs: 1 source changed\n"
         write(folder, "b.journal", [entry("two")], first=10)
         wait_until(lambda: texts(intake) == ["one", "two"], 20, intake.messages)
-        assert intake.records("log")[1]["service"] == "other"
+        assert intake.logs()[1]["service"] == "other"
         agent.write_logs([])
         assert reload(agent) == "logs: 1 source removed\n"
         assert agent.stop() == 0

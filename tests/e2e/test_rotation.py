@@ -3,7 +3,7 @@
 One agent tails one folder per way; the condition (up, down, intake refusing, logs process killed
 before or after) holds for all of them at once, so that the whole matrix costs seconds. The failure
 names the ways. BULKHEAD_WAYS=rename,double picks some; BULKHEAD_CRASH=long makes the large files
-larger and repeats the kills.
+larger.
 """
 
 import collections

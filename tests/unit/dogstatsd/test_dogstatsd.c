@@ -100,7 +100,7 @@ static void teardown(void)
 	cr_expect_eq(rmdir(dir), 0, "%s is not empty", dir);
 }
 
-TestSuite(dogstatsd, .init = setup, .fini = teardown, .timeout = 30);
+TestSuite(dogstatsd, .init = setup, .fini = teardown);
 
 static void drain(int64_t ms)
 {

@@ -44,7 +44,7 @@ static void teardown(void)
 	fixture_close(&f);
 }
 
-TestSuite(flusher, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(flusher, .init = setup, .fini = teardown);
 
 static void fill(int contexts, int64_t now)
 {

@@ -124,7 +124,7 @@ Test(handover, a_full_memory_is_an_error_and_leaves_nothing_behind)
 }
 
 /* Whatever stands in the memfd: refused or read, never a crash, never a read beyond it. */
-Test(handover, damage_is_refused, .timeout = 60)
+Test(handover, damage_is_refused)
 {
 	struct bh_handover h;
 	struct bh_rng rng;

@@ -119,34 +119,3 @@ Test(fingerprint, no_configuration_reads_without_bound)
 	cr_expect_eq(of(file, sizeof(file), (struct bh_fingerprint_config)LINE(1, 0, UINT32_MAX)),
 	    bh_crc64(0, file, 1024));
 }
-
-Test(fingerprint, texts)
-{
-	static const struct {
-		struct bh_fingerprint_config cfg;
-		const char *text;
-	} rows[] = {
-	    {LINE(1, 0, 10000), "line_checksum:1:0:10000"}, /* stored by earlier versions */
-	    {BYTE(1024, 7), "byte_checksum:1024:7:0"},
-	    {LINE(UINT32_MAX, UINT32_MAX, UINT32_MAX),
-		"line_checksum:4294967295:4294967295:4294967295"},
-	    {{BH_FP_DISABLED, 0, 0, 0}, "disabled"},
-	};
-	static const char *const bad[] = {"", "line_checksum", "line_checksum:1:0",
-	    "line_checksum:1:0:10000:", "line_checksum:1:0:x", "line_checksum::0:1",
-	    "line_checksum:1:0:4294967296", "line_checksum:1:0:99999999999999999999999",
-	    "byte_checksum:-1:0:0", "other:1:0:0", "disabled:1:0:0"};
-	struct bh_fingerprint_config back = LINE(3, 3, 3);
-
-	for (size_t i = 0; i < BH_ARRAY_LEN(bad); i++)
-		cr_expect(!bh_fingerprint_config_parse(bh_str_from(bad[i]), &back), "%s", bad[i]);
-	cr_expect_eq(back.count, 3u);
-	for (size_t i = 0; i < BH_ARRAY_LEN(rows); i++) {
-		char text[BH_FINGERPRINT_TEXT_MAX];
-
-		bh_fingerprint_config_text(&rows[i].cfg, text);
-		cr_expect_str_eq(text, rows[i].text);
-		cr_assert(bh_fingerprint_config_parse(bh_str_from(text), &back));
-		cr_expect_eq(memcmp(&back, &rows[i].cfg, sizeof(back)), 0, "%s", text);
-	}
-}

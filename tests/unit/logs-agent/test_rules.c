@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "logs-agent/rules.h"
 
 static struct bh_rules_work work;
@@ -302,6 +303,22 @@ Test(rules, the_placeholder_is_taken_literally_beyond_the_limit)
 	cr_expect_str_eq(apply(set, hostile_line(), false), "<$1$$>");
 	cr_expect_str_eq(apply(set, BH_STR_LIT("joe@x"), false), "<joe$>");
 	cr_expect_eq(bh_ruleset_state(set, 0)->limit_hits, 1);
+	bh_ruleset_free(set);
+}
+
+Test(rules, the_limit_is_news_once_a_minute)
+{
+	struct bh_log_rule own[] = {MASK("m", "(\\w+)@\\w", "x")};
+	struct bh_ruleset *set = compile(NULL, 0, own, 1);
+
+	cr_expect_eq(bh_ruleset_limit_news(set, 0, BH_NS_PER_S), 0);
+	(void)apply(set, hostile_line(), false);
+	cr_expect_eq(bh_ruleset_limit_news(set, 0, BH_NS_PER_S), 1);
+	(void)apply(set, hostile_line(), false);
+	(void)apply(set, hostile_line(), false);
+	cr_expect_eq(bh_ruleset_limit_news(set, 0, 60 * BH_NS_PER_S), 0);
+	cr_expect_eq(bh_ruleset_limit_news(set, 0, 61 * BH_NS_PER_S), 2);
+	cr_expect_eq(bh_ruleset_limit_news(set, 0, 200 * BH_NS_PER_S), 0);
 	bh_ruleset_free(set);
 }
 

@@ -151,7 +151,7 @@ static void end(void)
 	}
 }
 
-TestSuite(child, .fini = end, .timeout = 30);
+TestSuite(child, .fini = end);
 
 static struct bh_ctl_msg hear(enum bh_ctl_type type)
 {

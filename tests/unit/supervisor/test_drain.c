@@ -231,6 +231,18 @@ Test(drain, a_spool_only_forwarder_that_is_still_starting_is_waited_for)
 	assert_order(BH_DRAIN_DO_DRAIN, FWD);
 }
 
+/* Found by drain.pml. */
+Test(drain, a_child_that_becomes_ready_while_it_is_killed_is_not_drained)
+{
+	begin(BH_DRAIN_ABSENT, BH_DRAIN_ABSENT, BH_DRAIN_STARTING);
+	now += 100 * S;
+	assert_order(BH_DRAIN_DO_KILL, FWD);
+	bh_drain_ready(&drain, FWD);
+	bh_drain_gone(&drain, FWD, now);
+	assert_quiet();
+	cr_assert_eq(drain.role[FWD].result, BH_DRAIN_NOT_RUNNING);
+}
+
 Test(drain, a_forwarder_that_is_down_is_not_started_for_nobody)
 {
 	begin(BH_DRAIN_ABSENT, BH_DRAIN_ABSENT, BH_DRAIN_ABSENT);

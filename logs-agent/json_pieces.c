@@ -1,4 +1,4 @@
-#include "logs-agent/jsonscan.h"
+#include "logs-agent/json_pieces.h"
 
 enum state {
 	S_START,
@@ -24,9 +24,9 @@ enum state {
 	S_INVALID,
 };
 
-void bh_jsonscan_init(struct bh_jsonscan *s)
+void bh_json_pieces_init(struct bh_json_pieces *s)
 {
-	*s = (struct bh_jsonscan){.state = S_START};
+	*s = (struct bh_json_pieces){.state = S_START};
 }
 
 static bool is_space(char c)
@@ -44,14 +44,14 @@ static bool is_hex(char c)
 	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-static bool in_array(const struct bh_jsonscan *s)
+static bool in_array(const struct bh_json_pieces *s)
 {
 	uint32_t d = s->depth - 1;
 
 	return s->arrays[d / 64] >> (d % 64) & 1;
 }
 
-static enum state open_level(struct bh_jsonscan *s, bool array)
+static enum state open_level(struct bh_json_pieces *s, bool array)
 {
 	uint32_t d = s->depth;
 	uint64_t bit = (uint64_t)1 << (d % 64);
@@ -66,25 +66,25 @@ static enum state open_level(struct bh_jsonscan *s, bool array)
 	return array ? S_VALUE_OR_END : S_KEY_OR_END;
 }
 
-static enum state close_level(struct bh_jsonscan *s)
+static enum state close_level(struct bh_json_pieces *s)
 {
 	s->depth--;
 	return s->depth ? S_AFTER : S_END;
 }
 
-static enum state word(struct bh_jsonscan *s, const char *rest)
+static enum state word(struct bh_json_pieces *s, const char *rest)
 {
 	s->word = rest;
 	return S_WORD;
 }
 
-static enum state string(struct bh_jsonscan *s, bool key)
+static enum state string(struct bh_json_pieces *s, bool key)
 {
 	s->key = key;
 	return S_STRING;
 }
 
-static enum state value(struct bh_jsonscan *s, char c)
+static enum state value(struct bh_json_pieces *s, char c)
 {
 	switch (c) {
 	case '{':
@@ -108,7 +108,7 @@ static enum state value(struct bh_jsonscan *s, char c)
 	}
 }
 
-static enum state after_value(struct bh_jsonscan *s, char c)
+static enum state after_value(struct bh_json_pieces *s, char c)
 {
 	const bool array = in_array(s);
 
@@ -117,7 +117,7 @@ static enum state after_value(struct bh_jsonscan *s, char c)
 	return c == (array ? ']' : '}') ? close_level(s) : S_INVALID;
 }
 
-static enum state escape(struct bh_jsonscan *s, char c)
+static enum state escape(struct bh_json_pieces *s, char c)
 {
 	if (c == 'u') {
 		s->left = 4;
@@ -126,7 +126,7 @@ static enum state escape(struct bh_jsonscan *s, char c)
 	return c && strchr("\"\\/bfnrt", c) ? S_STRING : S_INVALID;
 }
 
-static enum state in_string(struct bh_jsonscan *s, char c)
+static enum state in_string(struct bh_json_pieces *s, char c)
 {
 	if (c == '"')
 		return s->key ? S_COLON : S_AFTER;
@@ -136,7 +136,7 @@ static enum state in_string(struct bh_jsonscan *s, char c)
 }
 
 /* A character of a number, or the one behind it. */
-static enum state number(struct bh_jsonscan *s, char c)
+static enum state number(struct bh_json_pieces *s, char c)
 {
 	const enum state was = s->state;
 
@@ -161,7 +161,7 @@ static enum state number(struct bh_jsonscan *s, char c)
 }
 
 /* States between tokens, where white space changes nothing. */
-static enum state between(struct bh_jsonscan *s, char c)
+static enum state between(struct bh_json_pieces *s, char c)
 {
 	switch (s->state) {
 	case S_START:
@@ -185,7 +185,7 @@ static enum state between(struct bh_jsonscan *s, char c)
 	}
 }
 
-static enum state step(struct bh_jsonscan *s, char c)
+static enum state step(struct bh_json_pieces *s, char c)
 {
 	switch (s->state) {
 	case S_STRING:
@@ -214,7 +214,7 @@ static enum state step(struct bh_jsonscan *s, char c)
 	}
 }
 
-enum bh_json_verdict bh_jsonscan_feed(struct bh_jsonscan *s, struct bh_str piece)
+enum bh_json_verdict bh_json_pieces_feed(struct bh_json_pieces *s, struct bh_str piece)
 {
 	for (size_t i = 0; i < piece.n && s->state != S_INVALID; i++)
 		s->state = (uint8_t)step(s, piece.p[i]);

@@ -5,16 +5,16 @@
 
 #include "common/attrs.h"
 #include "common/buf.h"
-#include "logs-agent/jsonscan.h"
+#include "logs-agent/json_pieces.h"
 
 static enum bh_json_verdict scan(struct bh_str in, size_t step)
 {
 	enum bh_json_verdict v = BH_JSON_INCOMPLETE;
-	struct bh_jsonscan s;
+	struct bh_json_pieces s;
 
-	bh_jsonscan_init(&s);
+	bh_json_pieces_init(&s);
 	for (size_t at = 0; at < in.n; at += step)
-		v = bh_jsonscan_feed(&s, (struct bh_str){in.p + at, BH_MIN(step, in.n - at)});
+		v = bh_json_pieces_feed(&s, (struct bh_str){in.p + at, BH_MIN(step, in.n - at)});
 	return v;
 }
 
@@ -102,7 +102,7 @@ static const struct {
     {"\xef\xbb\xbf{", N},
 };
 
-Test(jsonscan, verdicts_do_not_depend_on_how_the_text_is_split)
+Test(json_pieces, verdicts_do_not_depend_on_how_the_text_is_split)
 {
 	for (size_t i = 0; i < BH_ARRAY_LEN(rows); i++)
 		for (size_t step = 1; step < 40; step++)
@@ -110,7 +110,7 @@ Test(jsonscan, verdicts_do_not_depend_on_how_the_text_is_split)
 			    "§8.4 %s in steps of %zu", rows[i].in, step);
 }
 
-Test(jsonscan, nul_is_never_json)
+Test(json_pieces, nul_is_never_json)
 {
 	cr_expect_eq(scan((struct bh_str){"{\0}", 3}, 3), N);
 	cr_expect_eq(scan((struct bh_str){"{\"\0", 3}, 3), N);
@@ -132,7 +132,7 @@ static struct bh_buf nested(unsigned n)
 	return b;
 }
 
-Test(jsonscan, depth_is_bounded)
+Test(json_pieces, depth_is_bounded)
 {
 	struct bh_buf fits = nested(BH_JSON_DEPTH), deeper = nested(BH_JSON_DEPTH + 1);
 
@@ -142,7 +142,7 @@ Test(jsonscan, depth_is_bounded)
 	bh_buf_release(&deeper);
 }
 
-Test(jsonscan, compacts_outside_strings_only)
+Test(json_pieces, compacts_outside_strings_only)
 {
 	static const char *const texts[][2] = {
 	    {"{ }", "{}"},

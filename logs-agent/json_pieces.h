@@ -6,8 +6,8 @@
  *
  * A scan is plain data without memory of its own.
  */
-#ifndef BH_LOGS_JSONSCAN_H
-#define BH_LOGS_JSONSCAN_H
+#ifndef BH_LOGS_JSON_PIECES_H
+#define BH_LOGS_JSON_PIECES_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,8 +23,8 @@ enum bh_json_verdict {
 	BH_JSON_INVALID,    /* cannot become one, and stays so */
 };
 
-struct bh_jsonscan {
-	uint8_t state;                       /* of the grammar, see jsonscan.c */
+struct bh_json_pieces {
+	uint8_t state;                       /* of the grammar, see json_pieces.c */
 	uint8_t key;                         /* the string being read is a member's name */
 	uint8_t left;                        /* hexadecimal digits of an escape still to come */
 	const char *word;                    /* rest of true, false or null */
@@ -32,9 +32,9 @@ struct bh_jsonscan {
 	uint64_t arrays[BH_JSON_DEPTH / 64]; /* bit d: the one at depth d + 1 is an array */
 };
 
-void bh_jsonscan_init(struct bh_jsonscan *s);
+void bh_json_pieces_init(struct bh_json_pieces *s);
 /* The verdict over all pieces so far, this one included. */
-enum bh_json_verdict bh_jsonscan_feed(struct bh_jsonscan *s, struct bh_str piece);
+enum bh_json_verdict bh_json_pieces_feed(struct bh_json_pieces *s, struct bh_str piece);
 
 /* Removes white space outside strings, in place; returns the new length. The text is valid JSON. */
 size_t bh_json_compact(char *p, size_t n);
