@@ -3,12 +3,12 @@
 static void put_group(const uint8_t *p, size_t n, struct bh_buf *out)
 {
 	static const char digits[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
 	uint32_t v = (uint32_t)p[0] << 16 | (n > 1 ? (uint32_t)p[1] << 8 : 0) | (n > 2 ? p[2] : 0);
 	char text[4];
 
 	for (size_t i = 0; i < sizeof(text); i++)
-		text[i] = i <= n ? digits[v >> (18 - 6 * i) & 63] : '=';
+		text[i] = digits[i <= n ? (v >> (18 - 6 * i) & 63) : 64];
 	(void)bh_buf_append(out, text, sizeof(text));
 }
 
