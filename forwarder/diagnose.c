@@ -210,6 +210,33 @@ static enum bh_http_stage stage_of(const struct probe *p)
 	return reached(p, CURLINFO_NAMELOOKUP_TIME_T) ? BH_HTTP_CONNECTING : BH_HTTP_RESOLVING;
 }
 
+/* What failed: libcurl's code says it better than its times, which it does not keep for a handshake
+ * that fails. */
+static enum bh_http_stage failed_stage(const struct probe *p)
+{
+	switch (p->code) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		return BH_HTTP_RESOLVING;
+	case CURLE_COULDNT_CONNECT:
+		return BH_HTTP_CONNECTING;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+	case CURLE_SSL_CLIENTCERT:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+		return BH_HTTP_HANDSHAKING;
+	case CURLE_OPERATION_TIMEDOUT:
+		return stage_of(p);
+	default:
+		return BH_HTTP_SENDING;
+	}
+}
+
 /* What the proxy said instead of passing it on; 0 = it did pass it. */
 static long refused_by_proxy(const struct probe *p)
 {
@@ -273,14 +300,15 @@ static void say_failure(struct probe *p)
 	struct bh_diagnose *d = p->d;
 
 	explain(p, text, sizeof(text));
-	if (p->way.proxy && (refused_by_proxy(p) || stage_of(p) < BH_HTTP_HANDSHAKING)) {
+	if (p->way.proxy && (refused_by_proxy(p) || failed_stage(p) < BH_HTTP_HANDSHAKING ||
+				info(p, CURLINFO_PROXY_SSL_VERIFYRESULT) != 0)) {
 		say(d, "proxy", p->name, "fail",
 		    "check address, credentials and rules of the proxy, or name the intake in "
 		    "proxy.no_proxy",
 		    "%s", text);
 		return;
 	}
-	switch (stage_of(p)) {
+	switch (failed_stage(p)) {
 	case BH_HTTP_RESOLVING:
 		say(d, "dns", p->name, "fail",
 		    "check the name (site, dd_url, logs_config.logs_dd_url) and the resolvers in "
