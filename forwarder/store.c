@@ -325,10 +325,22 @@ static bool make_ballast(struct bh_store *s)
 	return s->ballast_bytes > 0;
 }
 
+/* Positions that cannot move would make every start repeat what the last one sent: no start. */
+static bool is_read_only(const struct bh_store *s)
+{
+	struct statvfs fs;
+
+	return statvfs(s->cfg.dir, &fs) == 0 && fs.f_flag & ST_RDONLY;
+}
+
 static int open_or_replace(struct bh_store *s, struct bh_err *err)
 {
 	int rc = bh_replace_missing(s) ? -ENOENT : bh_store_open_file(s);
 
+	if (rc && is_read_only(s))
+		return bh_err_set(err, -EROFS,
+		    "the file system of %s is read-only: mount it for writing, or set run_path",
+		    s->dir);
 	if (rc == -ENOSPC && unlink(s->ballast) == 0)
 		rc = bh_store_open_file(s);
 	if (rc == BH_E_CORRUPT && s->cfg.stop_on_damage)
