@@ -10,6 +10,7 @@
 #define COMPANY_NS   (20 * BH_NS_PER_MS)
 #define COMPANY      8 /* payloads that are enough of it */
 #define IDLE_NS      (1 * BH_NS_PER_S)
+#define SLICE_NS     (50 * BH_NS_PER_MS) /* between slices of free pages given back */
 #define EXPIRE_SLICE 256
 #define DISK_RESERVE ((uint64_t)1 << 19)
 #define ROOM_AGAIN   ((uint64_t)1 << 18) /* a payload of the usual size */
@@ -444,8 +445,11 @@ static void on_idle(struct bh_timer *t)
 {
 	struct bh_custody *c = BH_CONTAINER(t, struct bh_custody, idle);
 
-	if (!c->drain_done)
-		bh_store_tend(c->cfg.store, true);
+	if (c->drain_done)
+		return;
+	bh_store_tend(c->cfg.store, true);
+	if (bh_store_wants_slice(c->cfg.store))
+		bh_timer_in(c->cfg.loop, t, SLICE_NS, on_idle);
 }
 
 /* Rows of d that are gone without having been in memory. */
@@ -476,7 +480,10 @@ static void apply_group(struct bh_custody *c, struct group *g, const struct reti
 	bh_quarantine_refresh(&c->quarantine);
 	acknowledge(c, g);
 	bh_store_tend(c->cfg.store, false);
-	bh_timer_in(c->cfg.loop, &c->idle, IDLE_NS, on_idle);
+	/* Rows that come want the free pages; what goes does not keep them from being given back.
+	 */
+	if (g->t1_n || !bh_timer_armed(&c->idle))
+		bh_timer_in(c->cfg.loop, &c->idle, IDLE_NS, on_idle);
 }
 
 /* 0, or the error of a group that was rolled back whole. */

@@ -775,22 +775,20 @@ static void vacuum_slice(struct bh_store *s)
 	(void)sqlite3_exec(s->db, text, NULL, NULL, NULL);
 }
 
-static void give_space_back(struct bh_store *s)
+bool bh_store_wants_slice(struct bh_store *s)
 {
 	sqlite3_int64 pages = 0;
 
-	if (scalar(s, "PRAGMA page_count", &pages))
-		return;
-	if (bh_store_free_bytes(s) > BH_MAX(VACUUM_FREE, (uint64_t)pages * s->page_size / 4))
-		vacuum_slice(s);
+	return scalar(s, "PRAGMA page_count", &pages) == 0 &&
+	       bh_store_free_bytes(s) > BH_MAX(VACUUM_FREE, (uint64_t)pages * s->page_size / 4);
 }
 
 void bh_store_tend(struct bh_store *s, bool idle)
 {
 	uint64_t wal = bh_store_wal_bytes(s);
 
-	if (idle)
-		give_space_back(s);
+	if (idle && bh_store_wants_slice(s))
+		vacuum_slice(s);
 	/* Never more WAL than the ballast can make room for. */
 	if (wal >= BH_MIN(WAL_THRESHOLD, BH_MAX(s->ballast_bytes / 2, (uint64_t)1 << 19)) ||
 	    (idle && wal > 0))

@@ -148,6 +148,8 @@ int64_t bh_store_oldest_ms(struct bh_store *s);         /* created_ms of the old
 /* After acks: checkpoint when the WAL has grown (idle: at once); gives free pages back in slices.
  */
 void bh_store_tend(struct bh_store *s, bool idle);
+/* Is there enough free in the file to give more of it back in the next idle moment? */
+bool bh_store_wants_slice(struct bh_store *s);
 /* Disk full: gives up the ballast and checkpoints, so that deletes and positions work again. */
 void bh_store_relieve(struct bh_store *s);
 /* Is there a ballast, or room to make it again? Without one the store takes no rows. */

@@ -263,3 +263,35 @@ def test_a_snapshot_is_whole_while_payloads_come_and_go(tmp_path):
                 faults = db.execute(manual_queries()[9]).fetchone()[0]
             assert faults == 0
         wait_until(lambda: len(set(intake.messages())) == 4 * LINES, 60, intake.stats)
+
+
+def test_a_damaged_row_is_shown_as_such_and_stops_nobody(tmp_path):
+    with Outage(tmp_path) as (agent, intake):
+        backlog(agent)
+        assert agent.stop() == 0
+        with sqlite3.connect(agent.store) as db:
+            first = db.execute("SELECT min(ord) FROM spool WHERE kind = 1").fetchone()[0]
+            lost = db.execute("SELECT items FROM spool WHERE ord = ?", (first,)).fetchone()[0]
+            db.execute("UPDATE spool_body SET body = zeroblob(length(body)) WHERE ord = ?", (first,))
+        db.close()
+        assert agent.ctl("spool", "show", str(first))["damaged"] is True
+        intake.start()
+        agent.start()
+        wait_until(lambda: len(intake.messages()) == LINES - lost, 30, intake.stats)
+        wait_until(lambda: destination(agent, "logs")["dropped"] == {"corrupt": lost}, 30)
+
+
+def test_the_file_gives_space_back(tmp_path):
+    """After a backlog of incompressible lines the store is small again, while the agent runs."""
+    calm = {"spool_after": 0, "dogstatsd_flush_interval": 5}
+    with Outage(tmp_path, {"logs_config": {"use_compression": False}, "bulkhead": calm}) as (agent, intake):
+        backlog(agent)
+        with open(tmp_path / "app.log", "a", encoding="utf-8") as f:
+            f.writelines(f"{i} {'x' * 8000}\n" for i in range(10500))
+        wait_until(lambda: destination(agent, "logs")["spooled"] == LINES + 10500, 60)
+        full = agent.store.stat().st_size
+        assert full > 80 << 20
+        intake.start()
+        agent.run_ctl("spool", "replay")
+        wait_until(lambda: agent.ctl("spool")["payloads"] == 0, 60)
+        wait_until(lambda: agent.store.stat().st_size < full - (8 << 20), 60, lambda: agent.store.stat().st_size)
