@@ -21,7 +21,7 @@ endif
 
 # --- packages ---------------------------------------------------------------------------------
 # Debian packages the build and the tests need; tests/setup installs those that are missing.
-PKGS_LINK   = nng libcurl sqlite3 yaml-0.1 libzstd libdeflate zlib jansson libpcre2-8 libmicrohttpd libprotobuf-c libsystemd
+PKGS_LINK   = nng libcurl sqlite3 yaml-0.1 libzstd libdeflate zlib jansson libpcre2-8 libmicrohttpd libprotobuf-c libsystemd ncursesw
 # nng ships no pkg-config file in Debian 12.
 pc_libs     = $(foreach p,$(1),$(if $(filter nng,$(p)),-lnng,$(shell pkg-config --libs $(p) 2>/dev/null)))
 
@@ -61,7 +61,7 @@ pkg_dogstatsd  = nng libzstd zlib jansson libpcre2-8
 pkg_logs-agent = nng libzstd libdeflate libpcre2-8 libsystemd
 pkg_forwarder  = nng libcurl sqlite3 libzstd zlib jansson
 pkg_supervisor = yaml-0.1 libzstd
-pkg_ctl        = jansson yaml-0.1 libzstd
+pkg_ctl        = jansson yaml-0.1 libzstd ncursesw
 pkg_intake     = libmicrohttpd libzstd zlib jansson libprotobuf-c
 EXES           = $(foreach r,$(ROLES),$(exe_$(r)))
 
@@ -147,7 +147,16 @@ $(LINKPEER): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/linkpeer/*.c)) $(lib_f
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,nng libzstd zlib) -lm -lpthread
 
-unit-tests: $(UNIT_TESTS) $(LINKPEER)
+# Store and custody over a disk that fails: tests/faults/faultvfs.h. The calls the store makes beside
+# SQLite are wrapped; the link and the network are doubles.
+FAULTS       = $(B)/tests/unit-faults
+FAULTS_WRAP  = -Wl,--wrap=rename,--wrap=unlink,--wrap=fsync,--wrap=posix_fallocate
+$(FAULTS): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/faults/*.c)) $(lib_forwarder) $(COMMON_LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(FAULTS_WRAP) -o $@ $^ $(call pc_libs,nng sqlite3 libzstd zlib jansson) -lcriterion -lm -lpthread
+
+unit-tests: $(UNIT_TESTS) $(LINKPEER) $(FAULTS)
 
 # --- the two commands, and the rest -----------------------------------------------------------
 .PHONY: all setup run test asan tsan crash model fuzz fuzzers bench lint install clean unit-tests
@@ -176,7 +185,7 @@ tsan: setup
 	    -n 2 tests/e2e/test_metrics.py tests/e2e/test_stop_under_load.py tests/e2e/test_faults.py
 
 crash: setup
-	@$(MAKE) --no-print-directory all $(LINKPEER)
+	@$(MAKE) --no-print-directory all $(LINKPEER) $(FAULTS)
 	@B=$(B) tests/run-crash
 
 model: setup
@@ -220,7 +229,7 @@ bench: setup
 
 # --- static checks ------------------------------------------------------------------------------
 LINT_C = $(sort $(filter-out $(B)/%,$(foreach d,common proto dogstatsd logs-agent forwarder supervisor \
-           supervisor/ctl tests/intake tests/linkpeer,$(wildcard $(d)/*.c))))
+           supervisor/ctl tests/intake tests/linkpeer tests/faults,$(wildcard $(d)/*.c))))
 LINT_H = $(foreach d,common proto dogstatsd logs-agent forwarder supervisor supervisor/ctl \
            tests/intake,$(wildcard $(d)/*.h))
 

@@ -311,7 +311,8 @@ static struct bh_position values(const struct bh_generation *g)
 		p.safe_ord = safe->ord;
 	}
 	p.row.offset_first = open ? open->o.offset_first : p.row.offset_last;
-	p.delivered_ord = open ? open->ord - 1 : p.safe_ord;
+	/* The open part may lie beyond safe, and orders of other generations before it. */
+	p.delivered_ord = open ? BH_MIN(open->ord - 1, p.safe_ord) : p.safe_ord;
 	if (p.delivered_ord < g->delivered_ord)
 		p.delivered_ord = g->delivered_ord;
 	p.gone = !open && p.row.state == BH_ORIGIN_FORGOTTEN;

@@ -223,10 +223,10 @@ static int start_up(struct bh_store *s)
 	found = meta_get(s, "clean", &clean);
 	if (found < 0)
 		return found;
-	if (found == 1 && clean == 0)
+	/* A start writes nothing into a store that is there: the disk may be full. */
+	s->marked_clean = clean != 0;
+	if (clean == 0)
 		rc = recount(s);
-	if (!rc)
-		rc = meta_set(s, "clean", 0);
 	if (!rc) {
 		found = meta_get(s, "ord_floor", &floor);
 		rc = found < 0 ? found : 0;
@@ -262,7 +262,7 @@ int bh_store_open_file(struct bh_store *s)
 
 	if (bh_replace_noted(s))
 		return BH_E_CORRUPT;
-	rc = bh_store_error(sqlite3_open_v2(s->path, &s->db, flags, NULL));
+	rc = bh_store_error(sqlite3_open_v2(s->path, &s->db, flags, s->cfg.vfs));
 	if (!rc)
 		rc = bh_store_prepare_file(s->db);
 	if (!rc && s->cfg.fsync_off)
@@ -288,6 +288,7 @@ int bh_store_check(struct bh_store *s, int code)
 {
 	int rc = bh_store_error(code);
 
+	s->failed |= rc == -EIO;
 	if (rc == BH_E_CORRUPT && !s->damaged) {
 		s->damaged = true;
 		bh_replace_note(s);
@@ -395,7 +396,7 @@ void bh_store_free(struct bh_store *s)
 
 void bh_store_close_clean(struct bh_store *s)
 {
-	bh_store_close_file(s, true);
+	bh_store_close_file(s, !s->failed);
 	bh_store_free(s);
 }
 
@@ -414,6 +415,11 @@ bool bh_store_damaged(const struct bh_store *s)
 	return s->damaged;
 }
 
+bool bh_store_failed(const struct bh_store *s)
+{
+	return s->failed;
+}
+
 bool bh_store_in_memory(const struct bh_store *s)
 {
 	return s->in_memory;
@@ -424,17 +430,9 @@ const char *bh_store_dir(const struct bh_store *s)
 	return s->dir;
 }
 
-/* Runs between transactions or inside one: the floor only has to be ahead of what is used. */
+/* Reserved on disk by the commit that uses it; one that is never committed may come again. */
 int bh_store_next_ord(struct bh_store *s, uint64_t *ord)
 {
-	if (s->next_ord >= s->ord_floor) {
-		uint64_t floor = s->next_ord + ORD_STEP;
-		int rc = meta_set(s, "ord_floor", (sqlite3_int64)floor);
-
-		if (rc)
-			return rc;
-		s->ord_floor = floor;
-	}
 	*ord = s->next_ord++;
 	return 0;
 }
@@ -467,17 +465,27 @@ static int one_shot(struct bh_store *s, const char *text, const char *key, int64
 	return rc;
 }
 
-int bh_store_destination(struct bh_store *s, const char *key, int kind, int64_t *id)
+static int note_destination(struct bh_store *s, const char *key, int kind)
 {
-	int64_t now = bh_wall_ms(s->cfg.clock);
 	int rc = one_shot(s,
 	    "INSERT INTO destination(key,kind,reliable) VALUES(?1,?2,1) ON CONFLICT DO NOTHING",
 	    key, kind, NULL);
 
-	if (!rc)
-		rc = one_shot(
-		    s, "UPDATE destination SET last_seen_ms=?2 WHERE key=?1", key, now, NULL);
-	return rc ? rc : one_shot(s, "SELECT id FROM destination WHERE key=?1 AND ?2", key, 1, id);
+	return rc ? rc
+		  : one_shot(s, "UPDATE destination SET last_seen_ms=?2 WHERE key=?1", key,
+			bh_wall_ms(s->cfg.clock), NULL);
+}
+
+int bh_store_destination(struct bh_store *s, const char *key, int kind, int64_t *id)
+{
+	int rc, noted = note_destination(s, key, kind);
+
+	/* On a full disk one that is known cannot be noted, and serves all the same. */
+	if (noted && noted != -ENOSPC)
+		return noted;
+	*id = 0;
+	rc = one_shot(s, "SELECT id FROM destination WHERE key=?1 AND ?2", key, 1, id);
+	return !rc && *id == 0 ? noted : rc;
 }
 
 int bh_store_counts(struct bh_store *s, int64_t dest, struct bh_dest_counts *c)
@@ -535,7 +543,20 @@ int bh_store_begin(struct bh_store *s)
 
 int bh_store_commit(struct bh_store *s)
 {
-	return run(s, ST_COMMIT);
+	bool reserve = s->next_ord > s->ord_floor;
+	uint64_t floor = s->next_ord + ORD_STEP;
+	int rc = reserve ? meta_set(s, "ord_floor", (sqlite3_int64)floor) : 0;
+
+	if (!rc && s->marked_clean)
+		rc = meta_set(s, "clean", 0);
+	if (!rc)
+		rc = run(s, ST_COMMIT);
+	if (rc)
+		return rc;
+	s->marked_clean = false;
+	if (reserve)
+		s->ord_floor = floor;
+	return 0;
 }
 
 void bh_store_rollback(struct bh_store *s)
@@ -772,7 +793,13 @@ static void vacuum_slice(struct bh_store *s)
 	char text[64];
 
 	(void)snprintf(text, sizeof(text), "PRAGMA incremental_vacuum(%d)", VACUUM_PAGES);
-	(void)sqlite3_exec(s->db, text, NULL, NULL, NULL);
+	(void)bh_store_check(s, sqlite3_exec(s->db, text, NULL, NULL, NULL));
+}
+
+/* A full disk makes it fail without harm. */
+static void checkpoint(struct bh_store *s, int mode)
+{
+	(void)bh_store_check(s, sqlite3_wal_checkpoint_v2(s->db, NULL, mode, NULL, NULL));
 }
 
 bool bh_store_wants_slice(struct bh_store *s)
@@ -792,14 +819,14 @@ void bh_store_tend(struct bh_store *s, bool idle)
 	/* Never more WAL than the ballast can make room for. */
 	if (wal >= BH_MIN(WAL_THRESHOLD, BH_MAX(s->ballast_bytes / 2, (uint64_t)1 << 19)) ||
 	    (idle && wal > 0))
-		(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+		checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
 }
 
 void bh_store_relieve(struct bh_store *s)
 {
 	if (s->ballast_bytes && unlink(s->ballast) == 0)
 		s->ballast_bytes = 0;
-	(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE);
 }
 
 bool bh_store_ballasted(struct bh_store *s)
@@ -810,5 +837,5 @@ bool bh_store_ballasted(struct bh_store *s)
 void bh_store_reclaim(struct bh_store *s)
 {
 	vacuum_slice(s);
-	(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE);
 }

@@ -41,6 +41,7 @@ struct bh_store_config {
 	int64_t max_size_bytes; /* of the spool; sizes the ballast */
 	bool fsync_off;         /* synchronous=NORMAL: a power cut may take commits back */
 	bool stop_on_damage;    /* a damaged file is not replaced: BH_E_CONFIG at open */
+	const char *vfs;        /* SQLite's name of what lies below the file; NULL = its default */
 };
 
 /* A spool row. Strings borrow: from the caller when writing, from the loaded block when reading. */
@@ -65,7 +66,7 @@ struct bh_dest_counts {
  * could be read (replace.h); when that cannot be made either, by one in memory. */
 int bh_store_open(
     struct bh_store **out, const struct bh_store_config *cfg, struct bh_err *err) BH_MUST_CHECK;
-/* Ordered end: clean = 1, WAL written back and cut. */
+/* Ordered end: clean = 1, WAL written back and cut. After a failure as bh_store_free(). */
 void bh_store_close_clean(struct bh_store *s);
 /* Closes without a word to the file, as a crash would leave it. */
 void bh_store_free(struct bh_store *s);
@@ -74,19 +75,24 @@ const uint8_t *bh_store_id(const struct bh_store *s);
 /* SQLite met damage since the start. A note of it lies beside the file, so the next start replaces
  * the store: the process should end (exit 70). */
 bool bh_store_damaged(const struct bh_store *s);
+/* An operation failed for a reason that does not pass (-EIO), in a checkpoint too: what the disk
+ * holds is unknown, nothing is tried again here. The process should end (exit 70). */
+bool bh_store_failed(const struct bh_store *s);
 /* The replacement of this start, or of an earlier one that was not acknowledged by then; NULL =
  * none. */
 const struct bh_replaced *bh_store_replaced(const struct bh_store *s);
 bool bh_store_in_memory(const struct bh_store *s); /* no file: nothing outlives the process */
 const char *bh_store_dir(const struct bh_store *s);
 
-/* The next ord: rises for ever, never repeats (reserved in meta). */
+/* The next ord: rises for ever; one that was committed never comes again (the commit that uses it
+ * reserves it in meta). 0. */
 int bh_store_next_ord(struct bh_store *s, uint64_t *ord) BH_MUST_CHECK;
 
 /* From now on every ord is above this one. */
 int bh_store_raise_ord(struct bh_store *s, uint64_t above) BH_MUST_CHECK;
 
-/* Looks up or makes the destination row. Not inside begin … commit. */
+/* Looks up or makes the destination row. Not inside begin … commit. -ENOSPC: it is new, and the
+ * disk is full. */
 int bh_store_destination(struct bh_store *s, const char *key, int kind, int64_t *id) BH_MUST_CHECK;
 int bh_store_counts(struct bh_store *s, int64_t dest, struct bh_dest_counts *c) BH_MUST_CHECK;
 int bh_store_row_items(struct bh_store *s, uint64_t ord, uint32_t *items) BH_MUST_CHECK;

@@ -30,6 +30,10 @@ static const struct bh_ctl_command commands[] = {
 	bh_ctl_run_query, &bh_ctl_reload, NULL},
     {"dogstatsd-stats", NULL, "the most frequent metrics: count, last seen, tags", bh_ctl_run_query,
 	&bh_ctl_dogstatsd_stats, NULL},
+    {"top", NULL,
+	"live: rates, backlog, memory; keys sort and open rows. Into a\nfile or pipe: --count "
+	"pictures, one a second",
+	bh_ctl_run_top, NULL, "n"},
     {"top", "contexts|senders",
 	"the names with the most contexts, the tag keys with the most\nvalues; the processes that "
 	"send the most packets to the Unix\nsockets",
@@ -84,7 +88,8 @@ static const char options_help[] =
     "      --json              one JSON object instead of text\n"
     "      --timeout SECONDS   how long to wait for the answer\n"
     "      --source S, --service S   stream-logs: only messages with exactly this one\n"
-    "      --duration SECONDS, --count N   stream-logs: end after so long, or so many messages\n"
+    "      --duration SECONDS, --count N   stream-logs: end after so long, or so many messages;\n"
+    "                          top: so many pictures\n"
     "      --destination D, --class logs|metrics, --older AGE   spool: only these payloads;\n"
     "                          an age is 90, 90s, 15m, 2h or 7d\n"
     "      --yes               spool purge: do it\n"

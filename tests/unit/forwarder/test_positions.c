@@ -98,6 +98,28 @@ Test(positions, a_row_makes_safe_but_not_delivered)
 	bh_positions_release(&ps);
 }
 
+static int orders_agree(void *ctx, const struct bh_generation *g)
+{
+	(void)ctx;
+	return g->delivered_ord > g->safe_ord;
+}
+
+/* Orders are shared by all sources: the open part is number 4, number 3 was another's. */
+Test(positions, delivered_is_never_ahead_of_safe_in_its_order_either) /* durability.md §1.3, I6 */
+{
+	struct bh_positions ps;
+
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	add(&ps, "0", "10", 2);
+	add(&ps, "10", "20", 4);
+	commit(&ps, 2, true);
+	expect(&ps, "10", "10");
+	cr_expect_eq(bh_positions_each(&ps, orders_agree, NULL), 0);
+	commit(&ps, 4, true);
+	cr_expect_eq(bh_positions_each(&ps, orders_agree, NULL), 0);
+	bh_positions_release(&ps);
+}
+
 Test(positions, undo_leaves_everything_as_it_was)
 {
 	struct bh_positions ps;
