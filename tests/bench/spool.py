@@ -106,12 +106,12 @@ def run_drain(path, wrote, latency_ms, backlog):
         cpu = cpu_seconds(pid)
         asleep.close()
         agent.run_ctl("spool", "replay")
-        pss = 0
-        end = time.monotonic() + 100
-        while hole.ask("stats")["log_bytes"] < wrote["bytes"] and time.monotonic() < end:
+        pss, last, since = 0, 0, time.monotonic()
+        while time.monotonic() - since < 2 + 2 * latency_ms / 1000:
+            now = hole.ask("stats")["log_bytes"]
+            last, since = now, time.monotonic() if now != last or not now else since
             pss = max(pss, pss_kib(pid))
             time.sleep(0.1)
-        hole.quiet(1)
         seen = hole.ask("check")
         rate = wrote["bytes"] / max(1, seen["last_but_one_ns"] - seen["first_ns"]) * 1e3
         return rate, (cpu_seconds(pid) - cpu) / wrote["bytes"] * 1e9, pss / 1024
