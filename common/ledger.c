@@ -32,6 +32,7 @@ const char *bh_drop_name(enum bh_drop reason)
 	    [BH_DROP_NO_MEMORY] = "no_memory",
 	    [BH_DROP_UNPROVEN] = "unproven",
 	    [BH_DROP_INTERRUPTED] = "interrupted",
+	    [BH_DROP_PURGED] = "purged",
 	};
 
 	return names[reason];

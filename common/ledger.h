@@ -48,6 +48,7 @@ enum bh_drop {
 	BH_DROP_NO_MEMORY,       /* nowhere to put it */
 	BH_DROP_UNPROVEN,        /* was held by a process that was killed; nobody has it now */
 	BH_DROP_INTERRUPTED,     /* the same, where what did not arrive is read again */
+	BH_DROP_PURGED,          /* out of the spool, on a person's command */
 	BH_DROP__N,
 };
 

@@ -67,9 +67,8 @@ static void configure(struct bh_dest *d, const struct bh_config *cfg, bool logs)
 	d->logs = logs;
 	d->name = logs ? "logs" : "metrics";
 	d->newest_first = !logs;
-	/* An explicit 0 turns the spool off for that class. */
-	d->spool_on = (logs ? cfg->logs_disk_retry_max_size_bytes
-			    : cfg->forwarder_storage_max_size_in_bytes) != 0;
+	bh_spool_limits(cfg, logs, &d->limits);
+	d->spool_on = d->limits.on;
 	d->concurrency =
 	    (unsigned)BH_MIN(logs ? (logs_n > 0 ? logs_n : LOGS_CONCURRENCY) : workers, 64);
 	d->adaptive = logs && logs_n <= 0;
@@ -86,11 +85,11 @@ static int make_dest(struct bh_custody *c, struct bh_dest *d, bool logs)
 
 	d->custody = c;
 	configure(d, c->cfg.config, logs);
+	d->key = logs ? "logs/primary" : "metrics/primary";
 	rc = logs ? bh_url_logs(c->cfg.config, &url) : bh_url_metrics_base(c->cfg.config, &url);
 	d->url = bh_buf_detach(&url, &n);
 	if (!rc)
-		rc = bh_store_destination(
-		    c->cfg.store, logs ? "logs/primary" : "metrics/primary", logs, &d->id);
+		rc = bh_store_destination(c->cfg.store, d->key, logs, &d->id);
 	if (!rc)
 		rc = bh_store_counts(c->cfg.store, d->id, &counts);
 	if (!rc)
@@ -110,7 +109,7 @@ static void on_minute(struct bh_timer *t)
 
 	if (!c->drain_done)
 		bh_custody_expire(c);
-	bh_timer_in(c->cfg.loop, t, c->full ? BH_FULL_LOOK_NS : MINUTE_NS, on_minute);
+	bh_timer_in(c->cfg.loop, t, bh_custody_is_full(c) ? BH_FULL_LOOK_NS : MINUTE_NS, on_minute);
 }
 
 int bh_custody_new(struct bh_custody **out, const struct bh_custody_config *cfg, struct bh_err *err)
@@ -122,6 +121,7 @@ int bh_custody_new(struct bh_custody **out, const struct bh_custody_config *cfg,
 		return bh_err_set(err, -ENOMEM, "custody");
 	c->cfg = *cfg;
 	c->offline = cfg->spool_only;
+	c->disk_reserve = bh_spool_disk_reserve(cfg->config, bh_store_disk_total(cfg->store));
 	rc = bh_positions_init(&c->positions);
 	if (!rc)
 		rc = bh_store_each_position(cfg->store, load_position, &c->positions);
@@ -273,9 +273,12 @@ static void take(void *ctx, enum bh_role producer, uint64_t seq, const struct bh
 	bh_buffer_in(&d->mem_buffer, bh_buffer_events(d->logs, p->items, 1), p->body.n);
 	/* Behind rows, behind a failing destination, or without a network: straight to the spool.
 	 */
-	p->want_row = d->spool_on && (d->rows > 0 || d->backoff.state != BH_BREAKER_OPEN ||
-					 c->offline || c->cfg.config->spool_after_ms == 0);
+	p->want_row = d->spool_on && ((d->rows > 0 && !d->limits.live_first) ||
+					 d->backoff.state != BH_BREAKER_OPEN || c->offline ||
+					 d->limits.after_ms == 0);
 	bh_dest_insert(d, p);
+	if (d->mem_bytes > d->limits.memory_bytes)
+		bh_dest_want_rows(d);
 }
 
 /* Durable already; only its origins are wanted, so that the run it belongs to can close. */
@@ -516,7 +519,7 @@ void bh_custody_stats(struct bh_custody *c, struct bh_child *child)
 	bh_custody_quarantine_stats(c, child);
 	if (c->registry_note[0])
 		bh_child_stat_note(child, "registry", "%s", c->registry_note);
-	if (c->full)
+	if (bh_custody_is_full(c))
 		bh_child_stat_note(child, "spool",
 		    "full: free disk space or raise bulkhead.spool_max_size_bytes; logs that are "
 		    "not taken wait in their files");

@@ -10,9 +10,9 @@
 #include "forwarder/key.h"
 #include "forwarder/quarantine.h"
 #include "forwarder/positions.h"
+#include "forwarder/spool_limits.h"
 
 #define BH_CUSTODY_DESTS 2
-#define BH_TTL_MS        BH_STORE_TTL_MS
 #define BH_FULL_LOOK_NS \
 	(2 * BH_NS_PER_S) /* while full: look for room more often than each minute */
 
@@ -27,6 +27,7 @@ struct bh_custody {
 	bool fence_open[BH_ROLE__N];
 	uint64_t new_epoch[BH_ROLE__N]; /* T4 under way: mark to write instead */
 	bool force;                     /* commit what there is, without waiting for company */
+	uint64_t disk_reserve;          /* bytes of the disk left to others; 0 = no ratio */
 	bool full;                      /* no room: no T1, producers that may wait get no credit */
 	bool draining, drain_done, offline; /* offline: no network any more */
 	int64_t drain_deadline_ns;
@@ -57,6 +58,14 @@ void bh_custody_commit(struct bh_custody *c);
 bool bh_custody_has_room(struct bh_custody *c, uint64_t bytes);
 /* Takes expired rows out of the low end. */
 void bh_custody_expire(struct bh_custody *c);
+/* These rows are purged: they end without delivery, in one transaction with the positions they
+ * carry (T3); *items of them. dest: whose they are in the store; d: the same one, NULL when it is
+ * not configured. Rows that d holds in memory must not be among them. 0 or the store's errors:
+ * nothing happened then. */
+int bh_custody_retire(struct bh_custody *c, int64_t dest, struct bh_dest *d, const uint64_t *ords,
+    size_t n, uint64_t *items) BH_MUST_CHECK;
+/* Is a class without room for rows, or the whole store? */
+bool bh_custody_is_full(const struct bh_custody *c);
 
 /* The store's health (custody_guard.c). */
 void bh_custody_guard_start(struct bh_custody *c);

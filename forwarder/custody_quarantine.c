@@ -73,7 +73,7 @@ static int replay_one(struct bh_custody *c, uint64_t *items)
 		rc = bh_store_begin(c->cfg.store);
 	if (!rc)
 		rc = bh_quarantine_release(
-		    q, ord, new_ord, dests, bh_wall_ms(c->cfg.loop->clock), BH_TTL_MS, &row);
+		    q, ord, new_ord, dests, bh_wall_ms(c->cfg.loop->clock), BH_STORE_TTL_MS, &row);
 	damaged = rc == BH_E_CORRUPT;
 	d = &c->dests[row.kind == BH_KIND_LOGS ? 0 : 1];
 	if (!rc) {

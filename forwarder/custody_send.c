@@ -131,6 +131,7 @@ static bool start_one(struct bh_custody *c, struct bh_dest *d, struct bh_payload
 	p->sending = true;
 	p->sent_ns = now(c);
 	d->sending_n++;
+	d->live_n = d->limits.live_first && !p->row ? d->live_n + 1 : 0;
 	return true;
 }
 
@@ -140,8 +141,13 @@ static void pump_dest(struct bh_custody *c, struct bh_dest *d)
 		struct bh_payload *p = bh_dest_next(d);
 
 		if (!p) {
-			if (d->sending_n >= bh_dest_slots(d) || !claim(c, d))
+			if (d->sending_n >= bh_dest_slots(d))
 				break;
+			if (!claim(c, d)) {
+				if (!d->live_n)
+					break;
+				d->live_n = 0; /* the row's turn passes */
+			}
 			continue;
 		}
 		if (p->too_large && !p->cut && !bh_custody_cut(c, p)) {
@@ -164,7 +170,7 @@ static void on_spool_after(struct bh_timer *t)
  * producer. */
 static void look_at_ages(struct bh_custody *c, struct bh_dest *d)
 {
-	int64_t after_ns = c->cfg.config->spool_after_ms * BH_NS_PER_MS;
+	int64_t after_ns = d->limits.after_ms * BH_NS_PER_MS;
 	struct bh_payload *oldest = NULL;
 
 	for (struct bh_payload *p = d->head; p && d->spool_on; p = p->next) {

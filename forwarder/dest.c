@@ -5,12 +5,13 @@
 
 #include "forwarder/urls.h"
 
-#define CLAIM_BYTES ((uint64_t)32 << 20) /* of bodies claimed in memory */
+#define CLAIM_BYTES ((uint64_t)4 << 20)  /* of bodies claimed in memory; one may be larger */
 #define CUT_BYTES   ((uint64_t)32 << 20) /* of bodies unpacked to be sent in parts */
 
 /* 10 MiB/s of short lines are a payload of 1,000 each 16 ms. */
 #define MS_A_SLOT     16
 #define ANSWER_MS_MAX 60000
+#define LIVE_IN_A_ROW 3 /* before a row has its turn */
 
 void bh_dest_insert(struct bh_dest *d, struct bh_payload *p)
 {
@@ -92,12 +93,31 @@ void bh_dest_answered(struct bh_dest *d, int64_t ms)
 	d->answer_ms = ms > d->answer_ms ? (d->answer_ms + ms) / 2 : (15 * d->answer_ms + ms) / 16;
 }
 
+/* New payloads pass the rows, but for one in four sends, so that the backlog ends one day. */
+static struct bh_payload *next_live_first(const struct bh_dest *d)
+{
+	struct bh_payload *live = NULL, *row = NULL;
+
+	for (struct bh_payload *p = d->head; p && !(live && row); p = p->next) {
+		struct bh_payload **at = p->row ? &row : &live;
+
+		if (!*at && ready(d, p))
+			*at = p;
+	}
+	if (!live || d->live_n < LIVE_IN_A_ROW)
+		return live ? live : row;
+	/* NULL: a row is to be claimed first. */
+	return row || bh_dest_wants_claim(d) ? row : live;
+}
+
 struct bh_payload *bh_dest_next(const struct bh_dest *d)
 {
 	unsigned open = 0, slots = bh_dest_slots(d);
 
 	if (d->sending_n >= slots)
 		return NULL;
+	if (d->limits.live_first)
+		return next_live_first(d);
 	if (d->newest_first) {
 		for (struct bh_payload *p = d->tail; p; p = p->prev) {
 			if (ready(d, p))

@@ -15,6 +15,7 @@
 #include "forwarder/backoff.h"
 #include "forwarder/buffers.h"
 #include "forwarder/payload.h"
+#include "forwarder/spool_limits.h"
 #include "forwarder/transport.h"
 
 #define BH_DEST_SLOTS_MAX 63 /* what a producer may have outstanding */
@@ -25,8 +26,12 @@ struct bh_kept_row;
 
 struct bh_dest {
 	const char *name; /* "logs" or "metrics" */
+	const char *key;  /* in the store: "logs/primary" … */
 	char *url;        /* logs: whole; metrics: base. Owned */
 	bool logs, spool_on, newest_first;
+	struct bh_spool_limits limits;
+	bool full;            /* its own bound is reached: no rows for now */
+	unsigned live_n;      /* live_first: payloads sent since the last row */
 	unsigned concurrency; /* requests under way; the least of them when adaptive */
 	bool adaptive;        /* more of them while answers are slow, up to BH_DEST_SLOTS_MAX */
 	int64_t answer_ms;    /* how long answers take, a moving mean */
@@ -65,7 +70,8 @@ unsigned bh_dest_slots(const struct bh_dest *d);
 void bh_dest_answered(struct bh_dest *d, int64_t ms);
 /* Memory for one more payload that goes in parts? One always may. */
 bool bh_dest_may_cut(const struct bh_dest *d, const struct bh_payload *p);
-/* The payload to send next; NULL when none may start (order, window, all under way). */
+/* The payload to send next; NULL when none may start (order, window, all under way), or when a row
+ * must be claimed before. */
 struct bh_payload *bh_dest_next(const struct bh_dest *d);
 /* Room for one more claimed row? */
 bool bh_dest_wants_claim(const struct bh_dest *d);

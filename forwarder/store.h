@@ -39,6 +39,8 @@ struct bh_store_config {
 	struct bh_rng *rng;
 	struct bh_log *log;
 	int64_t max_size_bytes; /* of the spool; sizes the ballast */
+	bool fsync_off;         /* synchronous=NORMAL: a power cut may take commits back */
+	bool stop_on_damage;    /* a damaged file is not replaced: BH_E_CONFIG at open */
 	const char *vfs;        /* SQLite's name of what lies below the file; NULL = its default */
 };
 
@@ -93,6 +95,7 @@ int bh_store_raise_ord(struct bh_store *s, uint64_t above) BH_MUST_CHECK;
  * disk is full. */
 int bh_store_destination(struct bh_store *s, const char *key, int kind, int64_t *id) BH_MUST_CHECK;
 int bh_store_counts(struct bh_store *s, int64_t dest, struct bh_dest_counts *c) BH_MUST_CHECK;
+int bh_store_row_items(struct bh_store *s, uint64_t ord, uint32_t *items) BH_MUST_CHECK;
 int bh_store_items(
     struct bh_store *s, int64_t dest, uint64_t *items) BH_MUST_CHECK; /* in its rows */
 
@@ -143,13 +146,16 @@ int bh_store_oldest(
 
 uint64_t bh_store_used_bytes(struct bh_store *s); /* O(1): pages in use and the WAL */
 uint64_t bh_store_wal_bytes(const struct bh_store *s);
-uint64_t bh_store_free_bytes(struct bh_store *s);      /* in free pages of the file */
-uint64_t bh_store_disk_free(const struct bh_store *s); /* bytes an ordinary user may still take */
-int64_t bh_store_oldest_ms(struct bh_store *s);        /* created_ms of the oldest row; 0 = none */
+uint64_t bh_store_free_bytes(struct bh_store *s);       /* in free pages of the file */
+uint64_t bh_store_disk_free(const struct bh_store *s);  /* bytes an ordinary user may still take */
+uint64_t bh_store_disk_total(const struct bh_store *s); /* of the file system; 0 = unknown */
+int64_t bh_store_oldest_ms(struct bh_store *s);         /* created_ms of the oldest row; 0 = none */
 
 /* After acks: checkpoint when the WAL has grown (idle: at once); gives free pages back in slices.
  */
 void bh_store_tend(struct bh_store *s, bool idle);
+/* Is there enough free in the file to give more of it back in the next idle moment? */
+bool bh_store_wants_slice(struct bh_store *s);
 /* Disk full: gives up the ballast and checkpoints, so that deletes and positions work again. */
 void bh_store_relieve(struct bh_store *s);
 /* Is there a ballast, or room to make it again? Without one the store takes no rows. */

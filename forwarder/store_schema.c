@@ -115,7 +115,7 @@ static const struct setting settings[] = {
     {"PRAGMA secure_delete = OFF", "PRAGMA secure_delete", 0},
     {"PRAGMA wal_autocheckpoint = 0", "PRAGMA wal_autocheckpoint", 0},
     {"PRAGMA journal_size_limit = 67108864", "PRAGMA journal_size_limit", 67108864},
-    {"PRAGMA cache_size = -4096", "PRAGMA cache_size", -4096},
+    {"PRAGMA cache_size = -1024", "PRAGMA cache_size", -1024},
     {"PRAGMA mmap_size = 0", NULL, 0},
     {"PRAGMA temp_store = MEMORY", "PRAGMA temp_store", 2},
 };

@@ -392,6 +392,11 @@ int bh_transport_new(struct bh_transport **out, struct bh_loop *loop, struct bh_
 	return rc;
 }
 
+const char *bh_transport_key(const struct bh_transport *t)
+{
+	return t->key;
+}
+
 void bh_transport_cancel_all(struct bh_transport *t)
 {
 	while (t->requests)

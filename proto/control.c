@@ -304,7 +304,7 @@ static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 		kind = bh_cur_u8(c);
 		m->u.query.what = (enum bh_query_what)kind;
 		m->u.query.limit = bh_cur_u32(c);
-		return kind > BH_QUERY_REPLAY ? BH_E_FORMAT : 0;
+		return kind > BH_QUERY_DIAGNOSE ? BH_E_FORMAT : 0;
 	case BH_CTL_RELOADED:
 		return get_reloaded(c, &m->u.reloaded);
 	case BH_CTL_DRAIN:

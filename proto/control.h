@@ -61,6 +61,11 @@ enum bh_query_what {
 	BH_QUERY_IMPORT = 5,     /* the Agent's registry.json; a descriptor comes with it */
 	BH_QUERY_QUARANTINE = 6, /* counts: what the intake refused for good */
 	BH_QUERY_REPLAY = 7,     /* sends it again */
+	/* A request in words (forwarder/spool_view.h); the answer goes into the socket that comes
+	 * along, no row does. */
+	BH_QUERY_SPOOL = 8,
+	BH_QUERY_SPOOL_CHANGE = 9, /* the same, of those that change the spool */
+	BH_QUERY_DIAGNOSE = 10,    /* no argument; the answer as above */
 };
 
 enum bh_query_row_kind {

@@ -1,3 +1,4 @@
+#include "supervisor/inquiry.h"
 #include "supervisor/supervisor.h"
 
 #include <inttypes.h>
@@ -469,6 +470,12 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 		break;
 	case BH_VERB_STREAM_LOGS:
 		bh_stream_take(s, conn);
+		break;
+	case BH_VERB_SPOOL:
+	case BH_VERB_SPOOL_PURGE:
+	case BH_VERB_SPOOL_REPLAY:
+	case BH_VERB_DIAGNOSE:
+		bh_inquiry_take(s, conn);
 		break;
 	case BH_VERB_RELOAD:
 		bh_reload_ask(s, conn);

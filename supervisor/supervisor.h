@@ -56,6 +56,7 @@ struct bh_supervisor {
 	struct bh_kid kids[BH_ROLE__N]; /* [BH_ROLE_SUPERVISOR] is unused */
 	struct bh_order orders[BH_ROLE__N];
 	struct bh_query queries[BH_ROLE__N]; /* to each child */
+	uint32_t inquiries;                  /* asked so far (inquiry.h) */
 	struct bh_reload reload;
 	struct bh_key_watch key_watch;
 	struct bh_secrets secrets; /* until the children's configurations are sealed */

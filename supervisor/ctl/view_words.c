@@ -50,6 +50,7 @@ const char *bh_reason_words(const char *reason)
 	    [BH_DROP_NO_MEMORY] = "no memory for it",
 	    [BH_DROP_UNPROVEN] = "unproven: a process that held it was killed",
 	    [BH_DROP_INTERRUPTED] = "interrupted: read again if it did not arrive",
+	    [BH_DROP_PURGED] = "bulkheadctl spool purge",
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(words); i++) {

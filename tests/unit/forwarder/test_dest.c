@@ -51,3 +51,23 @@ Test(dest, logs_in_memory_wait_for_rows_that_are_older)
 	d.rows = 2;
 	cr_expect_eq(bh_dest_next(&d), &fresh, "metrics go newest first");
 }
+
+/* intake.md §15.3: live traffic goes first, but one in four sends is from the spool. */
+Test(dest, a_backlog_gets_one_send_in_four_when_new_logs_go_first)
+{
+	struct bh_dest d = {.concurrency = 4, .limits = {.live_first = true}};
+	struct bh_payload row = {.ord = 1, .row = true}, fresh = {.ord = 9};
+
+	d.rows = 2;
+	bh_dest_insert(&d, &fresh);
+	cr_expect_eq(bh_dest_next(&d), &fresh, "rows that are older do not hold it up");
+	d.live_n = 3;
+	cr_expect_null(bh_dest_next(&d), "a row is to be claimed");
+	bh_dest_insert(&d, &row);
+	cr_expect_eq(bh_dest_next(&d), &row);
+	row.sending = true;
+	d.rows = 1;
+	cr_expect_eq(bh_dest_next(&d), &fresh, "there is no other row");
+	fresh.sending = true;
+	cr_expect_null(bh_dest_next(&d));
+}

@@ -245,7 +245,7 @@ Test(control_codec, values_outside_their_range_are_refused)
 	    {BH_CTL_STATS_REPLY, 17, 77},   /* ledger kind */
 	    {BH_CTL_DRAIN, 20, 4},          /* mode */
 	    {BH_CTL_PEER_STATE, 16, 4},     /* role */
-	    {BH_CTL_QUERY, 16, 8},          /* what */
+	    {BH_CTL_QUERY, 16, 11},         /* what */
 	    {BH_CTL_QUERY_ROW, 16, 7},      /* kind */
 	};
 	static struct bh_ctl_msg all[SAMPLES_MAX], back;

@@ -172,18 +172,18 @@ Test(reload, values_of_handles_are_in_the_copies_of_their_options_only)
 
 Test(reload, a_copy_is_renewed_without_what_the_supervisor_forgot)
 {
-	struct bh_secret one = {.handle = (char[]){"k"}, .value = strdup("second")};
+	struct bh_secret one = {.handle = (char[]){"k"}, .value = strdup("key-of-later")};
 	const struct bh_secrets all = {&one, 1};
 	struct bh_err err = BH_ERR_INIT;
 	int first, again;
 
 	set_text(&used.api_key, "ENC[k]");
 	set_text(&used.proxy_http, "http://u:plain@h:1");
-	first = sealed(&used, BH_ROLE_FORWARDER, "first");
+	first = sealed(&used, BH_ROLE_FORWARDER, "key-of-before");
 	bh_secrets_wipe_plain(&used);
 	again = bh_sealed_renew(first, &used, BH_ROLE_FORWARDER, &all, &err);
 	cr_assert_geq(again, 0, "%s", err.text);
-	cr_expect(holds(again, "second") && !holds(again, "first"));
+	cr_expect(holds(again, "key-of-later") && !holds(again, "key-of-before"));
 	cr_expect(holds(again, "http://u:plain@h:1"), "what is no handle stays as it was");
 	cr_expect_eq(bh_sealed_compare(first, again, BH_ROLE_FORWARDER), BH_SEALED_KEYS);
 	(void)close(first);
