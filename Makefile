@@ -210,19 +210,20 @@ fuzz: setup
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run-fuzz build/fuzz
 
 # --- figures: medians and ratios to the bare floor, never a verdict ------------------------------
-# BENCH=dogstatsd, logs or supervisor: only that part.
+# BENCH=dogstatsd, logs, supervisor or spool: only that part.
 BENCH     ?=
-BENCH_EXES = $(addprefix $(B)/bench/,dogstatsd-send dogstatsd-floor logs-write logs-floor blackhole)
+BENCH_EXES = $(addprefix $(B)/bench/,dogstatsd-send dogstatsd-floor logs-write logs-floor blackhole spool-store)
 
 $(B)/bench/dogstatsd-send: $(B)/obj/tests/bench/dogstatsd_send.o $(B)/obj/tests/bench/load.o $(COMMON_LIB)
 $(B)/bench/dogstatsd-floor: $(B)/obj/tests/bench/dogstatsd_floor.o $(COMMON_LIB)
 $(B)/bench/logs-write: $(B)/obj/tests/bench/logs_write.o $(B)/obj/tests/bench/logs_load.o $(COMMON_LIB)
 $(B)/bench/logs-floor: $(B)/obj/tests/bench/logs_floor.o $(COMMON_LIB)
+$(B)/bench/spool-store: $(B)/obj/tests/bench/spool_store.o $(lib_forwarder) $(COMMON_LIB)
 $(B)/bench/blackhole: $(B)/obj/tests/bench/blackhole.o $(B)/obj/tests/bench/logs_seen.o $(COMMON_LIB)
 $(BENCH_EXES):
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,libzstd zlib) -lm
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,libzstd zlib sqlite3 jansson nng) -lm -lpthread
 
 bench: setup
 	@$(MAKE) --no-print-directory all $(BENCH_EXES)

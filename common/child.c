@@ -345,6 +345,14 @@ static void handle(struct bh_child *c, const struct bh_ctl_msg *m, int *fd)
 		if (*fd >= 0 && (dup2(*fd, STDOUT_FILENO) < 0 || dup2(*fd, STDERR_FILENO) < 0))
 			bh_warn(&c->log, COMPONENT, "take the new log: %s", strerror(errno));
 		break;
+	case BH_CTL_LEDGER:
+		if (c->ops->ledger)
+			c->ops->ledger(c->ctx, m->u.part);
+		break;
+	case BH_CTL_FIGURES:
+		if (c->ops->figures)
+			c->ops->figures(c->ctx, m->u.part);
+		break;
 	case BH_CTL_RELOADED:
 	case BH_CTL_KEY_REFUSED:
 	case BH_CTL_HELLO:
@@ -590,6 +598,16 @@ void bh_child_stat_ledger(struct bh_child *c, enum bh_ledger_kind kind, const ch
 	m.id = c->stats_id;
 	m.u.stat.type = BH_STAT_LEDGER;
 	bh_ledger_row_set(&m.u.stat.row, kind, name, n, l);
+	send_msg(c, &m);
+}
+
+void bh_child_stat_kept(struct bh_child *c, const struct bh_ledger_row *row)
+{
+	struct bh_ctl_msg m = message(c, BH_CTL_STATS_REPLY);
+
+	m.id = c->stats_id;
+	m.u.stat.type = BH_STAT_KEPT;
+	m.u.stat.row = *row;
 	send_msg(c, &m);
 }
 

@@ -85,6 +85,10 @@ struct bh_child_ops {
 	/* RELOAD: what next asks for, or r->restart when that takes a start. May move out of next.
 	 * NULL: always a start. */
 	void (*reload)(void *ctx, struct bh_config *next, struct bh_ctl_reloaded *r);
+	/* LEDGER, FIGURES: borrowed until return; rows and figures one behind the other. NULL: not
+	 * for this process. */
+	void (*ledger)(void *ctx, struct bh_str rows);
+	void (*figures)(void *ctx, struct bh_str figures);
 	/* STREAM: takes fd. NULL: this process shows nothing. */
 	void (*stream)(void *ctx, int fd, const struct bh_stream_filter *filter);
 };
@@ -142,6 +146,8 @@ void bh_child_progress(struct bh_child *c, uint64_t items, uint64_t bytes);
 
 void bh_child_stat_ledger(struct bh_child *c, enum bh_ledger_kind kind, const char *name, size_t n,
     const struct bh_ledger *l);
+/* The same row since the installation. */
+void bh_child_stat_kept(struct bh_child *c, const struct bh_ledger_row *row);
 void bh_child_stat_number(struct bh_child *c, const char *name, uint64_t v);
 void bh_child_stat_note(struct bh_child *c, const char *name, const char *fmt, ...) BH_PRINTF(3, 4);
 

@@ -276,7 +276,14 @@ struct bh_config {
 	int64_t logs_sender_backoff_max_ms;                    /* 120 s */
 	int64_t logs_sender_recovery_interval;                 /* 2 */
 	bool logs_sender_recovery_reset;
-	int64_t logs_disk_retry_max_size_bytes; /* -1 = default; explicit 0 = spool off */
+	/* logs_config.disk_retry.*, forwarder_storage_* and the like: forwarder/spool_limits.h */
+	int64_t logs_disk_retry_max_size_bytes;       /* -1 = no bound of its own; 0 = spool off */
+	int64_t logs_disk_retry_max_disk_ratio_milli; /* 0 = none */
+	int64_t logs_disk_retry_file_ttl_days;        /* 0 = 7 */
+	char *logs_disk_retry_when_full;              /* block */
+	int64_t logs_disk_retry_spool_after_ms;       /* negative = spool_after_ms */
+	char *logs_disk_retry_fsync;                  /* batch */
+	char *logs_disk_retry_on_corruption;          /* continue */
 
 	/* forwarder */
 	int64_t forwarder_timeout_ms;              /* 20 s */
@@ -287,8 +294,13 @@ struct bh_config {
 	int64_t forwarder_backoff_max_ms;          /* 64 s */
 	int64_t forwarder_recovery_interval;       /* 2 */
 	bool forwarder_recovery_reset;
-	int64_t forwarder_storage_max_size_in_bytes; /* -1 = default; explicit 0 = spool off */
-	int64_t forwarder_stop_timeout_ms;           /* 2 s */
+	int64_t forwarder_storage_max_size_in_bytes; /* -1 = no bound of its own; 0 = spool off */
+	int64_t forwarder_storage_max_disk_ratio_milli;     /* 0 = none */
+	int64_t forwarder_outdated_file_in_days;            /* 0 = 7 */
+	int64_t forwarder_retry_queue_payloads_max_size;    /* 15 MiB */
+	int64_t forwarder_retry_queue_max_size;             /* payloads; 0 = unset */
+	int64_t forwarder_flush_to_disk_mem_ratio_milli;    /* 0.5 → 500 */
+	int64_t forwarder_stop_timeout_ms;                  /* 0 = what the budget leaves */
 	char *forwarder_http_protocol, *logs_http_protocol; /* auto, http1 */
 	int64_t forwarder_connection_reset_interval_ms;     /* 0 = never */
 	int64_t logs_connection_reset_interval_ms;          /* 0 = never */
@@ -306,6 +318,7 @@ struct bh_config {
 	int64_t spool_after_ms; /* bulkhead.spool_after, 5 s; 0 = write-through */
 	int64_t
 	    spool_max_size_bytes; /* bulkhead.spool_max_size_bytes, 0 = min(1 GiB, 20 % of free) */
+	char *metrics_spool_when_full;     /* bulkhead.metrics_spool_when_full, drop_oldest */
 	bool quarantine;          /* bulkhead.quarantine, true */
 	int64_t quarantine_max_size_bytes;                             /* 64 MiB */
 	int64_t quarantine_max_payloads;                               /* 1000 */
@@ -315,6 +328,8 @@ struct bh_config {
 	char *run_service, *run_source;                                /* "" = the command's name */
 	struct bh_strlist run_tags;
 	char *log_target;           /* bulkhead.log.target; "" = see supervisor/own_log.h */
+	bool telemetry_enabled;     /* false: no page of OpenMetrics */
+	int64_t metrics_port;       /* bulkhead.metrics_port, 0 = none */
 	int64_t shutdown_budget_ms; /* bulkhead.shutdown_budget, 25 s */
 
 	/* not options of datadog.yaml */

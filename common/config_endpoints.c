@@ -72,7 +72,7 @@ int bh_config_get_endpoints(struct bh_cur *c, struct bh_config *cfg)
 		struct bh_endpoint e = {.logs = bh_cur_u8(c)};
 
 		e.reliable = bh_cur_u8(c);
-		if (c->failed || !url.n || !api_key.n || memchr(url.p, '\0', url.n) ||
+		if (c->failed || !url.n || memchr(url.p, '\0', url.n) ||
 		    memchr(api_key.p, '\0', api_key.n))
 			rc = BH_E_FORMAT;
 		else

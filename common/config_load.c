@@ -106,7 +106,17 @@ static bool is_section(const char *key)
 	return false;
 }
 
-/* A key out of its section counts as near: batch_wait for logs_config.batch_wait. */
+static size_t depth(const char *key)
+{
+	size_t n = 0;
+
+	for (; *key; key++)
+		n += *key == '.';
+	return n;
+}
+
+/* A key out of its section counts as near: batch_wait for logs_config.batch_wait. Of two that are
+ * as near, the one of fewer sections: it is for more. */
 static const char *nearest_option(const char *key)
 {
 	size_t tolerance = bh_edit_tolerance(key), best_distance = tolerance + 1;
@@ -120,7 +130,8 @@ static const char *nearest_option(const char *key)
 			return known;
 		if (tail && strcmp(tail + 1, key) == 0 && bh_options[i].type != BH_OPT_IGNORED)
 			d = BH_MIN(d, 1);
-		if (d < best_distance) {
+		if (d < best_distance ||
+		    (best && d == best_distance && depth(known) < depth(best))) {
 			best_distance = d;
 			best = known;
 		}

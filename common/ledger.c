@@ -30,6 +30,9 @@ const char *bh_drop_name(enum bh_drop reason)
 	    [BH_DROP_SHUTDOWN] = "shutdown",
 	    [BH_DROP_GENERATION_LOST] = "generation_lost",
 	    [BH_DROP_NO_MEMORY] = "no_memory",
+	    [BH_DROP_UNPROVEN] = "unproven",
+	    [BH_DROP_INTERRUPTED] = "interrupted",
+	    [BH_DROP_PURGED] = "purged",
 	};
 
 	return names[reason];
@@ -60,6 +63,16 @@ int64_t bh_ledger_gap(const struct bh_ledger *l)
 {
 	return (int64_t)(l->received -
 			 (l->delivered + l->spooled + l->in_flight + bh_ledger_dropped(l)));
+}
+
+void bh_ledger_add(struct bh_ledger *sum, const struct bh_ledger *l)
+{
+	sum->received += l->received;
+	sum->delivered += l->delivered;
+	sum->spooled += l->spooled;
+	sum->in_flight += l->in_flight;
+	for (size_t i = 0; i < BH_DROP__N; i++)
+		sum->dropped[i] += l->dropped[i];
 }
 
 void bh_ledger_row_set(struct bh_ledger_row *row, enum bh_ledger_kind kind, const char *name,

@@ -10,7 +10,8 @@
  * destinations.
  *
  * Rows count since the start of their process ("received" of a destination includes what the spool
- * held then), so they close in every incarnation on their own.
+ * held then), so they close in every incarnation on their own. Their sums since the installation
+ * are kept by the forwarder (forwarder/kept.h) and made by the supervisor (supervisor/books.h).
  */
 #ifndef BH_COMMON_LEDGER_H
 #define BH_COMMON_LEDGER_H
@@ -45,6 +46,9 @@ enum bh_drop {
 	BH_DROP_SHUTDOWN,        /* given up at a stop */
 	BH_DROP_GENERATION_LOST, /* file content that vanished unread */
 	BH_DROP_NO_MEMORY,       /* nowhere to put it */
+	BH_DROP_UNPROVEN,        /* was held by a process that was killed; nobody has it now */
+	BH_DROP_INTERRUPTED,     /* the same, where what did not arrive is read again */
+	BH_DROP_PURGED,          /* out of the spool, on a person's command */
 	BH_DROP__N,
 };
 
@@ -80,6 +84,8 @@ static inline void bh_ledger_drop(struct bh_ledger *l, enum bh_drop reason, uint
 uint64_t bh_ledger_dropped(const struct bh_ledger *l); /* sum over the reasons */
 /* received − (delivered + spooled + in flight + dropped): 0 when the row closes. */
 int64_t bh_ledger_gap(const struct bh_ledger *l);
+/* sum += l, entry by entry. */
+void bh_ledger_add(struct bh_ledger *sum, const struct bh_ledger *l);
 
 struct bh_ledger_row {
 	enum bh_ledger_kind kind;

@@ -167,6 +167,13 @@ static void capture(void *ctx, int fd, uint32_t seconds)
 	bh_timer_in(&d->child->loop, &d->capture_timer, seconds * BH_NS_PER_S, capture_end);
 }
 
+static void take_figures(void *ctx, struct bh_str figures)
+{
+	struct bh_dogstatsd *d = ctx;
+
+	bh_own_figures_take(&d->outlet.own, figures);
+}
+
 const struct bh_child_ops bh_dogstatsd_child_ops = {
     .drain = bh_dogstatsd_drain,
     .peer_state = peer_state,
@@ -174,6 +181,7 @@ const struct bh_child_ops bh_dogstatsd_child_ops = {
     .heartbeat = heartbeat,
     .query = query,
     .capture = capture,
+    .figures = take_figures,
 };
 
 /* --- life ---------------------------------------------------------------------------------------

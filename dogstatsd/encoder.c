@@ -17,6 +17,7 @@ void bh_flush_job_free(struct bh_flush_job *job)
 	bh_late_batch_release(&job->late);
 	bh_notice_list_release(&job->events);
 	bh_notice_list_release(&job->checks);
+	bh_buf_release(&job->figures);
 	free(job);
 }
 
@@ -37,6 +38,7 @@ int bh_encoder_init(
 	    .sketches = cfg->enable_sketches,
 	    .events = cfg->enable_events,
 	    .checks = cfg->enable_service_checks,
+	    .interval = cfg->dogstatsd_flush_interval_ms / 1000,
 	    .emit = emit,
 	    .ctx = ctx,
 	};
@@ -63,13 +65,16 @@ static void encode_late(struct bh_encoder *e, const struct bh_late_batch *late)
 		e->disabled += late->points;
 }
 
-static void encode_set(struct bh_encoder *e, const struct bh_flush_set *set)
+static void encode_set(
+    struct bh_encoder *e, const struct bh_flush_set *set, const struct bh_buf *figures)
 {
 	e->output.extra = set->host_tags;
 	if (e->series) {
 		bh_output_begin_series(&e->output);
 		bh_output_set_series(&e->output, set);
 		bh_selfmetrics_output(&e->output, e->hostname, set->now);
+		bh_selfmetrics_figures(
+		    &e->output, bh_buf_view(figures), e->hostname, set->now, e->interval);
 		bh_payload_writer_finish(&e->writer);
 	}
 	if (e->sketches)
@@ -93,7 +98,7 @@ void bh_encoder_run(struct bh_encoder *e, struct bh_flush_job *job)
 {
 	encode_late(e, &job->late);
 	if (job->set)
-		encode_set(e, job->set);
+		encode_set(e, job->set, &job->figures);
 	encode_notices(e, job);
 	bh_flush_job_free(job);
 }

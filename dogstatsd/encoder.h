@@ -16,6 +16,7 @@ struct bh_flush_job {
 	struct bh_flush_set *set; /* NULL: no flush, only what follows */
 	struct bh_late_batch late;
 	struct bh_notice_list events, checks;
+	struct bh_buf figures; /* ownfigures.h; with a set */
 };
 
 struct bh_flush_job *bh_flush_job_new(void); /* empty; NULL without memory */
@@ -33,6 +34,7 @@ struct bh_encoder_counts {
 struct bh_encoder {
 	struct bh_str hostname;                /* borrowed from the configuration */
 	bool series, sketches, events, checks; /* enable_payloads.* */
+	int64_t interval;                      /* between flushes, seconds */
 	struct bh_hist_outputs hist;
 	struct bh_filter hist_filter; /* names of single series of histograms */
 	struct bh_payload_writer writer;

@@ -56,21 +56,35 @@ static void flush_step(struct bh_timer *t)
 		bh_timer_in(&d->child->loop, t, 0, flush_step);
 }
 
+static void note_flushed(struct bh_dogstatsd *d, int64_t now, bool all)
+{
+	for (size_t i = 0; i < d->listeners_n; i++) {
+		struct bh_listener *l = &d->listeners[i];
+
+		bh_open_samples_flush(&l->open, &l->ledger, now, all);
+	}
+	bh_open_samples_flush(&d->streams.open, &d->streams.ledger, now, all);
+}
+
 static void begin_flush(struct bh_dogstatsd *d, bool all)
 {
+	int64_t now = bh_dogstatsd_wall_s(d);
+
 	log_kernel_drops(d);
 	bh_flush_late(d);
-	if (!bh_outlet_ready(&d->outlet) ||
-	    bh_sampler_flush_begin(&d->sampler, bh_dogstatsd_wall_s(d), all) < 0)
+	if (!bh_outlet_ready(&d->outlet) || bh_sampler_flush_begin(&d->sampler, now, all) < 0) {
 		bh_log_limited(&d->child->log, &d->memory_limit, BH_LOG_ERROR, BH_DOGSTATSD,
 		    "no memory for a flush; what it would take waits for the next tick");
-	else
-		flush_step(&d->step_timer);
+		return;
+	}
+	note_flushed(d, now, all);
+	flush_step(&d->step_timer);
 }
 
 /* The last flush: nobody waits for its steps. */
 int bh_flush_to_the_end(struct bh_dogstatsd *d, bool all)
 {
+	int64_t now = bh_dogstatsd_wall_s(d);
 	struct bh_flush_set *set;
 
 	bh_timer_cancel(&d->step_timer);
@@ -81,9 +95,9 @@ int bh_flush_to_the_end(struct bh_dogstatsd *d, bool all)
 	}
 	log_kernel_drops(d);
 	bh_flush_late(d);
-	if (!bh_outlet_ready(&d->outlet) ||
-	    bh_sampler_flush(&d->sampler, bh_dogstatsd_wall_s(d), all, &set) < 0)
+	if (!bh_outlet_ready(&d->outlet) || bh_sampler_flush(&d->sampler, now, all, &set) < 0)
 		return -ENOMEM;
+	note_flushed(d, now, all);
 	finish_flush(d, set);
 	return 0;
 }

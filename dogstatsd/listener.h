@@ -16,6 +16,7 @@
 #include "common/ledger.h"
 #include "common/loop.h"
 #include "dogstatsd/ingest.h"
+#include "dogstatsd/open_samples.h"
 #include "dogstatsd/tap.h"
 
 /* Receive buffers, shared by the listeners of a process. Owns its memory; pages are touched only as
@@ -42,6 +43,7 @@ struct bh_listener {
 	void *owner;        /* for the watch's callback */
 	struct bh_tap *tap; /* borrowed; NULL = none */
 	struct bh_ledger ledger;
+	struct bh_open_samples open;
 	uint64_t datagrams, bytes, read_errors, truncated, kernel_drops;
 	struct bh_kernel_drops drops;
 };

@@ -47,6 +47,7 @@ void bh_outlet_release(struct bh_outlet *o)
 {
 	bh_flusher_free(o->flusher);
 	bh_flush_job_free(o->spare);
+	bh_own_figures_release(&o->own);
 	bh_producer_free(o->producer);
 	bh_payload_queue_release(&o->queue);
 }
@@ -166,6 +167,7 @@ void bh_outlet_flush(struct bh_outlet *o, struct bh_flush_set *set, struct bh_no
 	bh_selfmetrics_note(notices, o->hostname, set->now);
 	o->handed += bh_notices_waiting(notices);
 	job->set = set;
+	bh_own_figures_flush(&o->own, &job->figures);
 	job->events = bh_notices_take(&notices->events);
 	job->checks = bh_notices_take(&notices->checks);
 	bh_flusher_submit(o->flusher, job);

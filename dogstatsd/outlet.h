@@ -9,6 +9,7 @@
 #include "common/ledger.h"
 #include "common/producer.h"
 #include "dogstatsd/flusher.h"
+#include "dogstatsd/ownfigures.h"
 #include "dogstatsd/payload_queue.h"
 
 /* Bodies that wait for credit; beyond it the oldest are dropped and counted. */
@@ -29,6 +30,7 @@ struct bh_outlet {
 	struct bh_payload_queue queue;
 	struct bh_producer *producer; /* owned; NULL in tests without a link: all payloads queue */
 	struct bh_producer_ops ops;
+	struct bh_own_figures own;  /* of the whole agent, for the next flush */
 	struct bh_flush_job *spare; /* owned; of the next flush; NULL = none found yet */
 	/* points since the start */
 	uint64_t delivered, refused, unsendable, overflowed;

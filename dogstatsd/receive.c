@@ -93,6 +93,7 @@ unsigned bh_receive_batch(struct bh_dogstatsd *d, struct bh_listener *l)
 	struct batch_mark mark = begin_batch(d);
 	int n;
 
+	bh_open_samples_note(&l->open, &l->ledger, bh_dogstatsd_wall_s(d));
 	n = bh_listener_read(l, &d->batch, &d->ingest, bh_dogstatsd_wall_s(d), &mark.bad);
 	if (n < 0) {
 		bh_error(&d->child->log, BH_DOGSTATSD, "reading %s: %s; it is not read any more",
@@ -135,8 +136,10 @@ void bh_receive_stream(void *owner, struct bh_stream *c)
 {
 	struct bh_dogstatsd *d = owner;
 	struct batch_mark mark = begin_batch(d);
-	struct bh_stream_result r =
-	    bh_stream_read(c, &d->ingest, bh_dogstatsd_wall_s(d), &mark.bad);
+	struct bh_stream_result r;
+
+	bh_open_samples_note(&d->streams.open, &d->streams.ledger, bh_dogstatsd_wall_s(d));
+	r = bh_stream_read(c, &d->ingest, bh_dogstatsd_wall_s(d), &mark.bad);
 
 	if (r.refused_len)
 		log_refused(d, &r);
@@ -147,8 +150,10 @@ void bh_receive_stream(void *owner, struct bh_stream *c)
 size_t bh_receive_streams(struct bh_dogstatsd *d)
 {
 	struct batch_mark mark = begin_batch(d);
-	size_t bytes =
-	    bh_streams_read_all(&d->streams, &d->ingest, bh_dogstatsd_wall_s(d), &mark.bad);
+	size_t bytes;
+
+	bh_open_samples_note(&d->streams.open, &d->streams.ledger, bh_dogstatsd_wall_s(d));
+	bytes = bh_streams_read_all(&d->streams, &d->ingest, bh_dogstatsd_wall_s(d), &mark.bad);
 
 	end_batch(d, d->streams.cfg.name, &mark);
 	return bytes;

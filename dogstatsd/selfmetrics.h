@@ -12,4 +12,9 @@ void bh_selfmetrics_note(struct bh_notices *n, struct bh_str hostname, int64_t n
  * a series payload; now is wall clock in seconds. */
 void bh_selfmetrics_output(struct bh_output *o, struct bh_str hostname, int64_t now);
 
+/* The figures of a job (ownfigures.h) as series; counts are of so many seconds, 0 = not known. As
+ * above. */
+void bh_selfmetrics_figures(struct bh_output *o, struct bh_str figures, struct bh_str hostname,
+    int64_t now, int64_t interval);
+
 #endif

@@ -13,19 +13,21 @@ static void report_listeners(const struct bh_stats_source *s, struct bh_child *c
 
 	for (size_t i = 0; i < s->listeners_n; i++) {
 		struct bh_listener *l = &s->listeners[i];
+		struct bh_ledger row;
 
 		bh_listener_update_drops(l);
-		bh_child_stat_ledger(
-		    child, BH_LEDGER_LISTENER, l->name, strlen(l->name), &l->ledger);
+		row = bh_open_samples_row(&l->open, &l->ledger);
+		bh_child_stat_ledger(child, BH_LEDGER_LISTENER, l->name, strlen(l->name), &row);
 		datagrams += l->datagrams;
 		bytes += l->bytes;
 		errors += l->read_errors;
 	}
 	if (s->streams) {
 		const struct bh_streams *t = s->streams;
+		struct bh_ledger row = bh_open_samples_row(&t->open, &t->ledger);
 
 		bh_child_stat_ledger(
-		    child, BH_LEDGER_LISTENER, t->cfg.name, strlen(t->cfg.name), &t->ledger);
+		    child, BH_LEDGER_LISTENER, t->cfg.name, strlen(t->cfg.name), &row);
 		bh_child_stat_number(child, "dogstatsd.uds_connections", t->n);
 		bh_child_stat_number(child, "dogstatsd.stream_frames", t->frames);
 		bh_child_stat_number(child, "dogstatsd.streams_evicted", t->evicted);
@@ -87,6 +89,8 @@ void bh_stats_report(const struct bh_stats_source *s, struct bh_child *child)
 	    {"link.window_bytes", link.window_bytes},
 	    {"link.resent", link.resent},
 	    {"link.renewals", link.renewals},
+	    {"buffer/metrics_ipc/source_level", link.window_msgs},
+	    {"buffer/metrics_ipc/source_max", BH_LINK_CREDIT_MSGS},
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(figures); i++)

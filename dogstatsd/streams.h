@@ -18,6 +18,7 @@
 #include "common/ledger.h"
 #include "common/loop.h"
 #include "dogstatsd/ingest.h"
+#include "dogstatsd/open_samples.h"
 #include "dogstatsd/tap.h"
 
 #define BH_STREAMS_MAX 1024
@@ -55,6 +56,7 @@ struct bh_streams {
 	size_t n;
 	char *buf; /* what one read takes, behind the rest of the connection it is from */
 	struct bh_ledger ledger;
+	struct bh_open_samples open;
 	uint64_t accepted, frames, bytes, evicted;
 	uint64_t too_long, cut; /* frames that are longer than allowed, and that never ended */
 };

@@ -71,7 +71,7 @@ static void on_minute(struct bh_timer *t)
 
 	if (!c->drain_done)
 		bh_custody_expire(c);
-	bh_timer_in(c->cfg.loop, t, c->full ? BH_FULL_LOOK_NS : MINUTE_NS, on_minute);
+	bh_timer_in(c->cfg.loop, t, bh_custody_is_full(c) ? BH_FULL_LOOK_NS : MINUTE_NS, on_minute);
 }
 
 int bh_custody_new(struct bh_custody **out, const struct bh_custody_config *cfg, struct bh_err *err)
@@ -83,11 +83,14 @@ int bh_custody_new(struct bh_custody **out, const struct bh_custody_config *cfg,
 		return bh_err_set(err, -ENOMEM, "custody");
 	c->cfg = *cfg;
 	c->offline = cfg->spool_only;
+	c->disk_reserve = bh_spool_disk_reserve(cfg->config, bh_store_disk_total(cfg->store));
 	rc = bh_positions_init(&c->positions);
 	if (!rc)
 		rc = bh_store_each_position(cfg->store, load_position, &c->positions);
 	if (!rc)
 		rc = bh_store_each_origins(cfg->store, load_parts, &c->positions);
+	if (!rc)
+		rc = bh_kept_open(&c->kept, cfg->store, bh_wall_ms(cfg->loop->clock));
 	if (!rc)
 		rc = bh_quarantine_open(&c->quarantine, cfg->store, cfg->config->quarantine,
 		    cfg->config->quarantine_max_size_bytes, cfg->config->quarantine_max_payloads);
@@ -122,6 +125,7 @@ void bh_custody_free(struct bh_custody *c)
 	bh_timer_cancel(&c->backup);
 	bh_timer_cancel(&c->drain_timer);
 	bh_positions_release(&c->positions);
+	bh_kept_release(&c->kept);
 	free(c);
 }
 
@@ -194,10 +198,13 @@ static int keep_empty(struct bh_custody *c, struct bh_content *content)
 /* What an unreliable destination has no place for is dropped, and delays nobody. */
 static bool turned_away(struct bh_custody *c, struct bh_dest *d, const struct bh_content *content)
 {
+	struct bh_ledger ends = {.received = content->items};
+
 	if (d->reliable || (!c->offline && bh_dest_has_place(d, content->body.n)))
 		return false;
-	d->l.received += content->items;
-	bh_ledger_drop(&d->l, c->offline ? BH_DROP_SHUTDOWN : BH_DROP_QUEUE_FULL, content->items);
+	bh_ledger_drop(&ends, c->offline ? BH_DROP_SHUTDOWN : BH_DROP_QUEUE_FULL, content->items);
+	bh_ledger_add(&d->l, &ends);
+	bh_kept_owe(d->kept, &ends);
 	return true;
 }
 
@@ -214,11 +221,15 @@ static int owe(struct bh_custody *c, struct bh_dest *d, struct bh_content *conte
 	d->l.received += p->items;
 	d->mem_items += p->items;
 	d->mem_bytes += p->body.n;
+	bh_buffer_in(&d->mem_buffer, bh_buffer_events(d->logs, p->items, 1), p->body.n);
 	/* Behind rows, behind a failing destination, or without a network: straight to the spool.
 	 */
-	p->want_row = d->spool_on && (d->rows > 0 || d->backoff.state != BH_BREAKER_OPEN ||
-					 c->offline || c->cfg.config->spool_after_ms == 0);
+	p->want_row = d->spool_on && ((d->rows > 0 && !(d->logs && d->newest_first)) ||
+					 d->backoff.state != BH_BREAKER_OPEN || c->offline ||
+					 d->limits.after_ms == 0);
 	bh_dest_insert(d, p);
+	if (d->spool_on && d->mem_bytes > d->limits.memory_bytes)
+		bh_dest_want_rows(d);
 	return 0;
 }
 
@@ -420,6 +431,12 @@ void bh_custody_totals(const struct bh_custody *c, struct bh_ctl_drained *out)
 	}
 }
 
+void bh_custody_keep_rows(struct bh_custody *c, struct bh_str rows)
+{
+	if (!c->drain_done)
+		bh_kept_put_all(&c->kept, rows);
+}
+
 void bh_custody_stats(struct bh_custody *c, struct bh_child *child)
 {
 	uint64_t rows = 0, bytes = 0;
@@ -433,11 +450,12 @@ void bh_custody_stats(struct bh_custody *c, struct bh_child *child)
 	bh_child_stat_number(child, "spool.bytes", bytes);
 	bh_child_stat_number(child, "registry.rows", c->positions.n - c->positions.sources);
 	bh_child_stat_number(child, "registry.gaps", c->positions.gaps);
+	bh_kept_stats(&c->kept, child);
 	bh_custody_key_stats(c, child);
 	bh_custody_quarantine_stats(c, child);
 	if (c->registry_note[0])
 		bh_child_stat_note(child, "registry", "%s", c->registry_note);
-	if (c->full)
+	if (bh_custody_is_full(c))
 		bh_child_stat_note(child, "spool",
 		    "full: free disk space or raise bulkhead.spool_max_size_bytes; logs that are "
 		    "not taken wait in their files");

@@ -105,6 +105,8 @@ const struct bh_positions *bh_custody_positions(const struct bh_custody *c);
 /* Ordered end: the registry's backup beside the database. */
 void bh_custody_write_backup(struct bh_custody *c);
 
+/* Rows of producers to be kept (LEDGER). */
+void bh_custody_keep_rows(struct bh_custody *c, struct bh_str rows);
 /* Rows, numbers and notes for status and ledger. */
 void bh_custody_stats(struct bh_custody *c, struct bh_child *child);
 void bh_custody_totals(const struct bh_custody *c, struct bh_ctl_drained *d);

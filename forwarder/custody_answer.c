@@ -135,20 +135,38 @@ static void too_large(struct bh_custody *c, struct bh_payload *p, enum bh_drop r
 	p->too_large = true; /* cut when its turn comes again, and there is memory */
 }
 
+/* What is left of a payload that went in parts, and what became of the rest of its items. */
+static uint64_t rest_of(const struct bh_payload *p, struct bh_ledger *ends)
+{
+	uint64_t items = BH_MIN(p->items, BH_MAX(bh_cut_rest_weight(p->cut), 1));
+	uint64_t over = p->items - items;
+
+	*ends = (struct bh_ledger){0};
+	for (int r = 0; r < BH_DROP__N; r++) {
+		uint64_t lost = BH_MIN(over, p->cut->lost[r]);
+
+		bh_ledger_drop(ends, (enum bh_drop)r, lost);
+		over -= lost;
+	}
+	ends->delivered = over;
+	return items;
+}
+
 /* A payload in memory becomes what is left of it; the rest has ended. */
 static void shrink(struct bh_dest *d, struct bh_payload *p, char *body, size_t n)
 {
-	struct bh_cut *cut = p->cut;
-	uint64_t items = BH_MIN(p->items, BH_MAX(bh_cut_rest_weight(cut), 1));
-	uint64_t over = p->items - items;
+	struct bh_buffer *buffer = p->row ? &d->disk_buffer : &d->mem_buffer;
+	struct bh_ledger ends;
+	uint64_t items = rest_of(p, &ends);
 
-	for (int r = 0; r < BH_DROP__N; r++) {
-		uint64_t lost = BH_MIN(over, cut->lost[r]);
-
-		bh_ledger_drop(&d->l, (enum bh_drop)r, lost);
-		over -= lost;
-	}
-	d->l.delivered += over;
+	bh_ledger_add(&d->l, &ends);
+	if (d->logs)
+		bh_buffer_end(buffer, true, &ends, 0);
+	bh_buffer_out(buffer, 0, p->body.n - BH_MIN(p->body.n, n));
+	bh_buffer_in(buffer, 0, n - BH_MIN(p->body.n, n));
+	ends.received = p->items - items;
+	if (!p->row) /* of a row, with the row */
+		bh_kept_owe(d->kept, &ends);
 	if (p->row) {
 		d->row_items -= p->items - items;
 		d->row_bytes = d->row_bytes - p->body.n + n;
@@ -165,6 +183,7 @@ static int rewrite(struct bh_custody *c, const struct bh_payload *p, struct bh_s
 {
 	struct bh_store *store = c->cfg.store;
 	struct bh_spool_row row = {.producer = NULL};
+	struct bh_ledger ends;
 	void *block = NULL;
 	int rc = bh_store_load(store, p->ord, &row, &block);
 
@@ -177,11 +196,19 @@ static int rewrite(struct bh_custody *c, const struct bh_payload *p, struct bh_s
 		    (uint32_t)BH_MIN((uint64_t)row.items, BH_MAX(bh_cut_rest_weight(p->cut), 1));
 		row.body = body;
 		rc = bh_store_put(store, &row, p->dest->id);
+		(void)rest_of(p, &ends);
+		bh_kept_add(p->dest->kept, &ends);
 	}
 	if (!rc)
+		rc = bh_kept_write(&c->kept);
+	if (!rc)
 		rc = bh_store_commit(store);
-	if (rc)
+	if (rc) {
 		bh_store_rollback(store);
+		bh_kept_undo(&c->kept);
+	} else {
+		bh_kept_apply(&c->kept);
+	}
 	free(block);
 	return rc;
 }

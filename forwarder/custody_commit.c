@@ -10,12 +10,13 @@
 #define COMPANY_NS  (20 * BH_NS_PER_MS)
 #define COMPANY     8 /* payloads that are enough of it */
 #define IDLE_NS     (1 * BH_NS_PER_S)
+#define SLICE_NS    (50 * BH_NS_PER_MS) /* between slices of free pages given back */
 
 /* What one transaction takes along. */
 struct group {
 	struct bh_payload *t1[GROUP_MAX];           /* become rows */
-	struct bh_payload *t2[GROUP_MAX];           /* end */
-	struct bh_content *contents[2 * GROUP_MAX]; /* that these belong to, each once */
+	struct bh_payload *t2[2 * GROUP_MAX];       /* end; with those of t1 that find no room */
+	struct bh_content *contents[3 * GROUP_MAX]; /* that these belong to, each once */
 	size_t t1_n, t2_n, contents_n;
 	uint64_t bytes;
 	bool more; /* did not all fit */
@@ -30,7 +31,7 @@ static void gather_list(struct group *g, struct bh_payload *p, bool rows_allowed
 
 		if (!t1 && !p->settled)
 			continue;
-		if (g->t1_n == GROUP_MAX || g->t2_n == GROUP_MAX ||
+		if (g->t1_n == GROUP_MAX || g->t2_n >= GROUP_MAX ||
 		    (t1 && g->bytes >= GROUP_BYTES)) {
 			g->more = true;
 			return;
@@ -48,7 +49,7 @@ static void gather(struct bh_custody *c, struct group *g, bool rows_allowed)
 {
 	*g = (struct group){.t1_n = 0};
 	for (size_t i = 0; i < c->dests_n; i++)
-		gather_list(g, c->dests[i].head, rows_allowed);
+		gather_list(g, c->dests[i].head, rows_allowed && !c->dests[i].full);
 	gather_list(g, c->empties, rows_allowed);
 }
 
@@ -61,18 +62,97 @@ static void touch(struct group *g, const struct bh_payload *p, enum bh_content_c
 	bh_content_touch(content, p->dest && p->dest->reliable, p->row, change);
 }
 
-static int make_room(struct bh_custody *c, const struct group *g, struct bh_retired *gone)
+/* What a destination wants more than its class may have. */
+static uint64_t excess_of(const struct bh_dest *d, uint64_t need)
+{
+	uint64_t rows = d->row_bytes + need;
+
+	return rows > d->limits.max_bytes ? rows - d->limits.max_bytes : 0;
+}
+
+/* Takes the payloads of d out of the group's rows. Dropping, they end instead, but for those that
+ * are being sent: their answer decides. */
+static void leave_out(struct group *g, const struct bh_dest *d, bool dropping)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < g->t1_n; i++) {
+		struct bh_payload *p = g->t1[i];
+
+		if (p->dest != d) {
+			g->t1[kept++] = p;
+			continue;
+		}
+		g->bytes -= p->body.n;
+		if (!dropping || p->sending)
+			continue;
+		bh_custody_settle(p, BH_STORE_DROPPED, BH_DROP_SPOOL_FULL);
+		g->t2[g->t2_n++] = p;
+	}
+	g->t1_n = kept;
+}
+
+static uint64_t file_excess(const struct bh_custody *c, uint64_t need)
 {
 	uint64_t used = bh_store_used_bytes(c->cfg.store) - bh_store_wal_bytes(c->cfg.store);
 	uint64_t limit = (uint64_t)c->cfg.spool_max_bytes;
 
-	if (!bh_custody_disk_has_room(c, g->bytes))
-		return -ENOSPC;
-	if (used + g->bytes <= limit)
-		return 0;
-	if (g->t1_n && !g->t1[0]->dest->logs)
-		return bh_custody_drop_oldest(c, used + g->bytes - limit, gone);
-	return -ENOSPC; /* logs wait: the file is the buffer */
+	return used + need > limit ? used + need - limit : 0;
+}
+
+/* A destination without room gets it, or does without, by the policy of its class. Its own bound is
+ * kept at its own cost; the file's at the cost of the one of the class that is owed most. */
+static int room_for(struct bh_custody *c, struct group *g, struct bh_dest *d, uint64_t need,
+    struct bh_retired *gone)
+{
+	size_t at = (size_t)(d - c->dests);
+	uint64_t own = excess_of(d, need), whole = file_excess(c, g->bytes), freed = 0, before;
+	int rc = 0;
+
+	if (d->limits.when_full == BH_FULL_DROP_OLDEST && own) {
+		before = gone[at].bytes;
+		rc = bh_custody_drop_oldest(c, d, d->logs, own, gone, &freed);
+		own -= BH_MIN(own, gone[at].bytes - before);
+		whole -= BH_MIN(whole, freed);
+	}
+	if (!rc && d->limits.when_full == BH_FULL_DROP_OLDEST && whole) {
+		freed = 0;
+		rc = bh_custody_drop_oldest(c, NULL, d->logs, whole, gone, &freed);
+		whole -= BH_MIN(whole, freed);
+	}
+	if (rc || (!own && !whole))
+		return rc;
+	/* What never fits is not waited for. */
+	if (d->limits.when_full == BH_FULL_BLOCK && need <= (uint64_t)c->cfg.spool_max_bytes &&
+	    need <= d->limits.max_bytes) {
+		bh_custody_set_dest_full(c, d, true);
+		leave_out(g, d, false);
+	} else {
+		leave_out(g, d, true);
+	}
+	return 0;
+}
+
+static uint64_t bytes_for(const struct group *g, const struct bh_dest *d)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < g->t1_n; i++)
+		n += g->t1[i]->dest == d ? g->t1[i]->body.n : 0;
+	return n;
+}
+
+static int make_room(struct bh_custody *c, struct group *g, struct bh_retired *gone)
+{
+	int rc = bh_custody_disk_has_room(c, g->bytes) ? 0 : -ENOSPC;
+
+	for (size_t i = 0; i < c->dests_n && !rc; i++) {
+		uint64_t need = bytes_for(g, &c->dests[i]);
+
+		if (need)
+			rc = room_for(c, g, &c->dests[i], need, gone);
+	}
+	return rc;
 }
 
 /* The row of a content is put once; each destination adds that it is owed it. */
@@ -90,7 +170,7 @@ static int write_t1(struct bh_custody *c, const struct bh_payload *p)
 	    .items = p->items,
 	    .raw_len = p->raw_len,
 	    .created_ms = p->created_ms,
-	    .expires_ms = p->created_ms + BH_TTL_MS,
+	    .expires_ms = p->created_ms + p->dest->limits.ttl_ms,
 	    .origins = p->origins,
 	    .body = p->body,
 	};
@@ -152,6 +232,44 @@ static int write_marks(struct bh_custody *c, const struct group *g)
 	return 0;
 }
 
+/* Of a payload that went in parts, some may have been delivered and some not. */
+static struct bh_ledger ends_of(const struct bh_payload *p)
+{
+	struct bh_ledger ends = {0};
+	uint64_t left = p->items;
+
+	for (int r = 0; p->cut && r < BH_DROP__N; r++) {
+		uint64_t lost = BH_MIN(left, p->cut->lost[r]);
+
+		bh_ledger_drop(&ends, (enum bh_drop)r, lost);
+		left -= lost;
+	}
+	if (p->end == BH_STORE_TAKEN)
+		ends.delivered = left;
+	else
+		bh_ledger_drop(&ends, p->reason, left);
+	return ends;
+}
+
+/* What this group does, in the rows since the installation; gone: one for each destination. */
+static int write_kept(struct bh_custody *c, const struct group *g, const struct bh_retired *gone)
+{
+	for (size_t i = 0; i < g->t1_n; i++)
+		bh_kept_add(g->t1[i]->dest->kept, &(struct bh_ledger){.received = g->t1[i]->items});
+	for (size_t i = 0; i < g->t2_n; i++) {
+		struct bh_ledger ends;
+
+		if (!g->t2[i]->dest)
+			continue;
+		ends = ends_of(g->t2[i]);
+		ends.received = g->t2[i]->row ? 0 : g->t2[i]->items;
+		bh_kept_add(g->t2[i]->dest->kept, &ends);
+	}
+	for (size_t i = 0; i < c->dests_n; i++)
+		bh_custody_keep_retired(&c->dests[i], &gone[i], BH_DROP_SPOOL_FULL);
+	return bh_kept_write(&c->kept);
+}
+
 static int write_group(struct bh_custody *c, struct group *g, struct bh_retired *gone)
 {
 	struct bh_store *store = c->cfg.store;
@@ -176,6 +294,8 @@ static int write_group(struct bh_custody *c, struct group *g, struct bh_retired 
 		rc = settle_contents(c, g);
 	if (!rc)
 		rc = bh_positions_staged(&c->positions, bh_custody_write_position, store);
+	if (!rc)
+		rc = write_kept(c, g, gone);
 	return rc ? rc : write_marks(c, g);
 }
 
@@ -191,6 +311,8 @@ static void became_row(struct bh_custody *c, struct bh_payload *p)
 	d->row_items += p->items;
 	d->mem_items -= p->items;
 	d->mem_bytes -= p->body.n;
+	bh_buffer_out(&d->mem_buffer, bh_buffer_events(d->logs, p->items, 1), p->body.n);
+	bh_buffer_in(&d->disk_buffer, bh_buffer_events(d->logs, p->items, 1), p->body.n);
 	/* What was sent of it, and how often its key was refused, is known in memory only. */
 	if (!p->sending && !p->cut && !p->refusals.first_ns) {
 		bh_dest_remove(d, p); /* the row owns it now; it is claimed when its turn comes */
@@ -209,32 +331,18 @@ static void forget_empty(struct bh_custody *c, struct bh_payload *p)
 	bh_payload_free(c, p);
 }
 
-/* Of a payload that went in parts, some may have been delivered and some not. */
-static void count_end(struct bh_dest *d, const struct bh_payload *p)
-{
-	uint64_t left = p->items;
-
-	for (int r = 0; p->cut && r < BH_DROP__N; r++) {
-		uint64_t lost = BH_MIN(left, p->cut->lost[r]);
-
-		bh_ledger_drop(&d->l, (enum bh_drop)r, lost);
-		left -= lost;
-	}
-	if (p->end == BH_STORE_TAKEN)
-		d->l.delivered += left;
-	else
-		bh_ledger_drop(&d->l, p->reason, left);
-}
-
 static void ended(struct bh_custody *c, struct bh_payload *p)
 {
 	struct bh_dest *d = p->dest;
+	struct bh_ledger ends;
 
 	if (!d) {
 		forget_empty(c, p);
 		return;
 	}
-	count_end(d, p);
+	ends = ends_of(p);
+	bh_ledger_add(&d->l, &ends);
+	bh_buffer_end(p->row ? &d->disk_buffer : &d->mem_buffer, d->logs, &ends, p->body.n);
 	if (p->row) {
 		d->rows--;
 		d->row_bytes -= p->body.n;
@@ -255,8 +363,13 @@ void bh_custody_end_unreliable(struct bh_custody *c)
 		while (p) {
 			struct bh_payload *next = p->next;
 
-			if (p->settled && !p->row)
+			if (p->settled && !p->row) {
+				struct bh_ledger ends = ends_of(p);
+
+				ends.received = p->items;
+				bh_kept_owe(p->dest->kept, &ends);
 				ended(c, p);
+			}
 			p = next;
 		}
 	}
@@ -282,14 +395,18 @@ static void on_idle(struct bh_timer *t)
 {
 	struct bh_custody *c = BH_CONTAINER(t, struct bh_custody, idle);
 
-	if (!c->drain_done)
-		bh_store_tend(c->cfg.store, true);
+	if (c->drain_done)
+		return;
+	bh_store_tend(c->cfg.store, true);
+	if (bh_store_wants_slice(c->cfg.store))
+		bh_timer_in(c->cfg.loop, t, SLICE_NS, on_idle);
 }
 
 static void apply_group(struct bh_custody *c, struct group *g, const struct bh_retired *gone)
 {
 	c->positions_moved |= c->positions.staged != NULL;
 	bh_positions_apply(&c->positions);
+	bh_kept_apply(&c->kept);
 	for (size_t i = 0; i < c->dests_n; i++)
 		bh_custody_count_retired(&c->dests[i], &gone[i], BH_DROP_SPOOL_FULL);
 	for (size_t i = 0; i < g->contents_n; i++)
@@ -301,7 +418,10 @@ static void apply_group(struct bh_custody *c, struct group *g, const struct bh_r
 	bh_quarantine_refresh(&c->quarantine);
 	acknowledge(c, g);
 	bh_store_tend(c->cfg.store, false);
-	bh_timer_in(c->cfg.loop, &c->idle, IDLE_NS, on_idle);
+	/* Rows that come want the free pages; what goes does not keep them from being given back.
+	 */
+	if (g->t1_n || !bh_timer_armed(&c->idle))
+		bh_timer_in(c->cfg.loop, &c->idle, IDLE_NS, on_idle);
 }
 
 /* 0, or the error of a group that was rolled back whole. */
@@ -320,6 +440,7 @@ static int commit_group(struct bh_custody *c, struct group *g)
 		for (size_t i = 0; i < g->contents_n; i++)
 			bh_content_undo(g->contents[i]);
 		g->contents_n = 0;
+		bh_kept_undo(&c->kept);
 		return rc;
 	}
 	apply_group(c, g, gone);

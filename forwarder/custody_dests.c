@@ -32,9 +32,7 @@ static void configure(struct bh_dest *d, const struct bh_config *cfg)
 	int64_t logs_n = cfg->logs_batch_max_concurrent_send;
 
 	d->newest_first = !logs || strcmp(cfg->logs_replay_order, "newest_first") == 0;
-	/* An explicit 0 turns the spool off for that class. */
-	d->spool_on = d->reliable && (logs ? cfg->logs_disk_retry_max_size_bytes
-					   : cfg->forwarder_storage_max_size_in_bytes) != 0;
+	d->spool_on = d->reliable && d->limits.on;
 	d->concurrency =
 	    (unsigned)BH_MIN(logs ? (logs_n > 0 ? logs_n : LOGS_CONCURRENCY) : workers, 64);
 	d->adaptive = logs && logs_n <= 0;
@@ -53,7 +51,11 @@ static int load_owed(struct bh_custody *c, struct bh_dest *d)
 	d->rows = counts.pending_rows;
 	d->row_bytes = counts.pending_bytes;
 	d->l.received = d->row_items; /* the opening balance */
-	return rc;
+	bh_spool_limits(c->cfg.config, d->logs, &d->limits);
+	if (!rc)
+		d->kept = bh_kept_dest(
+		    &c->kept, d->name, d->row_items, bh_store_replaced(c->cfg.store) != NULL);
+	return rc || d->kept ? rc : -ENOMEM;
 }
 
 static int make_dest(struct bh_custody *c, struct bh_dest *d, const struct bh_endpoint_dest *e)
@@ -70,9 +72,12 @@ static int make_dest(struct bh_custody *c, struct bh_dest *d, const struct bh_en
 	d->check = bh_custody_key_of(c, e, c->cfg.endpoints->keys[e->key]);
 	if (!d->url || !d->check)
 		return -ENOMEM;
-	configure(d, c->cfg.config);
 	rc = bh_store_destination(c->cfg.store, d->names.id, e->logs, e->reliable, &d->id);
-	return rc ? rc : load_owed(c, d);
+	if (!rc)
+		rc = load_owed(c, d);
+	if (!rc)
+		configure(d, c->cfg.config);
+	return rc;
 }
 
 /* --- those that are owed rows and are not in the configuration ---------------------------------
@@ -212,6 +217,31 @@ static void dest_note(struct bh_custody *c, struct bh_dest *d, struct bh_child *
 		bh_child_stat_note(child, name, "%s: ok", what);
 }
 
+static void buffer_stats(const struct bh_dest *d, struct bh_child *child)
+{
+	uint64_t payloads = 0;
+
+	for (const struct bh_payload *p = d->head; p; p = p->next)
+		payloads += !p->row;
+	bh_buffer_stats(&d->mem_buffer, d->logs ? "logs_dest" : "metrics_retry_memory", d->url,
+	    (struct bh_buffer_count){
+		bh_buffer_events(d->logs, d->mem_items, payloads), d->mem_bytes},
+	    child);
+	bh_buffer_stats(&d->disk_buffer, d->logs ? "logs_spool" : "metrics_retry_disk", d->url,
+	    (struct bh_buffer_count){
+		bh_buffer_events(d->logs, d->row_items, d->rows), d->row_bytes},
+	    child);
+}
+
+static void kept_stats(const struct bh_dest *d, struct bh_child *child)
+{
+	struct bh_ledger l = bh_kept_now(d->kept, d->row_items, d->mem_items);
+	struct bh_ledger_row row;
+
+	bh_ledger_row_set(&row, BH_LEDGER_DESTINATION, d->name, strlen(d->name), &l);
+	bh_child_stat_kept(child, &row);
+}
+
 void bh_custody_dest_stats(struct bh_custody *c, struct bh_child *child)
 {
 	char name[BH_DEST_NAME + 32];
@@ -227,5 +257,7 @@ void bh_custody_dest_stats(struct bh_custody *c, struct bh_child *child)
 		(void)snprintf(name, sizeof(name), "destination.%s.splits", d->name);
 		bh_child_stat_number(child, name, d->splits);
 		dest_note(c, d, child);
+		buffer_stats(d, child);
+		kept_stats(d, child);
 	}
 }

@@ -6,12 +6,13 @@
 
 #include "forwarder/custody.h"
 #include "forwarder/dest.h"
+#include "forwarder/kept.h"
 #include "forwarder/key.h"
 #include "forwarder/quarantine.h"
 #include "forwarder/positions.h"
+#include "forwarder/spool_limits.h"
 
 #define BH_CUSTODY_DESTS_MAX (BH_DESTS_CONFIGURED + BH_STORE_DESTS_MAX)
-#define BH_TTL_MS            BH_STORE_TTL_MS
 #define BH_FULL_LOOK_NS \
 	(2 * BH_NS_PER_S) /* while full: look for room more often than each minute */
 
@@ -39,6 +40,7 @@ struct bh_custody {
 	bool fence_open[BH_ROLE__N];
 	uint64_t new_epoch[BH_ROLE__N]; /* T4 under way: mark to write instead */
 	bool force;                     /* commit what there is, without waiting for company */
+	uint64_t disk_reserve;          /* bytes of the disk left to others; 0 = no ratio */
 	bool full;                      /* no room: no T1, producers that may wait get no credit */
 	bool draining, drain_done, offline; /* offline: no network any more */
 	int64_t drain_deadline_ns;
@@ -53,6 +55,7 @@ struct bh_custody {
 	struct bh_key_check checks[BH_DESTS_CONFIGURED];
 	size_t checks_n;
 	struct bh_quarantine quarantine;
+	struct bh_kept kept;                 /* the ledger since the installation */
 	char registry_note[BH_ERR_TEXT_MAX]; /* why nothing was imported; "" = nothing to say */
 };
 
@@ -87,14 +90,28 @@ void bh_custody_answer(struct bh_custody *c, enum bh_role producer);
 struct bh_retired {
 	uint64_t rows, items, bytes;
 };
-/* Makes room for so many bytes by policy: of the metrics' destinations the one that is owed most
- * loses its oldest rows. gone: one for each destination of c. */
-int bh_custody_drop_oldest(
-    struct bh_custody *c, uint64_t need, struct bh_retired *gone) BH_MUST_CHECK;
+/* Makes room for so many bytes by policy. only: this destination loses its oldest rows, of its own
+ * bytes. NULL: of the class the one that is owed most does, until so many bytes are nobody's any
+ * more; freed: these, added. gone: one for each destination of c. */
+int bh_custody_drop_oldest(struct bh_custody *c, const struct bh_dest *only, bool logs,
+    uint64_t need, struct bh_retired *gone, uint64_t *freed) BH_MUST_CHECK;
+/* Into its row since the installation, for the transaction under way. */
+void bh_custody_keep_retired(
+    const struct bh_dest *d, const struct bh_retired *gone, enum bh_drop reason);
+/* Told to the producer with the group's acknowledgements, or when it is over. */
+void bh_custody_set_dest_full(struct bh_custody *c, struct bh_dest *d, bool full);
 void bh_custody_count_retired(
     struct bh_dest *d, const struct bh_retired *gone, enum bh_drop reason);
 int bh_custody_write_position(void *store, const struct bh_position *p) BH_MUST_CHECK;
 bool bh_custody_disk_has_room(struct bh_custody *c, uint64_t bytes);
+/* These rows are purged: they end without delivery, in one transaction with the positions they
+ * carry (T3); *items of them. dest: whose they are in the store; d: the same one, NULL when it is
+ * not configured. Rows that d holds in memory must not be among them. 0 or the store's errors:
+ * nothing happened then. */
+int bh_custody_retire(struct bh_custody *c, int64_t dest, struct bh_dest *d, const uint64_t *ords,
+    size_t n, uint64_t *items) BH_MUST_CHECK;
+/* Is a class without room for rows, or the whole store? */
+bool bh_custody_is_full(const struct bh_custody *c);
 
 /* The store's health (custody_guard.c). */
 void bh_custody_guard_start(struct bh_custody *c);

@@ -104,17 +104,24 @@ static int replay_one(struct bh_custody *c, uint64_t *items)
 		rc = bh_store_begin(c->cfg.store);
 	if (!rc)
 		rc = bh_quarantine_release(q, ord, new_ord, dest_of, &search,
-		    bh_wall_ms(c->cfg.loop->clock), BH_TTL_MS, &row);
+		    bh_wall_ms(c->cfg.loop->clock), BH_STORE_TTL_MS, &row);
 	stays = rc == BH_E_CORRUPT || rc == BH_E_STATE;
+	if (!rc) {
+		bh_kept_add(search.found->kept, &(struct bh_ledger){.received = row.items});
+		rc = bh_kept_write(&c->kept);
+	}
 	if (!rc || stays)
 		rc = bh_store_commit(c->cfg.store);
 	if (rc) {
 		bh_store_rollback(c->cfg.store);
+		bh_kept_undo(&c->kept);
 		return rc;
 	}
 	if (stays)
 		return 1;
 	d = search.found;
+	bh_kept_apply(&c->kept);
+	bh_buffer_in(&d->disk_buffer, bh_buffer_events(d->logs, row.items, 1), row.body.n);
 	d->l.received += row.items;
 	d->rows++;
 	d->row_items += row.items;

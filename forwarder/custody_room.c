@@ -20,9 +20,9 @@ int bh_custody_write_position(void *store, const struct bh_position *p)
 	return bh_store_position(store, p);
 }
 
-/* One destination loses a row (T3); with the last one its positions move. freed: bytes of the
- * payload that nobody is owed any more, added. */
-static int retire(struct bh_custody *c, struct bh_dest *d, uint64_t ord, enum bh_store_end end,
+/* One destination loses a row (T3); with the last one its positions move. dest: its id in the
+ * store. freed: bytes of the payload that nobody is owed any more, added. */
+static int retire(struct bh_custody *c, int64_t dest, uint64_t ord, enum bh_store_end end,
     struct bh_retired *gone, uint64_t *freed)
 {
 	const struct bh_content *held = bh_content_find(&c->contents, ord);
@@ -35,11 +35,11 @@ static int retire(struct bh_custody *c, struct bh_dest *d, uint64_t ord, enum bh
 	if (rc == BH_E_CORRUPT && block)
 		rc = 0;
 	if (!rc)
-		rc = bh_store_counts(c->cfg.store, d->id, &before);
+		rc = bh_store_counts(c->cfg.store, dest, &before);
 	if (!rc)
-		rc = bh_store_remove(c->cfg.store, ord, d->id, end);
+		rc = bh_store_remove(c->cfg.store, ord, dest, end);
 	if (!rc)
-		rc = bh_store_counts(c->cfg.store, d->id, &after);
+		rc = bh_store_counts(c->cfg.store, dest, &after);
 	if (!rc)
 		rc = bh_store_owers(c->cfg.store, ord, &owers);
 	if (!rc && owers == 0 && (!held || held->unproven == 0))
@@ -55,7 +55,8 @@ static int retire(struct bh_custody *c, struct bh_dest *d, uint64_t ord, enum bh
 }
 
 /* The one that is owed most pays: nobody loses anything for another one's outage. */
-static size_t fattest(const struct bh_custody *c, const struct bh_retired *gone, const bool *spared)
+static size_t fattest(
+    const struct bh_custody *c, bool logs, const struct bh_retired *gone, const bool *spared)
 {
 	uint64_t most = 0;
 	size_t at = c->dests_n;
@@ -64,7 +65,7 @@ static size_t fattest(const struct bh_custody *c, const struct bh_retired *gone,
 		uint64_t owed =
 		    c->dests[i].row_bytes - BH_MIN(gone[i].bytes, c->dests[i].row_bytes);
 
-		if (c->dests[i].logs || spared[i] || owed <= most)
+		if (c->dests[i].logs != logs || spared[i] || owed <= most)
 			continue;
 		most = owed;
 		at = i;
@@ -72,13 +73,17 @@ static size_t fattest(const struct bh_custody *c, const struct bh_retired *gone,
 	return at;
 }
 
-int bh_custody_drop_oldest(struct bh_custody *c, uint64_t need, struct bh_retired *gone)
+int bh_custody_drop_oldest(struct bh_custody *c, const struct bh_dest *only, bool logs,
+    uint64_t need, struct bh_retired *gone, uint64_t *freed)
 {
 	bool spared[BH_CUSTODY_DESTS_MAX] = {false};
-	uint64_t freed = 0;
+	uint64_t began = only ? gone[only - c->dests].bytes : *freed;
 	size_t at;
 
-	while (freed < need && (at = fattest(c, gone, spared)) < c->dests_n) {
+	for (size_t i = 0; only && i < c->dests_n; i++)
+		spared[i] = &c->dests[i] != only;
+	while ((only ? gone[only - c->dests].bytes : *freed) - began < need &&
+	       (at = fattest(c, logs, gone, spared)) < c->dests_n) {
 		struct bh_dest *d = &c->dests[at];
 		uint64_t ord = 0;
 		uint32_t items = 0;
@@ -91,7 +96,7 @@ int bh_custody_drop_oldest(struct bh_custody *c, uint64_t need, struct bh_retire
 			spared[at] = true;
 			continue;
 		}
-		rc = retire(c, d, ord, BH_STORE_DROPPED, &gone[at], &freed);
+		rc = retire(c, d->id, ord, BH_STORE_DROPPED, &gone[at], freed);
 		if (rc)
 			return rc;
 		gone[at].items += items;
@@ -101,10 +106,25 @@ int bh_custody_drop_oldest(struct bh_custody *c, uint64_t need, struct bh_retire
 
 void bh_custody_count_retired(struct bh_dest *d, const struct bh_retired *gone, enum bh_drop reason)
 {
+	if (!gone->rows)
+		return;
 	d->rows -= gone->rows;
 	d->row_items -= gone->items;
 	d->row_bytes -= gone->bytes;
 	bh_ledger_drop(&d->l, reason, gone->items);
+	bh_buffer_lost(&d->disk_buffer, reason, bh_buffer_events(d->logs, gone->items, gone->rows),
+	    gone->bytes);
+}
+
+void bh_custody_keep_retired(
+    const struct bh_dest *d, const struct bh_retired *gone, enum bh_drop reason)
+{
+	struct bh_ledger dropped = {0};
+
+	if (!gone->rows)
+		return;
+	bh_ledger_drop(&dropped, reason, gone->items);
+	bh_kept_add(d->kept, &dropped);
 }
 
 /* Rows may come only while the disk keeps room for positions. A page is written to the WAL, which
@@ -119,6 +139,10 @@ bool bh_custody_disk_has_room(struct bh_custody *c, uint64_t bytes)
 	disk = bh_store_disk_free(s);
 	wal = bh_store_wal_bytes(s);
 	pages = bh_store_free_bytes(s);
+	/* The share that is left to others counts against growth only: pages of the file are ours.
+	 */
+	if (c->disk_reserve && disk + wal + pages < c->disk_reserve + bytes)
+		return false;
 	return disk + wal > bytes + DISK_RESERVE && disk + wal + pages > 2 * bytes + DISK_RESERVE;
 }
 
@@ -130,28 +154,62 @@ bool bh_custody_has_room(struct bh_custody *c, uint64_t bytes)
 	       used + bytes <= (uint64_t)c->cfg.spool_max_bytes;
 }
 
-/* Without room for rows, metrics go on from memory, oldest dropped. Logs go on only while each
- * reliable destination takes them; otherwise the file is the buffer. Nothing in memory and no rows:
- * whoever comes next finds out. */
+/* Without room for rows, metrics go on from memory, oldest dropped, unless their class is to wait.
+ * Logs go on only while each reliable destination takes them; otherwise the file is the buffer.
+ * Nothing in memory and no rows: whoever comes next finds out. */
 static bool may_send(const struct bh_custody *c, enum bh_role producer)
 {
-	if (!c->full || producer != BH_ROLE_LOGS)
-		return true;
+	bool logs = producer == BH_ROLE_LOGS;
+
 	for (size_t i = 0; i < c->dests_n; i++) {
 		const struct bh_dest *d = &c->dests[i];
+		bool works = d->backoff.state == BH_BREAKER_OPEN;
 
-		if (!d->reliable || !bh_custody_is_for(d, true))
+		if (!d->reliable || !bh_custody_is_for(d, logs) || !(d->full || (logs && c->full)))
 			continue;
-		if (d->rows || (d->mem_items && d->backoff.state != BH_BREAKER_OPEN))
+		if (logs ? d->rows || (d->mem_items && !works) : !works)
 			return false;
 	}
 	return true;
 }
 
+bool bh_custody_is_full(const struct bh_custody *c)
+{
+	bool full = c->full;
+
+	for (size_t i = 0; i < c->dests_n; i++)
+		full |= c->dests[i].full;
+	return full;
+}
+
 void bh_custody_answer(struct bh_custody *c, enum bh_role producer)
 {
-	bh_intake_ack(
-	    c->intake, producer, c->full ? BH_STORE_FULL : BH_STORE_OK, may_send(c, producer));
+	bh_intake_ack(c->intake, producer, bh_custody_is_full(c) ? BH_STORE_FULL : BH_STORE_OK,
+	    may_send(c, producer));
+}
+
+static void look_soon(struct bh_custody *c)
+{
+	bh_timer_in(c->cfg.loop, &c->minute, BH_FULL_LOOK_NS, c->minute.fn);
+}
+
+void bh_custody_set_dest_full(struct bh_custody *c, struct bh_dest *d, bool full)
+{
+	if (full == d->full)
+		return;
+	d->full = full;
+	if (full) {
+		look_soon(c);
+		bh_error(c->cfg.log, COMPONENT,
+		    "the spool is full for %s: what their destination does not take waits where "
+		    "it comes from; raise bulkhead.spool_max_size_bytes or %s",
+		    d->name,
+		    d->logs ? "logs_config.disk_retry.max_size_bytes"
+			    : "forwarder_storage_max_size_in_bytes");
+	} else {
+		bh_info(c->cfg.log, COMPONENT, "the spool takes %s again", d->name);
+	}
+	bh_custody_answer(c, d->logs ? BH_ROLE_LOGS : BH_ROLE_DOGSTATSD);
 }
 
 void bh_custody_set_full(struct bh_custody *c, bool full)
@@ -160,7 +218,7 @@ void bh_custody_set_full(struct bh_custody *c, bool full)
 		return;
 	c->full = full;
 	if (full)
-		bh_timer_in(c->cfg.loop, &c->minute, BH_FULL_LOOK_NS, c->minute.fn);
+		look_soon(c);
 	if (full)
 		bh_error(c->cfg.log, COMPONENT,
 		    "the spool is full (disk or bulkhead.spool_max_size_bytes): data is delivered "
@@ -176,7 +234,8 @@ void bh_custody_set_full(struct bh_custody *c, bool full)
 static void expire_held(struct bh_custody *c, struct bh_dest *d, int64_t now_ms)
 {
 	for (struct bh_payload *p = d->head; p; p = p->next) {
-		if (!p->row || p->sending || p->settled || p->created_ms + BH_TTL_MS > now_ms)
+		if (!p->row || p->sending || p->settled || 
+		    p->created_ms + d->limits.ttl_ms > now_ms)
 			continue;
 		if (p->cut)
 			bh_cut_give_up(p->cut, BH_DROP_EXPIRED);
@@ -198,7 +257,7 @@ static int expire_dest(
 			return rc;
 		if (bh_dest_holds(d, ord))
 			return 0;
-		rc = retire(c, d, ord, BH_STORE_EXPIRED, gone, NULL);
+		rc = retire(c, d->id, ord, BH_STORE_EXPIRED, gone, NULL);
 		if (rc)
 			return rc;
 		gone->items += items;
@@ -222,21 +281,65 @@ static void look_for_room(struct bh_custody *c)
 		bh_custody_answer(c, BH_ROLE_LOGS); /* rows may have ended by age */
 }
 
-static int expire_in_transaction(
-    struct bh_custody *c, struct bh_dest *d, int64_t now_ms, struct bh_retired *gone)
+/* The same for the bounds of classes, with the same hysteresis. */
+static void look_for_class_room(struct bh_custody *c)
 {
-	int rc = bh_store_begin(c->cfg.store);
+	uint64_t used = bh_store_used_bytes(c->cfg.store) - bh_store_wal_bytes(c->cfg.store);
 
-	if (!rc)
-		rc = expire_dest(c, d, now_ms, gone);
+	for (size_t i = 0; i < c->dests_n; i++) {
+		struct bh_dest *d = &c->dests[i];
+
+		if (d->full && d->row_bytes <= d->limits.max_bytes / 20 * 19 &&
+		    used < (uint64_t)c->cfg.spool_max_bytes / 20 * 19)
+			bh_custody_set_dest_full(c, d, false);
+	}
+}
+
+/* What was retired goes along with the positions it carries, or nothing of it happened. d: NULL =
+ * the destination is not configured, and has no row in the ledger. */
+static int end_transaction(struct bh_custody *c, struct bh_dest *d, const struct bh_retired *gone,
+    enum bh_drop reason, int rc)
+{
 	if (!rc)
 		rc = bh_positions_staged(&c->positions, bh_custody_write_position, c->cfg.store);
+	if (!rc && d && gone->rows) {
+		bh_custody_keep_retired(d, gone, reason);
+		rc = bh_kept_write(&c->kept);
+	}
 	if (!rc)
 		rc = bh_store_commit(c->cfg.store);
 	if (rc) {
 		bh_store_rollback(c->cfg.store);
 		bh_positions_undo(&c->positions);
+		bh_kept_undo(&c->kept);
+		return rc;
 	}
+	c->positions_moved |= c->positions.staged != NULL;
+	bh_positions_apply(&c->positions);
+	if (d && gone->rows) {
+		bh_kept_apply(&c->kept);
+		bh_custody_count_retired(d, gone, reason);
+	}
+	return 0;
+}
+
+int bh_custody_retire(struct bh_custody *c, int64_t dest, struct bh_dest *d, const uint64_t *ords,
+    size_t n, uint64_t *items)
+{
+	struct bh_retired gone = {0, 0, 0};
+	int rc = bh_store_begin(c->cfg.store);
+
+	*items = 0;
+	for (size_t i = 0; i < n && !rc; i++) {
+		uint32_t in_row = 0;
+
+		rc = bh_store_row_items(c->cfg.store, ords[i], &in_row);
+		if (!rc)
+			rc = retire(c, dest, ords[i], BH_STORE_DROPPED, &gone, NULL);
+		gone.items += in_row;
+	}
+	rc = end_transaction(c, d, &gone, BH_DROP_PURGED, rc);
+	*items = rc ? 0 : gone.items;
 	return rc;
 }
 
@@ -247,14 +350,18 @@ void bh_custody_expire(struct bh_custody *c)
 	for (size_t i = 0; i < c->dests_n; i++) {
 		struct bh_dest *d = &c->dests[i];
 		struct bh_retired gone = {0, 0, 0};
+		int rc;
 
 		expire_held(c, d, now_ms);
-		if (d->rows == 0 || expire_in_transaction(c, d, now_ms, &gone))
+		if (d->rows == 0)
 			continue;
-		c->positions_moved |= c->positions.staged != NULL;
-		bh_positions_apply(&c->positions);
-		bh_custody_count_retired(d, &gone, BH_DROP_EXPIRED);
+		rc = bh_store_begin(c->cfg.store);
+		if (!rc)
+			rc = expire_dest(c, d, now_ms, &gone);
+		/* What could not be written is found again in a minute. */
+		(void)!end_transaction(c, d, &gone, BH_DROP_EXPIRED, rc);
 	}
+	look_for_class_room(c);
 	if (c->full)
 		look_for_room(c);
 }

@@ -193,8 +193,13 @@ static void pump_dest(struct bh_custody *c, struct bh_dest *d)
 		struct bh_payload *p = bh_dest_next(d);
 
 		if (!p) {
-			if (d->sending_n >= bh_dest_slots(d) || !claim(c, d))
+			if (d->sending_n >= bh_dest_slots(d))
 				break;
+			if (!claim(c, d)) {
+				if (!d->live_n)
+					break;
+				d->live_n = 0; /* the row's turn passes */
+			}
 			continue;
 		}
 		if (p->too_large && !p->cut && !bh_custody_cut(c, p)) {
@@ -249,7 +254,7 @@ static bool must_go(const struct bh_custody *c, const struct bh_dest *d, const s
  * than what is not a row, or order would be lost (dest.c). */
 static void look_at_ages(struct bh_custody *c, struct bh_dest *d)
 {
-	int64_t after_ns = c->cfg.config->spool_after_ms * BH_NS_PER_MS;
+	int64_t after_ns = d->limits.after_ms * BH_NS_PER_MS;
 	struct bh_payload *oldest = NULL, *last = NULL;
 
 	for (struct bh_payload *p = d->head; p; p = p->next) {
@@ -348,6 +353,7 @@ void bh_custody_check_drain(struct bh_custody *c)
 		bh_dest_want_rows(&c->dests[i]);
 	c->force = true;
 	bh_custody_commit(c);
+	(void)bh_kept_flush(&c->kept); /* a disk without room: as it was last written */
 	c->drain_done = true;
 	c->cfg.drained(c->cfg.ctx, left_items(c));
 }

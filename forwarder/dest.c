@@ -10,6 +10,7 @@
 /* 10 MiB/s of short lines are a payload of 1,000 each 16 ms. */
 #define MS_A_SLOT     16
 #define ANSWER_MS_MAX 60000
+#define LIVE_IN_A_ROW 3 /* before a row has its turn */
 
 void bh_dest_insert(struct bh_dest *d, struct bh_payload *p)
 {

@@ -22,16 +22,20 @@
 #include "common/loop.h"
 #include "forwarder/backoff.h"
 #include "forwarder/endpoints.h"
+#include "forwarder/buffers.h"
 #include "forwarder/payload.h"
+#include "forwarder/spool_limits.h"
 #include "forwarder/transport.h"
 
 #define BH_DEST_SLOTS_MAX  63                   /* what a producer may have outstanding */
 #define BH_DEST_QUEUE      10                   /* payloads waiting for an unreliable one */
 #define BH_DEST_QUEUE_MAX  ((uint64_t)16 << 20) /* of their bodies, bytes; one always may */
-#define BH_DEST_CLAIMS_MAX ((uint64_t)32 << 20) /* of bodies out of the spool, for all; ditto */
+#define BH_DEST_CLAIMS_MAX ((uint64_t)4 << 20) /* of bodies out of the spool, for all; ditto */
 #define BH_DEST_LIVE_RUN   3                    /* newest first: then one out of the spool */
 /* Statuses that refuse for good. */
 enum bh_refusal { BH_REFUSAL_400, BH_REFUSAL_401, BH_REFUSAL_403, BH_REFUSAL_413, BH_REFUSALS__N };
+
+struct bh_kept_row;
 
 struct bh_dest {
 	struct bh_target_name names; /* endpoints.h */
@@ -39,6 +43,8 @@ struct bh_dest {
 	char *url;                   /* logs: whole; metrics: base. Owned; "" when absent */
 	bool logs, spool_on, newest_first;
 	bool reliable, absent;
+	struct bh_spool_limits limits;
+	bool full; /* its own bound is reached: no rows for now */
 	unsigned key;               /* of the transport */
 	struct bh_key_check *check; /* what is known about that key; NULL when absent */
 	unsigned live_n;            /* newest first: sent since one out of the spool was */
@@ -55,6 +61,8 @@ struct bh_dest {
 	uint64_t rows, row_bytes, row_items; /* committed in the spool */
 	uint64_t mem_items, mem_bytes;       /* in memory without a row */
 	struct bh_ledger l;                  /* spooled and in_flight are filled when asked */
+	struct bh_kept_row *kept;            /* the same since the installation */
+	struct bh_buffer mem_buffer, disk_buffer;
 	char error[BH_HTTP_TEXT_MAX +
 		   64]; /* last failure in words; "" = none since the last success */
 	int64_t last_ok_ms;
@@ -78,7 +86,8 @@ unsigned bh_dest_slots(const struct bh_dest *d);
 void bh_dest_answered(struct bh_dest *d, int64_t ms);
 /* Memory for one more payload that goes in parts? One always may. */
 bool bh_dest_may_cut(const struct bh_dest *d, const struct bh_payload *p);
-/* The payload to send next; NULL when none may start (order, window, all under way). */
+/* The payload to send next; NULL when none may start (order, window, all under way), or when a row
+ * must be claimed before. */
 struct bh_payload *bh_dest_next(const struct bh_dest *d);
 /* Room for one more claimed row? claimed_bytes: of bodies out of the spool, for all destinations.
  */

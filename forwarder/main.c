@@ -3,6 +3,7 @@
  * keeps the registry. The only process that sees the API key and the database.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,14 +14,16 @@
 
 #include "common/child_confine.h"
 #include "common/sandbox_sanitizer.h"
+#include "common/child.h"
+#include "forwarder/answer.h"
 #include "forwarder/custody.h"
 #include "forwarder/grants.h"
 #include "forwarder/questions.h"
+#include "forwarder/spool_limits.h"
 
-#define COMPONENT     "forwarder"
-#define PATH_CAP      4096
-#define DEFAULT_SPOOL ((int64_t)1 << 30)
-#define COMMIT_NS     (1 * BH_NS_PER_S) /* kept back from the drain's deadline for the last commit */
+#define COMPONENT "forwarder"
+#define PATH_CAP  4096
+#define COMMIT_NS (1 * BH_NS_PER_S) /* kept back from the drain's deadline for the last commit */
 
 struct forwarder {
 	struct bh_child child;
@@ -49,6 +52,8 @@ static void on_drained(void *ctx, uint64_t left)
 	bh_intake_deafen(f->intake);
 	bh_custody_totals(f->custody, &d);
 	bh_custody_write_backup(f->custody);
+	bh_spool_session_end(&f->questions.spool);
+	f->questions.spool.store = NULL;
 	bh_store_close_clean(f->store);
 	f->store = NULL;
 	bh_child_drained(&f->child, &d);
@@ -59,7 +64,10 @@ static void drain(void *ctx, int64_t deadline_ns, enum bh_drain_mode mode)
 	struct forwarder *f = ctx;
 	int64_t now = bh_mono_ns(&bh_clock_system);
 	int64_t keep = BH_MIN(COMMIT_NS, (deadline_ns - now) / 2);
+	int64_t most_ns = f->child.config.forwarder_stop_timeout_ms * BH_NS_PER_MS;
 
+	if (most_ns > 0)
+		deadline_ns = BH_MIN(deadline_ns, now + most_ns + keep);
 	bh_custody_drain(f->custody, deadline_ns - keep, mode);
 }
 
@@ -154,6 +162,13 @@ static void on_key_refused(void *ctx)
 	bh_child_key_refused(&f->child);
 }
 
+static void keep_rows(void *ctx, struct bh_str rows)
+{
+	struct forwarder *f = ctx;
+
+	bh_custody_keep_rows(f->custody, rows);
+}
+
 static const struct bh_child_ops ops = {
     .drain = drain,
     .peer_state = peer_state,
@@ -161,19 +176,26 @@ static const struct bh_child_ops ops = {
     .heartbeat = heartbeat,
     .query = query,
     .reload = reload,
+    .ledger = keep_rows,
 };
 
 static int64_t spool_limit(const struct bh_config *cfg, const char *dir)
 {
 	struct statvfs fs;
-	int64_t fifth;
 
-	if (cfg->spool_max_size_bytes > 0)
-		return cfg->spool_max_size_bytes;
 	if (statvfs(dir, &fs) < 0)
-		return DEFAULT_SPOOL;
-	fifth = (int64_t)((uint64_t)fs.f_bavail * fs.f_frsize / 5);
-	return BH_MIN(DEFAULT_SPOOL, fifth);
+		return bh_spool_max_bytes(cfg, UINT64_MAX);
+	return bh_spool_max_bytes(cfg, (uint64_t)fs.f_bavail * fs.f_frsize);
+}
+
+/* Bodies come and go by the hundred kilobytes: each in pages of its own, given back with it, so
+ * that a backlog that is gone leaves nothing behind. Without this glibc would keep ever larger
+ * ones. */
+static void bound_memory(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 64 << 10);
+	(void)mallopt(M_TRIM_THRESHOLD, 256 << 10);
+	(void)mallopt(M_ARENA_MAX, 2);
 }
 
 /* The key is in this process: no core, no ptrace by others of the same user. */
@@ -190,8 +212,12 @@ static int open_store(struct forwarder *f, int64_t *limit, struct bh_err *err)
 {
 	char dir[PATH_CAP];
 	int n = snprintf(dir, sizeof(dir), "%s/store", f->child.config.run_path);
-	struct bh_store_config cfg = {
-	    .dir = dir, .clock = &bh_clock_system, .rng = &f->rng, .log = &f->child.log};
+	struct bh_store_config cfg = {.dir = dir,
+	    .clock = &bh_clock_system,
+	    .rng = &f->rng,
+	    .log = &f->child.log,
+	    .fsync_off = strcmp(f->child.config.logs_disk_retry_fsync, "off") == 0,
+	    .stop_on_damage = strcmp(f->child.config.logs_disk_retry_on_corruption, "stop") == 0};
 
 	if (n < 0 || (size_t)n >= sizeof(dir))
 		return bh_err_set(err, -ENAMETOOLONG, "run_path %s", f->child.config.run_path);
@@ -252,6 +278,7 @@ static int set_up(struct forwarder *f, struct bh_err *err)
 		return rc;
 	f->questions.child = &f->child;
 	f->questions.custody = f->custody;
+	bh_spool_session_init(&f->questions.spool, &f->child.loop, f->custody, f->store);
 	if (!f->child.spool_only)
 		bh_custody_first_import(f->custody);
 	rc = bh_transport_new(&f->transport, &f->child.loop, &f->child.log, &f->child.config,
@@ -259,6 +286,8 @@ static int set_up(struct forwarder *f, struct bh_err *err)
 	for (size_t i = 1; i < f->endpoints.keys_n && !rc; i++)
 		rc = bh_transport_add_key(f->transport, f->endpoints.keys[i], err);
 	wipe_keys(&f->child.config);
+	f->questions.transport = f->transport;
+	f->questions.endpoints = &f->endpoints;
 	if (rc)
 		return rc;
 	rc = open_intake(f, err);
@@ -302,24 +331,29 @@ static int exit_code_for(int rc)
 static void tear_down(struct forwarder *f)
 {
 	bh_intake_free(f->intake);
+	bh_questions_release(&f->questions);
 	bh_transport_free(f->transport);
 	bh_endpoints_free(&f->endpoints);
-	bh_questions_release(&f->questions);
 	bh_custody_free(f->custody);
 	bh_store_free(f->store);
 	bh_child_release(&f->child);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct forwarder *f = calloc(1, sizeof(*f));
 	struct bh_err err = BH_ERR_INIT;
 	int code = BH_EXIT_INTERNAL;
 	int rc;
 
+	protect();
+	bound_memory();
+	if (argc == 3 && strcmp(argv[1], "answer") == 0) {
+		free(f);
+		return bh_answer(argv[2]);
+	}
 	if (!f)
 		return BH_EXIT_INTERNAL;
-	protect();
 	rc = bh_child_boot(&f->child, BH_ROLE_FORWARDER, &code, &err);
 	if (!rc)
 		rc = confine(f, &code, &err);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "common/err.h"
 #include "forwarder/registry_file.h"
@@ -162,6 +163,26 @@ static void replay(struct bh_questions *q, const struct bh_child_query *query)
 		end(q, query->id, rc ? bh_err_name(rc) : "");
 }
 
+static void diagnose(struct bh_questions *q, const struct bh_child_query *query)
+{
+	struct bh_buf line = BH_BUF_INIT;
+	const char *keys[BH_DESTS_CONFIGURED];
+	int rc;
+
+	for (unsigned i = 0; i < q->endpoints->keys_n; i++)
+		keys[i] = bh_transport_key(q->transport, i);
+	rc = query->fd < 0 ? 0
+			   : bh_diagnose_start(&q->diagnose, &q->child->config, q->endpoints, keys,
+				 query->fd);
+
+	if (!rc)
+		return;
+	bh_spool_put_error(
+	    rc == -EAGAIN ? "another diagnosis is under way: ask again" : bh_err_name(rc), &line);
+	(void)!send(query->fd, line.data, line.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	bh_buf_release(&line);
+}
+
 void bh_questions_take(struct bh_questions *q, const struct bh_child_query *query)
 {
 	switch (query->what) {
@@ -180,6 +201,14 @@ void bh_questions_take(struct bh_questions *q, const struct bh_child_query *quer
 	case BH_QUERY_REPLAY:
 		replay(q, query);
 		return;
+	case BH_QUERY_SPOOL:
+	case BH_QUERY_SPOOL_CHANGE:
+		bh_spool_session_take(
+		    &q->spool, query->arg, query->what == BH_QUERY_SPOOL_CHANGE, query->fd);
+		return;
+	case BH_QUERY_DIAGNOSE:
+		diagnose(q, query);
+		return;
 	case BH_QUERY_METRICS:
 	case BH_QUERY_CONTEXTS:
 	case BH_QUERY_SENDERS:
@@ -191,4 +220,6 @@ void bh_questions_take(struct bh_questions *q, const struct bh_child_query *quer
 void bh_questions_release(struct bh_questions *q)
 {
 	drop_list(q);
+	bh_spool_session_end(&q->spool);
+	bh_diagnose_stop(&q->diagnose);
 }

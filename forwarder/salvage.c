@@ -7,6 +7,7 @@
 
 #include "common/err.h"
 #include "forwarder/salvage_positions.h"
+#include "forwarder/store_ledger.h"
 
 #define GROUP_ROWS   64
 #define GROUP_BYTES  ((uint64_t)16 << 20)
@@ -298,6 +299,8 @@ static int copy(struct salvage *s)
 		rc = copy_rows(s);
 	if (!rc)
 		rc = write_registry(s, registry_whole);
+	if (!rc)
+		rc = bh_store_ledger_salvage(&s->reader.old, s->to);
 	if (!rc)
 		rc = bh_store_raise_ord(s->to, BH_MAX(s->top, s->reader.top_ord));
 	if (rc)

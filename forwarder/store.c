@@ -74,6 +74,7 @@ static const char *const sql[ST__N] = {
     [ST_BYTES] = "SELECT bytes FROM delivery WHERE dest=?1 AND ord=?2",
     [ST_OLDEST] = "SELECT s.ord, s.items, s.expires_ms FROM delivery d JOIN spool s ON s.ord=d.ord"
 		  " WHERE d.dest=?1 ORDER BY d.ord LIMIT 1",
+    [ST_LEDGER] = "INSERT INTO ledger VALUES (?1,?2,?3,?4) ON CONFLICT DO UPDATE SET n=excluded.n",
 };
 
 int bh_store_prepare(struct bh_store *s, enum stmt which)
@@ -266,6 +267,9 @@ int bh_store_open_file(struct bh_store *s)
 	rc = bh_store_error(sqlite3_open_v2(s->path, &s->db, flags, s->cfg.vfs));
 	if (!rc)
 		rc = bh_store_prepare_file(s->db);
+	if (!rc && s->cfg.fsync_off)
+		rc = bh_store_error(
+		    sqlite3_exec(s->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL));
 	if (!rc)
 		rc = start_up(s);
 	/* Statements that the stored schema does not fit: it is not ours any more. */
@@ -324,12 +328,29 @@ static bool make_ballast(struct bh_store *s)
 	return s->ballast_bytes > 0;
 }
 
+/* Positions that cannot move would make every start repeat what the last one sent: no start. */
+static bool is_read_only(const struct bh_store *s)
+{
+	struct statvfs fs;
+
+	return statvfs(s->cfg.dir, &fs) == 0 && fs.f_flag & ST_RDONLY;
+}
+
 static int open_or_replace(struct bh_store *s, struct bh_err *err)
 {
 	int rc = bh_replace_missing(s) ? -ENOENT : bh_store_open_file(s);
 
+	if (rc && is_read_only(s))
+		return bh_err_set(err, -EROFS,
+		    "the file system of %s is read-only: mount it for writing, or set run_path",
+		    s->dir);
 	if (rc == -ENOSPC && unlink(s->ballast) == 0)
 		rc = bh_store_open_file(s);
+	if (rc == BH_E_CORRUPT && s->cfg.stop_on_damage)
+		return bh_err_set(err, BH_E_CONFIG,
+		    "%s is damaged and logs_config.disk_retry.on_corruption is stop: move the file "
+		    "away, or say continue",
+		    s->path);
 	if (rc == BH_E_CORRUPT || rc == BH_E_LIMIT || rc == -ENOENT)
 		rc = bh_replace(s, rc);
 	if (rc == BH_E_STATE)
@@ -509,6 +530,15 @@ int bh_store_items(struct bh_store *s, int64_t dest, uint64_t *items)
 	    NULL, dest, &n);
 
 	*items = (uint64_t)n;
+	return rc;
+}
+
+int bh_store_row_items(struct bh_store *s, uint64_t ord, uint32_t *items)
+{
+	int64_t n = 0;
+	int rc = one_shot(s, "SELECT items FROM spool WHERE ord=?1", NULL, (int64_t)ord, &n);
+
+	*items = (uint32_t)n;
 	return rc;
 }
 
@@ -761,6 +791,13 @@ uint64_t bh_store_disk_free(const struct bh_store *s)
 	return statvfs(s->cfg.dir, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : UINT64_MAX;
 }
 
+uint64_t bh_store_disk_total(const struct bh_store *s)
+{
+	struct statvfs fs;
+
+	return statvfs(s->cfg.dir, &fs) == 0 ? (uint64_t)fs.f_blocks * fs.f_frsize : 0;
+}
+
 int64_t bh_store_oldest_ms(struct bh_store *s)
 {
 	sqlite3_int64 ms = 0;
@@ -785,22 +822,20 @@ static void checkpoint(struct bh_store *s, int mode)
 	(void)bh_store_check(s, sqlite3_wal_checkpoint_v2(s->db, NULL, mode, NULL, NULL));
 }
 
-static void give_space_back(struct bh_store *s)
+bool bh_store_wants_slice(struct bh_store *s)
 {
 	sqlite3_int64 pages = 0;
 
-	if (scalar(s, "PRAGMA page_count", &pages))
-		return;
-	if (bh_store_free_bytes(s) > BH_MAX(VACUUM_FREE, (uint64_t)pages * s->page_size / 4))
-		vacuum_slice(s);
+	return scalar(s, "PRAGMA page_count", &pages) == 0 &&
+	       bh_store_free_bytes(s) > BH_MAX(VACUUM_FREE, (uint64_t)pages * s->page_size / 4);
 }
 
 void bh_store_tend(struct bh_store *s, bool idle)
 {
 	uint64_t wal = bh_store_wal_bytes(s);
 
-	if (idle)
-		give_space_back(s);
+	if (idle && bh_store_wants_slice(s))
+		vacuum_slice(s);
 	/* Never more WAL than the ballast can make room for. */
 	if (wal >= BH_MIN(WAL_THRESHOLD, BH_MAX(s->ballast_bytes / 2, (uint64_t)1 << 19)) ||
 	    (idle && wal > 0))

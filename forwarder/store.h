@@ -26,7 +26,7 @@
 #include "proto/origin.h"
 
 #define BH_STORE_APPLICATION_ID 1651862635 /* "bulk" */
-#define BH_STORE_VERSION        1
+#define BH_STORE_VERSION        2
 #define BH_STORE_ID_BYTES       16
 #define BH_STORE_BODY_MAX       ((uint64_t)64 << 20) /* a longer length is damage */
 #define BH_STORE_TTL_MS         ((int64_t)7 * 24 * 3600 * 1000)
@@ -40,6 +40,8 @@ struct bh_store_config {
 	struct bh_rng *rng;
 	struct bh_log *log;
 	int64_t max_size_bytes; /* of the spool; sizes the ballast */
+	bool fsync_off;         /* synchronous=NORMAL: a power cut may take commits back */
+	bool stop_on_damage;    /* a damaged file is not replaced: BH_E_CONFIG at open */
 	const char *vfs;        /* SQLite's name of what lies below the file; NULL = its default */
 };
 
@@ -106,6 +108,7 @@ int bh_store_each_owed(struct bh_store *s,
 /* How many destinations are owed the row; 0 = there is no such row. */
 int bh_store_owers(struct bh_store *s, uint64_t ord, unsigned *n) BH_MUST_CHECK;
 int bh_store_counts(struct bh_store *s, int64_t dest, struct bh_dest_counts *c) BH_MUST_CHECK;
+int bh_store_row_items(struct bh_store *s, uint64_t ord, uint32_t *items) BH_MUST_CHECK;
 int bh_store_items(
     struct bh_store *s, int64_t dest, uint64_t *items) BH_MUST_CHECK; /* in its rows */
 
@@ -154,13 +157,16 @@ int bh_store_oldest(
 
 uint64_t bh_store_used_bytes(struct bh_store *s); /* O(1): pages in use and the WAL */
 uint64_t bh_store_wal_bytes(const struct bh_store *s);
-uint64_t bh_store_free_bytes(struct bh_store *s);      /* in free pages of the file */
-uint64_t bh_store_disk_free(const struct bh_store *s); /* bytes an ordinary user may still take */
-int64_t bh_store_oldest_ms(struct bh_store *s);        /* created_ms of the oldest row; 0 = none */
+uint64_t bh_store_free_bytes(struct bh_store *s);       /* in free pages of the file */
+uint64_t bh_store_disk_free(const struct bh_store *s);  /* bytes an ordinary user may still take */
+uint64_t bh_store_disk_total(const struct bh_store *s); /* of the file system; 0 = unknown */
+int64_t bh_store_oldest_ms(struct bh_store *s);         /* created_ms of the oldest row; 0 = none */
 
 /* After acks: checkpoint when the WAL has grown (idle: at once); gives free pages back in slices.
  */
 void bh_store_tend(struct bh_store *s, bool idle);
+/* Is there enough free in the file to give more of it back in the next idle moment? */
+bool bh_store_wants_slice(struct bh_store *s);
 /* Disk full: gives up the ballast and checkpoints, so that deletes and positions work again. */
 void bh_store_relieve(struct bh_store *s);
 /* Is there a ballast, or room to make it again? Without one the store takes no rows. */

@@ -1,5 +1,5 @@
-/* Shared by store.c (writing, life of the file) and store_read.c (loading); nobody else includes
- * it. */
+/* Shared by store.c (writing, life of the file), store_read.c (loading) and what reads beside them:
+ * replace.c, salvage*.c, spool_copy.c, spool_session.c and spool_purge.c. */
 #ifndef BH_FORWARDER_STORE_INTERNAL_H
 #define BH_FORWARDER_STORE_INTERNAL_H
 
@@ -38,6 +38,7 @@ enum stmt {
 	ST_LOAD_BODY,
 	ST_BYTES,
 	ST_OLDEST,
+	ST_LEDGER,
 	ST__N,
 };
 

@@ -212,6 +212,8 @@ int bh_store_probe(struct bh_store *s)
 	if (!rc)
 		rc = count_all(s, "SELECT count(*) FROM delivery");
 	if (!rc)
+		rc = count_all(s, "SELECT count(n) FROM ledger");
+	if (!rc)
 		rc = count_all(s, "SELECT count(*) FROM destination INDEXED BY "
 				  "sqlite_autoindex_destination_1 WHERE key>''");
 	return rc ? rc : count_all(s, "SELECT count(*) FROM destination, producer");

@@ -43,8 +43,14 @@ static const char schema_1[] =
     "PRAGMA application_id = 1651862635;"
     "PRAGMA user_version = 1;";
 
+/* The ledger since the installation (kept.h). */
+static const char schema_ledger[] =
+    "CREATE TABLE ledger (kind TEXT NOT NULL, name TEXT NOT NULL, entry TEXT NOT NULL,"
+    "  n INTEGER NOT NULL, PRIMARY KEY (kind, name, entry)) STRICT, WITHOUT ROWID;"
+    "PRAGMA user_version = 2;";
+
 /* Step n brings user_version n to n + 1, each in a transaction of its own. */
-static const char *const migrations[] = {schema_1};
+static const char *const migrations[] = {schema_1, schema_ledger};
 
 int bh_store_error(int code)
 {
@@ -109,7 +115,7 @@ static const struct setting settings[] = {
     {"PRAGMA secure_delete = OFF", "PRAGMA secure_delete", 0},
     {"PRAGMA wal_autocheckpoint = 0", "PRAGMA wal_autocheckpoint", 0},
     {"PRAGMA journal_size_limit = 67108864", "PRAGMA journal_size_limit", 67108864},
-    {"PRAGMA cache_size = -4096", "PRAGMA cache_size", -4096},
+    {"PRAGMA cache_size = -1024", "PRAGMA cache_size", -1024},
     {"PRAGMA mmap_size = 0", NULL, 0},
     {"PRAGMA temp_store = MEMORY", "PRAGMA temp_store", 2},
 };

@@ -432,6 +432,11 @@ int bh_transport_new(struct bh_transport **out, struct bh_loop *loop, struct bh_
 	return rc;
 }
 
+const char *bh_transport_key(const struct bh_transport *t, unsigned key)
+{
+	return key < t->keys_n ? t->keys[key]->text : "";
+}
+
 void bh_transport_cancel_all(struct bh_transport *t)
 {
 	while (t->requests)

@@ -65,6 +65,8 @@ int bh_transport_start(
     struct bh_transport *t, const struct bh_http_request *req, void *token) BH_MUST_CHECK;
 /* Ends all requests without calling done. */
 void bh_transport_cancel_all(struct bh_transport *t);
+/* The API key it stamps; borrowed. */
+const char *bh_transport_key(const struct bh_transport *t, unsigned key);
 /* For the status: the proxies in use, without credentials; "" = none. */
 void bh_transport_proxies(const struct bh_transport *t, char *out, size_t cap);
 

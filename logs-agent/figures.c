@@ -181,4 +181,7 @@ void bh_figures_report(struct bh_logs *l, struct bh_child *c)
 	stat_counts(l, c);
 	bh_child_stat_number(c, "link.resent", st.resent);
 	bh_child_stat_number(c, "link.renewals", st.renewals);
+	bh_child_stat_number(c, "buffer/logs_payloads/transform_level", st.window_items);
+	bh_child_stat_number(c, "buffer/logs_payloads/transform_max",
+	    BH_LINK_CREDIT_MSGS * (uint64_t)BH_MAX(c->config.logs_batch_max_size, 1));
 }

@@ -18,6 +18,7 @@ static int put_stat(struct bh_buf *out, const struct bh_stat *s)
 	(void)bh_buf_u8(out, (uint8_t)s->type);
 	switch (s->type) {
 	case BH_STAT_LEDGER:
+	case BH_STAT_KEPT:
 		return bh_ledger_row_encode(&s->row, out);
 	case BH_STAT_NUMBER:
 		(void)put_text(out, s->name, BH_LEDGER_NAME_MAX);
@@ -81,6 +82,8 @@ static int put_part(struct bh_buf *out, const struct bh_ctl_msg *m)
 		return bh_buf_u64(out, (uint64_t)m->u.row.at);
 	case BH_CTL_QUERY_PART:
 	case BH_CTL_QUERY_ARG:
+	case BH_CTL_LEDGER:
+	case BH_CTL_FIGURES:
 		if (m->u.part.n == 0 || m->u.part.n > BH_CTL_PART_MAX)
 			return BH_E_LIMIT;
 		return bh_buf_append(out, m->u.part.p, m->u.part.n);
@@ -111,6 +114,14 @@ static int put_part(struct bh_buf *out, const struct bh_ctl_msg *m)
 		return 0;
 	}
 	return BH_E_FORMAT;
+}
+
+int bh_figure_encode(const struct bh_figure *f, struct bh_buf *out)
+{
+	(void)bh_buf_u8(out, f->is_count);
+	(void)put_text(out, f->name, BH_LEDGER_NAME_MAX);
+	(void)put_text(out, f->tags, BH_CTL_TEXT_MAX);
+	return bh_buf_u64(out, f->value);
 }
 
 int bh_ctl_encode(const struct bh_ctl_msg *m, struct bh_buf *out)
@@ -176,6 +187,18 @@ static int get_text(struct bh_cur *c, char *out, size_t max)
 	return 0;
 }
 
+int bh_figure_decode(struct bh_cur *in, struct bh_figure *f)
+{
+	int rc = get_bool(in, &f->is_count);
+
+	if (!rc)
+		rc = get_text(in, f->name, BH_LEDGER_NAME_MAX);
+	if (!rc)
+		rc = get_text(in, f->tags, BH_CTL_TEXT_MAX);
+	f->value = bh_cur_u64(in);
+	return rc || in->failed ? BH_E_FORMAT : 0;
+}
+
 static int get_stat(struct bh_cur *c, struct bh_stat *s)
 {
 	uint8_t type = bh_cur_u8(c);
@@ -184,6 +207,7 @@ static int get_stat(struct bh_cur *c, struct bh_stat *s)
 	s->type = (enum bh_stat_type)type;
 	switch (type) {
 	case BH_STAT_LEDGER:
+	case BH_STAT_KEPT:
 		rc = bh_ledger_row_decode(c, &s->row);
 		make_printable(s->row.name);
 		return rc;
@@ -269,6 +293,8 @@ static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 		return get_row(c, &m->u.row);
 	case BH_CTL_QUERY_PART:
 	case BH_CTL_QUERY_ARG:
+	case BH_CTL_LEDGER:
+	case BH_CTL_FIGURES:
 		m->u.part = bh_cur_take(c, c->left);
 		return m->u.part.n == 0 || m->u.part.n > BH_CTL_PART_MAX ? BH_E_FORMAT : 0;
 	case BH_CTL_CAPTURE:
@@ -281,7 +307,7 @@ static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 		kind = bh_cur_u8(c);
 		m->u.query.what = (enum bh_query_what)kind;
 		m->u.query.limit = bh_cur_u32(c);
-		return kind > BH_QUERY_REPLAY ? BH_E_FORMAT : 0;
+		return kind > BH_QUERY_DIAGNOSE ? BH_E_FORMAT : 0;
 	case BH_CTL_RELOADED:
 		return get_reloaded(c, &m->u.reloaded);
 	case BH_CTL_DRAIN:

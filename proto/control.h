@@ -47,8 +47,10 @@ enum bh_ctl_type {
 	BH_CTL_CAPTURE = 37, /* a descriptor comes with it */
 	BH_CTL_STREAM = 38,  /* so it does with this one */
 	BH_CTL_QUERY_ARG = 39,
-	BH_CTL_RELOAD = 40, /* and with this one */
-	BH_CTL_LOG = 41,    /* and with this one: our own log, opened again */
+	BH_CTL_RELOAD = 40,  /* and with this one */
+	BH_CTL_LOG = 41,     /* and with this one: our own log, opened again */
+	BH_CTL_LEDGER = 42,  /* rows for the forwarder to keep */
+	BH_CTL_FIGURES = 43, /* for dogstatsd to send with its flush */
 };
 
 /* QUERY: what dogstatsd is to count, and what the forwarder is to do with its registry. */
@@ -61,6 +63,11 @@ enum bh_query_what {
 	BH_QUERY_IMPORT = 5,     /* the Agent's registry.json; a descriptor comes with it */
 	BH_QUERY_QUARANTINE = 6, /* counts: what the intake refused for good */
 	BH_QUERY_REPLAY = 7,     /* sends it again */
+	/* A request in words (forwarder/spool_view.h); the answer goes into the socket that comes
+	 * along, no row does. */
+	BH_QUERY_SPOOL = 8,
+	BH_QUERY_SPOOL_CHANGE = 9, /* the same, of those that change the spool */
+	BH_QUERY_DIAGNOSE = 10,    /* no argument; the answer as above */
 };
 
 enum bh_query_row_kind {
@@ -123,11 +130,17 @@ struct bh_ctl_drained {
 };
 
 /* STATS_REPLY: one entry a message; the last one of an answer is BH_STAT_END. */
-enum bh_stat_type { BH_STAT_LEDGER = 1, BH_STAT_NUMBER = 2, BH_STAT_NOTE = 3, BH_STAT_END = 4 };
+enum bh_stat_type {
+	BH_STAT_LEDGER = 1,
+	BH_STAT_NUMBER = 2,
+	BH_STAT_NOTE = 3,
+	BH_STAT_END = 4,
+	BH_STAT_KEPT = 5, /* forwarder: a row since the installation */
+};
 
 struct bh_stat {
 	enum bh_stat_type type;
-	struct bh_ledger_row row; /* LEDGER */
+	struct bh_ledger_row row; /* LEDGER, KEPT */
 	char name[BH_LEDGER_NAME_MAX +
 		  1];    /* NUMBER, NOTE: e.g. "spool.rows", "source./var/log/x.log" */
 	uint64_t number; /* NUMBER */
@@ -179,9 +192,22 @@ struct bh_ctl_msg {
 		struct bh_ctl_reloaded reloaded;
 		uint32_t capture_seconds;       /* CAPTURE */
 		struct bh_stream_filter stream; /* STREAM */
-		struct bh_str part;             /* QUERY_PART, QUERY_ARG; borrowed */
+		struct bh_str part; /* QUERY_PART, QUERY_ARG, LEDGER, FIGURES; borrowed */
 	} u; /* AGAIN, EXIT, STATS, RELOAD, KEY_REFUSED, LOG have no content */
 };
+
+/* One figure of FIGURES, and of what dogstatsd sends of the whole agent. */
+struct bh_figure {
+	bool is_count; /* else a gauge; a count is of the time since the figures before */
+	char name[BH_LEDGER_NAME_MAX + 1];
+	char tags[BH_CTL_TEXT_MAX + 1]; /* between commas */
+	uint64_t value;
+};
+
+/* Appends its bytes: bool count, text name, text tags, u64 value. */
+int bh_figure_encode(const struct bh_figure *f, struct bh_buf *out);
+/* BH_E_FORMAT for anything encode does not write. */
+int bh_figure_decode(struct bh_cur *in, struct bh_figure *f) BH_MUST_CHECK;
 
 /* Clears out and writes one message. BH_E_LIMIT when it would not fit BH_CTL_MSG_MAX. */
 int bh_ctl_encode(const struct bh_ctl_msg *m, struct bh_buf *out) BH_MUST_CHECK;

@@ -34,6 +34,10 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_CONFIG_DIFF] = "config-diff",
 	    [BH_VERB_REOPEN_LOGS] = "reopen-logs",
 	    [BH_VERB_TAIL] = "tail",
+	    [BH_VERB_SPOOL] = "spool",
+	    [BH_VERB_SPOOL_PURGE] = "spool-purge",
+	    [BH_VERB_SPOOL_REPLAY] = "spool-replay",
+	    [BH_VERB_DIAGNOSE] = "diagnose",
 	};
 
 	return names[verb];
@@ -198,6 +202,8 @@ static const struct member {
     {"identifier", OF(REGISTRY_SHOW) | OF(REGISTRY_FORGET), OF(REGISTRY_SHOW) | OF(REGISTRY_FORGET),
 	parse_arg},
     {"file", OF(REGISTRY_IMPORT), OF(REGISTRY_IMPORT), parse_arg},
+    {"request", OF(SPOOL) | OF(SPOOL_PURGE) | OF(SPOOL_REPLAY),
+	OF(SPOOL) | OF(SPOOL_PURGE) | OF(SPOOL_REPLAY), parse_arg},
 };
 
 /* "key":"value" */

@@ -39,7 +39,11 @@ enum bh_verb {
 	BH_VERB_SECURITY_TEST,
 	BH_VERB_CONFIG_DIFF,
 	BH_VERB_REOPEN_LOGS,
-	BH_VERB_TAIL, /* with names, from, both or neither */
+	BH_VERB_TAIL,  /* with names, from, both or neither */
+	BH_VERB_SPOOL, /* with request */
+	BH_VERB_SPOOL_PURGE,
+	BH_VERB_SPOOL_REPLAY,
+	BH_VERB_DIAGNOSE,
 	BH_VERB__N,
 };
 
@@ -49,7 +53,7 @@ struct bh_ctl_request {
 	uint64_t from[BH_ROLE__N]; /* tail: a position for each role */
 	uint32_t seconds;          /* 0 where the verb takes none */
 	struct bh_stream_filter filter;
-	struct bh_str arg; /* identifier or file as it came; borrows from the line */
+	struct bh_str arg; /* identifier, file or request as it came; borrows from the line */
 };
 
 const char *bh_verb_name(enum bh_verb verb);

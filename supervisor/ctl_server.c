@@ -136,7 +136,9 @@ static bool is_worth_noting(const struct bh_ctl_conn *c)
 	       c->verb == BH_VERB_STREAM_LOGS || c->verb == BH_VERB_REGISTRY_FORGET ||
 	       c->verb == BH_VERB_REGISTRY_IMPORT || c->verb == BH_VERB_QUARANTINE_REPLAY ||
 	       c->verb == BH_VERB_RELOAD || c->verb == BH_VERB_REOPEN_LOGS ||
-	       c->verb == BH_VERB_SECURITY_TEST || (c->roles && c->verb != BH_VERB_TAIL) ||
+	       c->verb == BH_VERB_SECURITY_TEST ||
+	       c->verb == BH_VERB_SPOOL || c->verb == BH_VERB_SPOOL_PURGE ||
+	       c->verb == BH_VERB_SPOOL_REPLAY || (c->roles && c->verb != BH_VERB_TAIL) ||
 	       c->seconds;
 }
 
@@ -167,7 +169,7 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 		bh_ctl_answer_error(c,
 		    "the request is not {\"verb\":\"NAME\"} on one line, with \"names\", "
 		    "\"seconds\" (1 to 86400), \"source\" or \"service\" (at most 200 bytes), "
-		    "\"identifier\" or \"file\" where the verb takes them");
+		    "\"identifier\", \"file\" or \"request\" where the verb takes them");
 		return;
 	}
 	if (is_worth_noting(c))

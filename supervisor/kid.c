@@ -169,9 +169,10 @@ static void forget_process(struct bh_kid *k)
 {
 	k->beat_ns = 0;
 	k->beat = (struct bh_ctl_heartbeat){0};
-	k->has_drained = false;
+	k->booked = k->has_drained = false;
 	k->asked_id = k->incoming_id = 0;
 	k->answered = false;
+	k->figures_ns = 0;
 	bh_stat_set_clear(&k->stats);
 	bh_stat_set_clear(&k->incoming);
 }
@@ -308,6 +309,8 @@ static unsigned allowed_in(enum bh_ctl_type type)
 	case BH_CTL_STREAM:
 	case BH_CTL_RELOAD:
 	case BH_CTL_LOG:
+	case BH_CTL_LEDGER:
+	case BH_CTL_FIGURES:
 		break;
 	}
 	return 0;
@@ -330,6 +333,7 @@ static void take_stat(struct bh_kid *k, const struct bh_ctl_msg *m)
 	bh_stat_set_clear(&k->incoming);
 	/* Unasked ones are the last of a drain: whoever waits for an answer has it now. */
 	k->answered = true;
+	k->figures_ns = now(k);
 	k->env->ops->stats(k->env->ctx, k);
 }
 
@@ -385,6 +389,8 @@ static void take(struct bh_kid *k, const struct bh_ctl_msg *m)
 	case BH_CTL_STREAM:
 	case BH_CTL_RELOAD:
 	case BH_CTL_LOG:
+	case BH_CTL_LEDGER:
+	case BH_CTL_FIGURES:
 		break;
 	}
 }
@@ -560,4 +566,14 @@ bool bh_kid_log(struct bh_kid *k, int fd)
 	struct bh_ctl_msg m = {.type = BH_CTL_LOG};
 
 	return k->control.fd >= 0 && send_with_fd(k, &m, fd);
+}
+
+bool bh_kid_tell(struct bh_kid *k, enum bh_ctl_type type, struct bh_str part)
+{
+	struct bh_ctl_msg m = {.type = type};
+
+	if (!k->life.alive || k->control.fd < 0)
+		return false;
+	m.u.part = part;
+	return send_with_fd(k, &m, -1);
 }

@@ -83,11 +83,13 @@ struct bh_kid {
 	struct bh_ctl_heartbeat beat;
 	bool has_rights; /* of this process or the last one that was READY */
 	struct bh_rights rights;
+	bool booked; /* the owner's: its last figures are in the books */
 	bool has_drained;
 	struct bh_ctl_drained drained;
 	uint32_t asked_id;        /* of the last STATS; 0 = none */
 	uint32_t incoming_id;     /* of the answer being received */
 	bool answered;            /* the last STATS has its answer in stats */
+	int64_t figures_ns;       /* mono time of that answer; 0 = none from this process */
 	struct bh_stat_set stats; /* last complete answer of the present or last process */
 	struct bh_stat_set incoming;
 	char failure[BH_ERR_TEXT_MAX]; /* why the last start failed; "" = it did not */
@@ -130,6 +132,10 @@ bool bh_kid_reload(struct bh_kid *k, uint32_t id);
 
 /* LOG: it writes to fd from now on, which stays the caller's. false when there is nobody. */
 bool bh_kid_log(struct bh_kid *k, int fd);
+
+/* LEDGER or FIGURES: 1 to BH_CTL_PART_MAX bytes of it. false when it does not run, or does not read
+ * what it is sent. */
+bool bh_kid_tell(struct bh_kid *k, enum bh_ctl_type type, struct bh_str part);
 
 /* STREAM into fd, which stays the caller's. false when it does not run. */
 bool bh_kid_stream(struct bh_kid *k, int fd, const struct bh_stream_filter *filter);

@@ -20,6 +20,7 @@ static bool is_loss(enum bh_drop reason)
 	case BH_DROP_NONFINITE:
 	case BH_DROP_FILTERED:
 	case BH_DROP_EMPTY:
+	case BH_DROP_INTERRUPTED:
 		return false;
 	default:
 		return true;

@@ -372,6 +372,7 @@ static int bring_up(struct bh_supervisor *s, int log_fd)
 		return complain(&err, rc == BH_E_CONFIG ? BH_EXIT_CONFIG : BH_EXIT_INTERNAL);
 	s->ctl.handle = bh_supervisor_handle_ctl;
 	s->ctl.ctx = s;
+	bh_rounds_start(s);
 	bh_info(&s->log, COMPONENT, "bulkhead %s pid=%d run_dir=%s run_path=%s", BH_VERSION,
 	    (int)getpid(), s->cfg.run_dir, s->cfg.run_path);
 	bh_key_watch_arm(s);
@@ -395,6 +396,7 @@ static void take_down(struct bh_supervisor *s)
 	bh_ctl_server_close(&s->ctl);
 	bh_timer_cancel(&s->off_timer);
 	bh_self_test_release(&s->self_test);
+	bh_rounds_release(&s->rounds);
 	for (int i = 0; i < BH_ROLE__N; i++)
 		bh_kid_release(&s->kids[i]);
 	close_signals(s);
@@ -445,6 +447,7 @@ static struct bh_supervisor *new_supervisor(char **command)
 	bh_log_rings_init(&s->rings);
 	s->rundir = (struct bh_rundir)BH_RUNDIR_INIT;
 	s->signals.fd = s->ctl.listener.fd = -1;
+	bh_page_init(&s->rounds.page);
 	s->loop.epoll_fd = -1;
 	bh_self_test_init(&s->self_test);
 	for (size_t i = 0; i < BH_CTL_CONNS; i++)

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/sibling.h"
 #include "common/buf.h"
 #include "common/child.h"
 #include "common/sandbox_orders.h"
@@ -345,29 +346,5 @@ fail:
 
 int bh_spawn_find(enum bh_role role, char **path, struct bh_err *err)
 {
-	static const char *const places[] = {"libexec", "../libexec/bulkhead"};
-	const char *name = bh_role_name(role);
-	char self[4096];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
-
-	if (n < 0)
-		return bh_err_set(err, -errno, "read /proc/self/exe");
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	if (slash)
-		*slash = '\0';
-	for (size_t i = 0; i < BH_ARRAY_LEN(places); i++) {
-		if (asprintf(path, "%s/%s/bulkhead-%s", self, places[i], name) < 0)
-			return bh_err_set(err, -ENOMEM, "path of bulkhead-%s", name);
-		if (access(*path, X_OK) == 0)
-			return 0;
-		free(*path);
-		*path = NULL;
-	}
-	return bh_err_set(err, -ENOENT,
-	    "bulkhead-%s is neither in %s/libexec nor in %s/../libexec/bulkhead: the installation "
-	    "is "
-	    "incomplete",
-	    name, self, self);
+	return bh_sibling_find(bh_role_name(role), path, err);
 }

@@ -5,13 +5,14 @@
 
 void bh_stat_set_clear(struct bh_stat_set *s)
 {
-	s->rows_n = s->numbers_n = s->notes_n = 0;
+	s->rows_n = s->kept_n = s->numbers_n = s->notes_n = 0;
 	s->lost = 0;
 }
 
 void bh_stat_set_release(struct bh_stat_set *s)
 {
 	free(s->rows);
+	free(s->kept);
 	free(s->numbers);
 	free(s->notes);
 	*s = (struct bh_stat_set){0};
@@ -40,6 +41,18 @@ static void add_row(struct bh_stat_set *s, const struct bh_ledger_row *row)
 	struct bh_ledger_row *to = slot(&array, &s->rows_n, &s->rows_cap, sizeof(*to));
 
 	s->rows = array;
+	if (to)
+		*to = *row;
+	else
+		s->lost++;
+}
+
+static void add_kept(struct bh_stat_set *s, const struct bh_ledger_row *row)
+{
+	void *array = s->kept;
+	struct bh_ledger_row *to = slot(&array, &s->kept_n, &s->kept_cap, sizeof(*to));
+
+	s->kept = array;
 	if (to)
 		*to = *row;
 	else
@@ -79,6 +92,9 @@ void bh_stat_set_add(struct bh_stat_set *s, const struct bh_stat *stat)
 	switch (stat->type) {
 	case BH_STAT_LEDGER:
 		add_row(s, &stat->row);
+		break;
+	case BH_STAT_KEPT:
+		add_kept(s, &stat->row);
 		break;
 	case BH_STAT_NUMBER:
 		add_number(s, stat);

@@ -26,6 +26,8 @@ struct bh_stat_note {
 struct bh_stat_set {
 	struct bh_ledger_row *rows;
 	size_t rows_n, rows_cap;
+	struct bh_ledger_row *kept; /* since the installation */
+	size_t kept_n, kept_cap;
 	struct bh_stat_number *numbers;
 	size_t numbers_n, numbers_cap;
 	struct bh_stat_note *notes;

@@ -130,7 +130,33 @@ bool bh_kid_figures_known(const struct bh_kid *k)
 	       (k->life.state == BH_LIFE_RUNNING || k->life.state == BH_LIFE_DRAINING);
 }
 
-static void put_ledger(struct bh_jsonw *w, const struct bh_status_view *v)
+/* Since the installation; null until the forwarder has said what it keeps. */
+static bool put_totals(struct bh_jsonw *w, const struct bh_books *books)
+{
+	bool balanced = true;
+	char since[32];
+
+	if (!books->loaded) {
+		bh_jsonw_null(w, "totals");
+		return true;
+	}
+	bh_jsonw_object(w, "totals");
+	bh_rfc3339(books->since_ms * BH_NS_PER_MS, since);
+	bh_jsonw_str(w, "since", since);
+	bh_jsonw_array(w, "rows");
+	for (size_t i = 0; i < books->totals.n; i++) {
+		const struct bh_ledger_row *row = &books->totals.v[i];
+
+		balanced &= bh_ledger_gap(&row->l) == 0;
+		put_row(w, bh_book_role(row), row);
+	}
+	bh_jsonw_array_end(w);
+	bh_jsonw_bool(w, "balanced", balanced);
+	bh_jsonw_object_end(w);
+	return balanced;
+}
+
+static void put_ledger(struct bh_jsonw *w, const struct bh_status_view *v, bool with_totals)
 {
 	bool balanced = true, complete = true;
 
@@ -145,6 +171,8 @@ static void put_ledger(struct bh_jsonw *w, const struct bh_status_view *v)
 		}
 	}
 	bh_jsonw_array_end(w);
+	if (with_totals)
+		balanced &= put_totals(w, v->books);
 	bh_jsonw_bool(w, "complete", complete);
 	bh_jsonw_bool(w, "balanced", balanced && complete);
 }
@@ -156,7 +184,7 @@ void bh_ledger_json(const struct bh_status_view *v, struct bh_buf *out)
 	bh_jsonw_init(&w, out);
 	bh_jsonw_object(&w, NULL);
 	bh_jsonw_u64(&w, "schema", 1);
-	put_ledger(&w, v);
+	put_ledger(&w, v, true);
 	bh_jsonw_array(&w, "missing");
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
 		if (!bh_kid_figures_known(&v->kids[i]))
@@ -194,6 +222,6 @@ void bh_status_json(const struct bh_status_view *v, struct bh_buf *out)
 			put_numbers(&w, &v->kids[i]);
 	}
 	bh_jsonw_object_end(&w);
-	put_ledger(&w, v);
+	put_ledger(&w, v, false);
 	bh_jsonw_object_end(&w);
 }

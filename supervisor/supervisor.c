@@ -1,3 +1,4 @@
+#include "supervisor/inquiry.h"
 #include "supervisor/supervisor.h"
 
 #include <inttypes.h>
@@ -60,6 +61,7 @@ static struct bh_status_view view(const struct bh_supervisor *s)
 	    .wall_ns = bh_wall_ns(s->loop.clock),
 	    .started_mono_ns = s->started_ns,
 	    .kids = s->kids,
+	    .books = &s->rounds.books,
 	    .notes = &s->notes,
 	    .limits = &s->limits};
 }
@@ -298,8 +300,11 @@ static void on_changed(void *ctx, struct bh_kid *k, enum bh_life_state from)
 {
 	struct bh_supervisor *s = ctx;
 	enum bh_life_state to = k->life.state;
+	bool up = k->role == BH_ROLE_FORWARDER && to == BH_LIFE_RUNNING;
 	bool worked = from == BH_LIFE_RUNNING || from == BH_LIFE_DRAINING;
 
+	if (k->pid == 0)
+		bh_books_close(&s->rounds.books, k);
 	bh_info(&s->log, COMPONENT, "%s pid=%d state=%s from=%s", bh_role_name(k->role),
 	    (int)k->pid, bh_life_state_name(to), bh_life_state_name(from));
 	if (worked != works(k))
@@ -314,6 +319,8 @@ static void on_changed(void *ctx, struct bh_kid *k, enum bh_life_state from)
 	}
 	if (k->role == BH_ROLE_FORWARDER && from == BH_LIFE_STARTING)
 		start_producers(s);
+	if (up)
+		bh_collect_start(&s->collect); /* what earlier runs left in the ledger */
 	note_ready(s);
 	bh_supervisor_write_status(s);
 	bh_orders_changed(s);
@@ -327,6 +334,13 @@ static void on_gone(void *ctx, struct bh_kid *k)
 	const struct bh_life *l = &k->life;
 	bool expected = l->last_cause == BH_CAUSE_REQUESTED && l->last_exit.code == 0;
 
+	bh_books_close(&s->rounds.books, k);
+	bh_rounds_keep(s);
+	if (k->role == BH_ROLE_DOGSTATSD && !k->has_drained && k->figures_ns)
+		bh_warn(&s->log, COMPONENT,
+		    "dogstatsd ended without a drain: the ledger does not know what it received in "
+		    "its last %.1f s",
+		    (double)(bh_mono_ns(s->loop.clock) - k->figures_ns) / (double)BH_NS_PER_S);
 	if (k->role == BH_ROLE_DOGSTATSD)
 		bh_handover_fds_ended(&s->handover, expected && k->has_drained);
 
@@ -411,15 +425,28 @@ static bool is_question(enum bh_verb verb)
 	return verb == BH_VERB_STATUS || verb == BH_VERB_LEDGER;
 }
 
+static bool is_anybody_waiting(const struct bh_supervisor *s)
+{
+	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
+		const struct bh_ctl_conn *c = &s->ctl.conn[i];
+
+		if (c->watch.fd >= 0 && c->asked && !c->answered && is_question(c->verb))
+			return true;
+	}
+	return false;
+}
+
 void bh_supervisor_collected(void *ctx)
 {
 	struct bh_supervisor *s = ctx;
 	struct bh_status_view v = view(s);
 	struct bh_buf status = BH_BUF_INIT, ledger = BH_BUF_INIT;
-	bool more = false;
+	bool more = bh_rounds_collected(s);
 
-	bh_status_json(&v, &status);
-	bh_ledger_json(&v, &ledger);
+	if (is_anybody_waiting(s)) {
+		bh_status_json(&v, &status);
+		bh_ledger_json(&v, &ledger);
+	}
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
 		struct bh_ctl_conn *c = &s->ctl.conn[i];
 
@@ -521,6 +548,12 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 		break;
 	case BH_VERB_STREAM_LOGS:
 		bh_stream_take(s, conn);
+		break;
+	case BH_VERB_SPOOL:
+	case BH_VERB_SPOOL_PURGE:
+	case BH_VERB_SPOOL_REPLAY:
+	case BH_VERB_DIAGNOSE:
+		bh_inquiry_take(s, conn);
 		break;
 	case BH_VERB_RELOAD:
 		bh_reload_ask(s, conn);

@@ -28,6 +28,7 @@
 #include "supervisor/query.h"
 #include "supervisor/reload.h"
 #include "supervisor/rights.h"
+#include "supervisor/rounds.h"
 #include "supervisor/rundir.h"
 #include "supervisor/security.h"
 #include "supervisor/sockets.h"
@@ -59,11 +60,13 @@ struct bh_supervisor {
 	struct bh_kid kids[BH_ROLE__N]; /* [BH_ROLE_SUPERVISOR] is unused */
 	struct bh_order orders[BH_ROLE__N];
 	struct bh_query queries[BH_ROLE__N]; /* to each child */
+	uint32_t inquiries;                  /* asked so far (inquiry.h) */
 	struct bh_reload reload;
 	struct bh_self_test self_test;
 	struct bh_key_watch key_watch;
 	struct bh_secrets secrets; /* until the children's configurations are sealed */
 	struct bh_collect collect;
+	struct bh_rounds rounds;
 	struct bh_ctl_server ctl;
 	struct bh_watch signals;
 	struct bh_timer status_timer;

@@ -29,12 +29,14 @@ struct bh_ctl_options {
 	const char *socket;
 	long timeout_s; /* 0 = by verb */
 	bool json;
-	bool follow;                  /* tail */
-	const char *source, *service; /* stream-logs */
-	long duration_s;              /* stream-logs; 0 = no end */
-	long long count;              /* stream-logs; 0 = no end */
-	bool self_test;               /* security */
-	bool non_default;             /* config show */
+	bool follow;                             /* tail */
+	const char *source, *service;            /* stream-logs */
+	long duration_s;                         /* stream-logs; 0 = no end */
+	long long count;                         /* stream-logs; 0 = no end */
+	bool non_default;                        /* config show */
+	const char *destination, *class, *older; /* spool */
+	bool yes;                                /* spool purge */
+	bool self_test;                          /* security */
 };
 
 /* A question to the supervisor and what to do with its answer. */
@@ -65,7 +67,8 @@ struct bh_ctl_command {
 /* Asks the query of the command; its words are the names of processes when it has a member. */
 bh_ctl_run bh_ctl_run_query;
 bh_ctl_run bh_ctl_run_quarantine, bh_ctl_run_registry, bh_ctl_run_stream, bh_ctl_run_top,
-    bh_ctl_run_capture, bh_ctl_run_replay, bh_ctl_run_config, bh_ctl_run_tail, bh_ctl_run_security;
+    bh_ctl_run_capture, bh_ctl_run_replay, bh_ctl_run_config, bh_ctl_run_tail, bh_ctl_run_spool,
+    bh_ctl_run_diagnose, bh_ctl_run_security;
 
 extern const struct bh_ctl_query bh_ctl_status, bh_ctl_ledger, bh_ctl_drain, bh_ctl_shutdown,
     bh_ctl_version, bh_ctl_start, bh_ctl_stop, bh_ctl_restart, bh_ctl_reload,

@@ -14,6 +14,7 @@
 #define STREAM_OPTIONS "SWdn"
 #define CONFIG_OPTIONS "N"
 #define FOLLOW_OPTION  "f"
+#define SPOOL_OPTIONS  "DKOy"
 #define COMMON_OPTIONS "csjt"
 
 static int help(const struct bh_ctl_options *o, const struct bh_ctl_command *command, char **words);
@@ -21,7 +22,9 @@ static int help(const struct bh_ctl_options *o, const struct bh_ctl_command *com
 static const struct bh_ctl_command commands[] = {
     {"status", NULL, "state, pid, uptime and memory of each process; what waits,\nwhat was lost",
 	bh_ctl_run_query, &bh_ctl_status, NULL},
-    {"ledger", NULL, "the balance of every listener, source and destination; 1 when\none is open",
+    {"ledger", NULL,
+	"the balance of every listener, source and destination, also since\nthe installation; 1 "
+	"when one is open",
 	bh_ctl_run_query, &bh_ctl_ledger, NULL},
     {"start", "NAME...", "one or more of dogstatsd, logs, forwarder, or all", bh_ctl_run_query,
 	&bh_ctl_start, NULL},
@@ -74,6 +77,20 @@ static const struct bh_ctl_command commands[] = {
 	"the rights in force in each process, and what is missing; with\n--self-test each tries "
 	"what it may not do",
 	bh_ctl_run_security, NULL, "T"},
+    {"spool", "[ls|replay]", "what waits for delivery; sends it now, without further pauses",
+	bh_ctl_run_spool, NULL, SPOOL_OPTIONS},
+    {"spool", "show ID", "everything about one payload that waits", bh_ctl_run_spool, NULL,
+	SPOOL_OPTIONS},
+    {"spool", "purge", "gives up what waits, with --yes; it counts as dropped", bh_ctl_run_spool,
+	NULL, SPOOL_OPTIONS},
+    {"spool", "export|snapshot FILE",
+	"what waits as lines of JSON, bodies included; the whole store as\na file for sqlite3",
+	bh_ctl_run_spool, NULL, SPOOL_OPTIONS},
+    {"diagnose", NULL,
+	"looks for what is between the agent and each intake: names,\nconnections, certificates, "
+	"key, "
+	"clock, disk; 1 when something is",
+	bh_ctl_run_diagnose, NULL, NULL},
     {"drain", NULL, "ordered drain; the supervisor stays, its children are stopped",
 	bh_ctl_run_query, &bh_ctl_drain, NULL},
     {"shutdown", NULL, "ordered drain, then the end; prints the report", bh_ctl_run_query,
@@ -95,6 +112,9 @@ static const char options_help[] =
     "                          top: so many pictures\n"
     "      --self-test         security: try every forbidden act\n"
     "      --non-default       config show: only what is set somewhere\n"
+    "      --destination D, --class logs|metrics, --older AGE   spool: only these payloads;\n"
+    "                          an age is 90, 90s, 15m, 2h or 7d\n"
+    "      --yes               spool purge: do it\n"
     "  -h, --help; --version\n";
 
 #define HELP_COLUMN 18
@@ -240,6 +260,18 @@ static int take_option(struct bh_ctl_options *o, int opt, char **argv)
 		return bh_ctl_usage("an argument is missing", argv[optind - 1]);
 	case '?':
 		return bh_ctl_usage("unknown option", argv[optind - 1]);
+	case 'D':
+		o->destination = optarg;
+		return -1;
+	case 'K':
+		o->class = optarg;
+		return -1;
+	case 'O':
+		o->older = optarg;
+		return -1;
+	case 'y':
+		o->yes = true;
+		return -1;
 	default:
 		return take_stream_option(o, opt);
 	}
@@ -274,6 +306,10 @@ int main(int argc, char **argv)
 	    {"count", required_argument, NULL, 'n'},
 	    {"self-test", no_argument, NULL, 'T'},
 	    {"non-default", no_argument, NULL, 'N'},
+	    {"destination", required_argument, NULL, 'D'},
+	    {"class", required_argument, NULL, 'K'},
+	    {"older", required_argument, NULL, 'O'},
+	    {"yes", no_argument, NULL, 'y'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'},
 	    {NULL, 0, NULL, 0},

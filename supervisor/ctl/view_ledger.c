@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "supervisor/ctl/format.h"
@@ -43,19 +44,44 @@ static void put_row(struct bh_buf *out, const json_t *row)
 		    bh_json_int(row, "gap"));
 }
 
+static void put_heading(struct bh_buf *out, const char *title)
+{
+	bh_buf_printf(out, "%-*s%*s%*s%*s%*s%*s\n", NAME_COLS, title, COUNT_COLS, "received",
+	    COUNT_COLS, "delivered", COUNT_COLS, "spooled", COUNT_COLS, "in flight", COUNT_COLS,
+	    "dropped");
+}
+
+/* Whose row it is is told by its kind; since when stands above. */
+static void put_totals(struct bh_buf *out, const json_t *totals)
+{
+	const json_t *rows = json_object_get(totals, "rows"), *item;
+	char title[NAME_COLS + 1];
+	size_t i;
+
+	if (!json_array_size(rows))
+		return;
+	(void)snprintf(title, sizeof(title), "since %.10s", bh_json_text(totals, "since"));
+	bh_buf_u8(out, '\n');
+	put_heading(out, title);
+	json_array_foreach(rows, i, item)
+	{
+		put_row(out, item);
+	}
+	bh_buf_u8(out, '\n');
+}
+
 void bh_view_ledger(const json_t *ledger, struct bh_buf *out)
 {
 	const json_t *rows = json_object_get(ledger, "rows");
 	const json_t *missing = json_object_get(ledger, "missing"), *item;
 	size_t i;
 
-	bh_buf_printf(out, "%-*s%*s%*s%*s%*s%*s\n", NAME_COLS, "", COUNT_COLS, "received",
-	    COUNT_COLS, "delivered", COUNT_COLS, "spooled", COUNT_COLS, "in flight", COUNT_COLS,
-	    "dropped");
+	put_heading(out, json_object_get(ledger, "totals") ? "since the process started" : "");
 	json_array_foreach(rows, i, item)
 	{
 		put_row(out, item);
 	}
+	put_totals(out, json_object_get(ledger, "totals"));
 	json_array_foreach(missing, i, item)
 	{
 		bh_buf_printf(out, "no figures of %s: it does not run, or did not answer\n",

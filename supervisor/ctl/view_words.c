@@ -48,6 +48,9 @@ const char *bh_reason_words(const char *reason)
 	    [BH_DROP_SHUTDOWN] = "given up at a stop",
 	    [BH_DROP_GENERATION_LOST] = "file vanished before it was read",
 	    [BH_DROP_NO_MEMORY] = "no memory for it",
+	    [BH_DROP_UNPROVEN] = "unproven: a process that held it was killed",
+	    [BH_DROP_INTERRUPTED] = "interrupted: read again if it did not arrive",
+	    [BH_DROP_PURGED] = "bulkheadctl spool purge",
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(words); i++) {

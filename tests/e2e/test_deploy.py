@@ -179,7 +179,7 @@ def test_sockets_of_the_service_manager_are_taken(tmp_path):
 
 def test_manual_pages_are_clean_and_whole(tree, table):
     pages = sorted((tree / "usr/share/man").glob("man*/*"))
-    assert len(pages) == 4
+    assert len(pages) == 5
     for page in pages:
         assert not run("mandoc", "-Tlint", "-Wwarning", page, ok=(0, 2, 3)).stdout
         assert "@" not in page.read_text().replace("@OPTIONS", "@").split(".SH NAME")[0]  # all parts are filled in

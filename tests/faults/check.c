@@ -8,6 +8,14 @@
 #include "forwarder/store_internal.h"
 #include "tests/faults/doubles.h"
 
+/* Holds in every committed state (forwarder/kept.h); a row that was never written yet is none. */
+#define LEDGER_OPEN \
+	"SELECT 1 FROM destination d JOIN ledger r ON d.key=r.name||'/primary' " \
+	"WHERE r.kind='destination' AND r.entry='received' AND r.n<>" \
+	"(SELECT coalesce(sum(n),0) FROM ledger WHERE kind=r.kind AND name=r.name " \
+	"AND entry<>'received')+(SELECT coalesce(sum(items),0) FROM delivery JOIN spool " \
+	"USING (ord) WHERE dest=d.id)"
+
 /* Queries that find nothing in a whole store. */
 static const struct {
 	const char *invariant, *sql;
@@ -28,6 +36,7 @@ static const struct {
 				  "' GROUP BY producer,epoch,seq HAVING count(*)>1"},
     {"an ord above what is reserved",
 	"SELECT 1 FROM spool WHERE ord>(SELECT value FROM meta WHERE key='ord_floor')"},
+    {"a destination's kept row and its spool", LEDGER_OPEN},
     {"integrity", "SELECT 1 FROM pragma_integrity_check WHERE integrity_check<>'ok'"},
 };
 
@@ -36,6 +45,9 @@ static void check_tables(struct truth *t, struct bh_store *s)
 	for (size_t i = 0; i < BH_ARRAY_LEN(nothing); i++) {
 		sqlite3_stmt *st = NULL;
 
+		/* What a replacement lost is counted with the first group after it. */
+		if (t->replaced && strcmp(nothing[i].sql, LEDGER_OPEN) == 0)
+			continue;
 		if (sqlite3_prepare_v2(s->db, nothing[i].sql, -1, &st, NULL) != SQLITE_OK)
 			wrong(t, "%s: %s", nothing[i].invariant, sqlite3_errmsg(s->db));
 		else if (sqlite3_step(st) != SQLITE_DONE)

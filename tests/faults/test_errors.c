@@ -1,5 +1,6 @@
 /* EIO and ENOSPC at every operation in turn (spec/durability.md §5, §8, §15 I2, I13). */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
@@ -87,8 +88,8 @@ static struct tried fail_everywhere(enum fault_act act, unsigned n, unsigned fir
 		    &(struct fault_plan){
 			.ops = FAULT_ANY, .files = FAULT_FILES, .at = at, .n = n, .act = act},
 		    &tried);
-	cr_log_warn("%u operations, %u runs: %u ended, %u did not start, %u were full", operations,
-	    tried.runs, tried.fatal, tried.refused, tried.full);
+	(void)fprintf(stderr, "%u operations, %u runs: %u ended, %u did not start, %u were full\n",
+	    operations, tried.runs, tried.fatal, tried.refused, tried.full);
 	return tried;
 }
 

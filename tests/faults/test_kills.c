@@ -76,8 +76,8 @@ static void die_everywhere(enum fault_act act, unsigned first, unsigned stride, 
 			runs++;
 		}
 	}
-	cr_log_warn(
-	    "%u operations, %u deaths, 0 lost, %u lines came again", operations, runs, repeats);
+	(void)fprintf(stderr, "%u operations, %u deaths, 0 lost, %u lines came again\n", operations,
+	    runs, repeats);
 }
 
 Test(kills, at_any_operation_cost_nothing_that_was_acknowledged) /* I1 to I9 */
@@ -121,7 +121,7 @@ Test(kills, one_after_the_other_never_take_a_position_back) /* I6, many rounds *
 		}
 		go_on("round", round);
 	}
-	cr_log_warn("%u deaths", deaths);
+	(void)fprintf(stderr, "%u deaths\n", deaths);
 	cr_expect_gt(deaths, rounds);
 }
 
@@ -209,8 +209,8 @@ Test(kills, at_each_named_point_what_must_hold_holds)
 		for (unsigned n = 1; n <= points[i].passages; n += step)
 			reached += die_at(&points[i], n);
 		cr_assert_gt(reached, 0, "%s was never reached", points[i].name);
-		cr_log_warn("%-26s %-24s %2u deaths: %s", points[i].name, points[i].section,
-		    reached, points[i].holds);
+		(void)fprintf(stderr, "%-26s %-24s %2u deaths: %s\n", points[i].name,
+		    points[i].section, reached, points[i].holds);
 	}
 }
 

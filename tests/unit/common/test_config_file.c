@@ -198,7 +198,7 @@ Test(config_file, keys_of_the_agent_that_do_nothing_here_are_not_unknown)
 	    "telemetry: {dogstatsd: {listeners_latency_buckets: [1]}}",
 	    "dogstatsd_mem_based_rate_limiter: {enabled: true}", "use_v3_api: {series: {}}",
 	    "observability_pipelines_worker: {logs: {url: x}}",
-	    "logs_config: {disk_retry: {when_full: block}}"};
+	    "logs_config: {disk_retry: {path: /x}}"};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(yaml); i++) {
 		cr_assert_eq(load(yaml[i]), 0, "%s", yaml[i]);

@@ -104,15 +104,22 @@ static size_t samples(struct bh_ctl_msg *m)
 	m[n++].u.part = BH_STR_LIT("\0any\xff bytes");
 	m[n] = message(BH_CTL_QUERY_ARG);
 	m[n++].u.part = BH_STR_LIT("file:/var/log/x");
+	m[n] = message(BH_CTL_LEDGER);
+	m[n++].u.part = BH_STR_LIT("rows");
+	m[n] = message(BH_CTL_FIGURES);
+	m[n++].u.part = BH_STR_LIT("figures");
+	m[n] = ledger_row();
+	m[n++].u.stat.type = BH_STAT_KEPT;
 	return n;
 }
 
-#define SAMPLES_MAX 25
+#define SAMPLES_MAX 28
 
 /* Its content is all that is left of the message: any length but none will do. */
 static bool is_part(const struct bh_ctl_msg *m)
 {
-	return m->type == BH_CTL_QUERY_PART || m->type == BH_CTL_QUERY_ARG;
+	return m->type == BH_CTL_QUERY_PART || m->type == BH_CTL_QUERY_ARG ||
+	       m->type == BH_CTL_LEDGER || m->type == BH_CTL_FIGURES;
 }
 
 Test(control_codec, every_message_comes_back_as_it_was)
@@ -203,6 +210,34 @@ Test(control_codec, a_part_has_a_bound)
 	bh_buf_release(&a);
 }
 
+Test(control_codec, figures_come_back_one_behind_the_other)
+{
+	static const struct bh_figure figures[] = {
+	    {true, "bulkhead.a_total", "k:v,l:w", 7},
+	    {false, "bulkhead.b", "", UINT64_MAX},
+	};
+	struct bh_buf bytes = BH_BUF_INIT;
+	struct bh_figure back;
+	struct bh_cur in;
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(figures); i++)
+		cr_assert_eq(bh_figure_encode(&figures[i], &bytes), 0);
+	in = bh_cur_init(bytes.data, bytes.len);
+	for (size_t i = 0; i < BH_ARRAY_LEN(figures); i++) {
+		cr_assert_eq(bh_figure_decode(&in, &back), 0);
+		cr_assert_eq(back.is_count, figures[i].is_count);
+		cr_assert_eq(back.value, figures[i].value);
+		cr_assert_str_eq(back.name, figures[i].name);
+		cr_assert_str_eq(back.tags, figures[i].tags);
+	}
+	cr_assert_eq(in.left, 0);
+	for (size_t cut = 1; cut < 20; cut++) {
+		in = bh_cur_init(bytes.data, cut);
+		cr_assert_eq(bh_figure_decode(&in, &back), BH_E_FORMAT, "%zu bytes", cut);
+	}
+	bh_buf_release(&bytes);
+}
+
 Test(control_codec, values_outside_their_range_are_refused)
 {
 	static const struct {
@@ -224,7 +259,7 @@ Test(control_codec, values_outside_their_range_are_refused)
 	    {BH_CTL_STATS_REPLY, 17, 77},   /* ledger kind */
 	    {BH_CTL_DRAIN, 20, 4},          /* mode */
 	    {BH_CTL_PEER_STATE, 16, 4},     /* role */
-	    {BH_CTL_QUERY, 16, 8},          /* what */
+	    {BH_CTL_QUERY, 16, 11},         /* what */
 	    {BH_CTL_QUERY_ROW, 16, 7},      /* kind */
 	};
 	static struct bh_ctl_msg all[SAMPLES_MAX], back;

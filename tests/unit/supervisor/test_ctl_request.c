@@ -172,6 +172,12 @@ Test(ctl_request, the_registry_is_asked_by_identifier_or_file)
 	    {"{\"verb\":\"registry-show\",\"file\":\"/a\"}", BH_E_FORMAT, 0, ""},
 	    {"{\"verb\":\"registry-import\",\"identifier\":\"/a\"}", BH_E_FORMAT, 0, ""},
 	    {"{\"verb\":\"registry\",\"identifier\":\"x\"}", BH_E_FORMAT, 0, ""},
+	    {"{\"verb\":\"spool\",\"request\":\"ls%0Aolder=3\"}", 0, BH_VERB_SPOOL, "ls%0Aolder=3"},
+	    {"{\"verb\":\"spool-purge\",\"request\":\"purge\"}", 0, BH_VERB_SPOOL_PURGE, "purge"},
+	    {"{\"verb\":\"spool-replay\"}", BH_E_FORMAT, 0, ""},
+	    {"{\"verb\":\"spool\",\"file\":\"/x\"}", BH_E_FORMAT, 0, ""},
+	    {"{\"verb\":\"diagnose\"}", 0, BH_VERB_DIAGNOSE, ""},
+	    {"{\"verb\":\"diagnose\",\"request\":\"x\"}", BH_E_FORMAT, 0, ""},
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {

@@ -1,0 +1,377 @@
+#include "supervisor/figures.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/crc.h"
+
+#define SAMPLES_MAX 65536
+#define SENT_MAX    16384
+
+enum family {
+	UP,
+	RESTARTS,
+	LEDGER_RECEIVED,
+	LEDGER_DELIVERED,
+	LEDGER_DROPPED,
+	LEDGER_SPOOLED,
+	LEDGER_IN_FLIGHT,
+	LEDGER_GAP,
+	BUFFER_SIZE_EVENTS,
+	BUFFER_SIZE_BYTES,
+	BUFFER_RECEIVED_EVENTS,
+	BUFFER_RECEIVED_BYTES,
+	BUFFER_SENT_EVENTS,
+	BUFFER_SENT_BYTES,
+	BUFFER_DISCARDED_EVENTS,
+	BUFFER_DISCARDED_BYTES,
+	BUFFER_EVENTS,
+	BUFFER_BYTE_SIZE,
+	SOURCE_LEVEL,
+	SOURCE_MAX,
+	TRANSFORM_LEVEL,
+	TRANSFORM_MAX,
+	FIGURE,
+	FAMILY__N,
+};
+
+const struct bh_family bh_families[FAMILY__N] = {
+    [UP] = {"up", false, false, "1 while the process runs."},
+    [RESTARTS] = {"restarts", true, false, "Starts of the process after its first."},
+    [LEDGER_RECEIVED] = {"ledger_received", true, false, "Came in, since the installation."},
+    [LEDGER_DELIVERED] = {"ledger_delivered", true, false, "Went on, since the installation."},
+    [LEDGER_DROPPED] = {"ledger_dropped", true, false, "Given up, by reason."},
+    [LEDGER_SPOOLED] = {"ledger_spooled", false, false, "In the spool now."},
+    [LEDGER_IN_FLIGHT] = {"ledger_in_flight", false, false, "In memory now."},
+    [LEDGER_GAP] = {"ledger_gap", false, false, "Without a reason; anything but 0 is a bug."},
+    [BUFFER_SIZE_EVENTS] = {"buffer_size_events", false, false, "Events in the buffer."},
+    [BUFFER_SIZE_BYTES] = {"buffer_size_bytes", false, false, "Bytes in the buffer."},
+    [BUFFER_RECEIVED_EVENTS] = {"buffer_received_events", true, false, "Events that arrived."},
+    [BUFFER_RECEIVED_BYTES] = {"buffer_received_bytes", true, false, "Bytes that arrived."},
+    [BUFFER_SENT_EVENTS] = {"buffer_sent_events", true, false, "Events handed on."},
+    [BUFFER_SENT_BYTES] = {"buffer_sent_bytes", true, false, "Bytes handed on."},
+    [BUFFER_DISCARDED_EVENTS] = {"buffer_discarded_events", true, false, "Events thrown away."},
+    [BUFFER_DISCARDED_BYTES] = {"buffer_discarded_bytes", true, false, "Bytes thrown away."},
+    [BUFFER_EVENTS] = {"buffer_events", false, true, "Old name of buffer_size_events."},
+    [BUFFER_BYTE_SIZE] = {"buffer_byte_size", false, true, "Old name of buffer_size_bytes."},
+    [SOURCE_LEVEL] = {"source_buffer_utilization_level", false, false, "Fill level in events."},
+    [SOURCE_MAX] = {"source_buffer_max_size_events", false, false, "Capacity in events."},
+    [TRANSFORM_LEVEL] = {"transform_buffer_utilization_level", false, false,
+	"Fill level in events."},
+    [TRANSFORM_MAX] = {"transform_buffer_max_size_events", false, false, "Capacity in events."},
+    [FIGURE] = {"figure", false, true, "A figure of status, by its name there."},
+};
+const size_t bh_families_n = FAMILY__N;
+
+/* --- the list --------------------------------------------------------------------------------- */
+
+static struct bh_sample *add(struct bh_samples *out, enum family family, int64_t value)
+{
+	struct bh_sample *s;
+
+	if (out->n == out->cap) {
+		size_t cap = out->cap ? 2 * out->cap : 64;
+		void *p = out->n < SAMPLES_MAX ? realloc(out->v, cap * sizeof(*out->v)) : NULL;
+
+		if (!p) {
+			out->failed = true;
+			return NULL;
+		}
+		out->v = p;
+		out->cap = cap;
+	}
+	s = &out->v[out->n++];
+	*s = (struct bh_sample){.family = &bh_families[family], .value = value};
+	return s;
+}
+
+static void label(struct bh_sample *s, const char *key, struct bh_str value)
+{
+	if (s && s->labels_n < BH_SAMPLE_LABELS)
+		s->labels[s->labels_n++] = (struct bh_label){key, value};
+}
+
+static void add_process(struct bh_samples *out, const struct bh_kid *k)
+{
+	struct bh_str role = bh_str_from(bh_role_name(k->role));
+
+	label(add(out, UP, k->life.state == BH_LIFE_RUNNING), "role", role);
+	label(add(out, RESTARTS, (int64_t)k->life.restarts), "role", role);
+}
+
+/* Labels are in alphabetical order, as the tags of a metric have to be. */
+static struct bh_sample *add_entry(
+    struct bh_samples *out, enum family family, const struct bh_ledger_row *row, int64_t value)
+{
+	struct bh_sample *s = add(out, family, value);
+
+	label(s, "kind", bh_str_from(bh_ledger_kind_name(row->kind)));
+	label(s, "name", bh_str_from(row->name));
+	return s;
+}
+
+static void add_row(struct bh_samples *out, const struct bh_ledger_row *row)
+{
+	const struct {
+		enum family family;
+		int64_t value;
+	} entries[] = {
+	    {LEDGER_RECEIVED, (int64_t)row->l.received},
+	    {LEDGER_DELIVERED, (int64_t)row->l.delivered},
+	    {LEDGER_SPOOLED, (int64_t)row->l.spooled},
+	    {LEDGER_IN_FLIGHT, (int64_t)row->l.in_flight},
+	    {LEDGER_GAP, bh_ledger_gap(&row->l)},
+	};
+	struct bh_str role = bh_str_from(bh_role_name(bh_book_role(row)));
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(entries); i++)
+		label(add_entry(out, entries[i].family, row, entries[i].value), "role", role);
+	for (int r = 0; r < BH_DROP__N; r++) {
+		struct bh_sample *s;
+
+		if (!row->l.dropped[r])
+			continue;
+		s = add_entry(out, LEDGER_DROPPED, row, (int64_t)row->l.dropped[r]);
+		label(s, "reason", bh_str_from(bh_drop_name((enum bh_drop)r)));
+		label(s, "role", role);
+	}
+}
+
+/* --- buffers ---------------------------------------------------------------------------------- */
+
+struct component {
+	const char *prefix, *type;
+};
+
+static const struct component components[] = {
+    {"metrics_retry_", "datadog_metrics"},
+    {"logs_dest:", "datadog_logs"},
+    {"logs_spool:", "datadog_logs"},
+    {"metrics_ipc", "forwarder"},
+    {"logs_payloads", "logs"},
+};
+
+static const struct {
+	const char *field;
+	enum family family, old_name; /* FAMILY__N = it has none */
+} fields[] = {
+    {"size_events", BUFFER_SIZE_EVENTS, BUFFER_EVENTS},
+    {"size_bytes", BUFFER_SIZE_BYTES, BUFFER_BYTE_SIZE},
+    {"received_events", BUFFER_RECEIVED_EVENTS, FAMILY__N},
+    {"received_bytes", BUFFER_RECEIVED_BYTES, FAMILY__N},
+    {"sent_events", BUFFER_SENT_EVENTS, FAMILY__N},
+    {"sent_bytes", BUFFER_SENT_BYTES, FAMILY__N},
+    {"discarded_events", BUFFER_DISCARDED_EVENTS, FAMILY__N},
+    {"discarded_bytes", BUFFER_DISCARDED_BYTES, FAMILY__N},
+    {"source_level", SOURCE_LEVEL, FAMILY__N},
+    {"source_max", SOURCE_MAX, FAMILY__N},
+    {"transform_level", TRANSFORM_LEVEL, FAMILY__N},
+    {"transform_max", TRANSFORM_MAX, FAMILY__N},
+};
+
+/* A limit that was set decided, not a fault. */
+static bool is_policy(struct bh_str reason)
+{
+	static const char *const words[] = {"spool_full", "queue_full", "expired", "too_large"};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(words); i++) {
+		if (bh_str_eq(reason, bh_str_from(words[i])))
+			return true;
+	}
+	return false;
+}
+
+/* The words of spec/intake.md §16.3. */
+static struct bh_str reason_tag(struct bh_str reason)
+{
+	return bh_str_eq(reason, BH_STR_LIT("spool_full")) ? BH_STR_LIT("queue_full") : reason;
+}
+
+static struct bh_str type_of(struct bh_str component)
+{
+	for (size_t i = 0; i < BH_ARRAY_LEN(components); i++) {
+		size_t n = strlen(components[i].prefix);
+
+		if (component.n >= n && memcmp(component.p, components[i].prefix, n) == 0)
+			return bh_str_from(components[i].type);
+	}
+	return BH_STR_LIT("other");
+}
+
+static struct bh_str cut_at(struct bh_str *s, char c)
+{
+	const char *p = s->n ? memchr(s->p, c, s->n) : NULL;
+	struct bh_str head = {s->p, p ? (size_t)(p - s->p) : s->n};
+	size_t used = head.n + (p != NULL);
+
+	*s = (struct bh_str){s->p + used, s->n - used};
+	return head;
+}
+
+static void add_buffer_sample(struct bh_samples *out, enum family family, struct bh_str component,
+    struct bh_str reason, uint64_t value)
+{
+	struct bh_sample *s = add(out, family, (int64_t)value);
+
+	label(s, "component_id", component);
+	label(s, "component_type", type_of(component));
+	if (!reason.n)
+		return;
+	label(s, "intentional", is_policy(reason) ? BH_STR_LIT("true") : BH_STR_LIT("false"));
+	label(s, "reason", reason_tag(reason));
+}
+
+static void add_buffer(struct bh_samples *out, const char *rest, uint64_t value)
+{
+	struct bh_str field = bh_str_from(rest), reason = {NULL, 0};
+	struct bh_str component = cut_at(&field, '/');
+
+	if (field.n && memchr(field.p, '/', field.n))
+		reason = cut_at(&field, '/');
+	for (size_t i = 0; i < BH_ARRAY_LEN(fields); i++) {
+		if (!bh_str_eq(field, bh_str_from(fields[i].field)))
+			continue;
+		add_buffer_sample(out, fields[i].family, component, reason, value);
+		if (fields[i].old_name != FAMILY__N)
+			add_buffer_sample(out, fields[i].old_name, component, reason, value);
+	}
+}
+
+/* Two rules of one name have one number each: the page may say a name once. */
+static bool said_before(const struct bh_stat_set *set, size_t i)
+{
+	for (size_t j = 0; j < i; j++) {
+		if (strcmp(set->numbers[j].name, set->numbers[i].name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void add_numbers(struct bh_samples *out, const struct bh_kid *k)
+{
+	static const char buffer[] = "buffer/";
+	/* Looking for a second one costs the square of it. */
+	size_t n = BH_MIN(k->stats.numbers_n, (size_t)1024);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct bh_stat_number *number = &k->stats.numbers[i];
+		struct bh_sample *s;
+
+		if (said_before(&k->stats, i))
+			continue;
+		if (strncmp(number->name, buffer, sizeof(buffer) - 1) == 0) {
+			add_buffer(out, number->name + sizeof(buffer) - 1, number->value);
+			continue;
+		}
+		s = add(out, FIGURE, (int64_t)number->value);
+		label(s, "role", bh_str_from(bh_role_name(k->role)));
+		label(s, "name", bh_str_from(number->name));
+	}
+}
+
+void bh_samples_collect(
+    struct bh_samples *out, const struct bh_kid *kids, const struct bh_books *books)
+{
+	out->n = 0;
+	out->failed = false;
+	for (size_t i = 0; i < books->totals.n && books->loaded; i++)
+		add_row(out, &books->totals.v[i]);
+	for (int role = BH_ROLE_DOGSTATSD; role < BH_ROLE__N; role++) {
+		if (!kids[role].enabled)
+			continue;
+		add_process(out, &kids[role]);
+		add_numbers(out, &kids[role]);
+	}
+}
+
+void bh_samples_release(struct bh_samples *s)
+{
+	free(s->v);
+	*s = (struct bh_samples){0};
+}
+
+/* --- as metrics ------------------------------------------------------------------------------- */
+
+struct bh_sent {
+	uint64_t key; /* of name and tags */
+	int64_t value;
+};
+
+void bh_figures_sent_release(struct bh_figures_sent *s)
+{
+	free(s->v);
+	*s = (struct bh_figures_sent){0};
+}
+
+static struct bh_sent *sent_of(struct bh_figures_sent *sent, uint64_t key)
+{
+	for (size_t i = 0; i < sent->n; i++) {
+		if (sent->v[i].key == key)
+			return &sent->v[i];
+	}
+	return NULL;
+}
+
+static void remember(struct bh_figures_sent *sent, uint64_t key, int64_t value)
+{
+	if (sent->n == sent->cap) {
+		size_t cap = sent->cap ? 2 * sent->cap : 64;
+		void *p = sent->n < SENT_MAX ? realloc(sent->v, cap * sizeof(*sent->v)) : NULL;
+
+		if (!p)
+			return;
+		sent->v = p;
+		sent->cap = cap;
+	}
+	sent->v[sent->n++] = (struct bh_sent){key, value};
+}
+
+/* Tags stand between commas, so a value has none. */
+static bool put_tags(const struct bh_sample *s, char *out, size_t cap)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < s->labels_n; i++) {
+		const struct bh_label *l = &s->labels[i];
+		int n = snprintf(out + at, cap - at, "%s%s:", i ? "," : "", l->key);
+
+		if (n < 0 || (size_t)n + l->value.n >= cap - at)
+			return false;
+		at += (size_t)n;
+		for (size_t j = 0; j < l->value.n; j++, at++)
+			out[at] = (char)(l->value.p[j] == ',' ? '_' : l->value.p[j]);
+		out[at] = '\0';
+	}
+	return true;
+}
+
+bool bh_figure_of(struct bh_figures_sent *sent, const struct bh_sample *s, struct bh_figure *out)
+{
+	struct bh_sent *before;
+	uint64_t key;
+
+	*out = (struct bh_figure){.is_count = s->family->is_counter};
+	/* One source is one more file: gauges of each would be many metrics. */
+	if (!s->family->is_counter && s->labels_n &&
+	    bh_str_eq(s->labels[0].value, BH_STR_LIT("source")))
+		return false;
+	if (s->family->page_only || s->value < 0 || !put_tags(s, out->tags, sizeof(out->tags)))
+		return false;
+	(void)snprintf(out->name, sizeof(out->name), "bulkhead.%s%s", s->family->name,
+	    s->family->is_counter ? "_total" : "");
+	out->value = (uint64_t)s->value;
+	if (!s->family->is_counter)
+		return true;
+	key = bh_crc64(bh_crc64(0, out->name, strlen(out->name)), out->tags, strlen(out->tags));
+	before = sent_of(sent, key);
+	if (!before) {
+		remember(sent, key, s->value);
+		/* Since the installation, not since this run began. */
+		return strncmp(s->family->name, "ledger_", 7) != 0 && s->value > 0;
+	}
+	out->value = (uint64_t)(s->value < before->value ? s->value : s->value - before->value);
+	before->value = s->value;
+	return out->value > 0;
+}

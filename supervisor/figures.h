@@ -1,0 +1,68 @@
+/*
+ * The figures of the whole agent under the names they have outside: one list, of which the page of
+ * OpenMetrics (openmetrics.h) and the agent's own metrics (bulkhead.*, sent by dogstatsd) are made.
+ *
+ * A child names what belongs here in its numbers: "buffer/COMPONENT/FIELD" for the metrics of
+ * buffers (spec/intake.md §16.3), with "REASON/discarded_events" as a field. All its other numbers
+ * are shown as they are, under `figure`, on the page only.
+ */
+#ifndef BH_SUPERVISOR_FIGURES_H
+#define BH_SUPERVISOR_FIGURES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/str.h"
+#include "supervisor/books.h"
+#include "supervisor/kid.h"
+
+#define BH_SAMPLE_LABELS 4
+
+struct bh_family {
+	const char *name; /* without prefix, and without _total */
+	bool is_counter;  /* else a gauge */
+	bool page_only;
+	const char *help;
+};
+
+extern const struct bh_family bh_families[];
+extern const size_t bh_families_n;
+
+struct bh_label {
+	const char *key;     /* a literal */
+	struct bh_str value; /* borrowed from what the figures are of */
+};
+
+struct bh_sample {
+	const struct bh_family *family;
+	struct bh_label labels[BH_SAMPLE_LABELS];
+	size_t labels_n;
+	int64_t value;
+};
+
+struct bh_samples {
+	struct bh_sample *v; /* owned; the labels' values are not */
+	size_t n, cap;
+	bool failed; /* no memory, or more than there may be: not all are there */
+};
+
+/* Everything there is to say, no (family, labels) twice. Borrows from kids and books until the next
+ * of them changes. The memory of *out is used again. */
+void bh_samples_collect(
+    struct bh_samples *out, const struct bh_kid *kids, const struct bh_books *books);
+void bh_samples_release(struct bh_samples *s);
+
+/* What counters were when they were last sent to dogstatsd. */
+struct bh_figures_sent {
+	struct bh_sent *v; /* owned */
+	size_t n, cap;
+};
+
+void bh_figures_sent_release(struct bh_figures_sent *s);
+/* Sample i as a metric: counters become what was added since the time before (the first time that
+ * is unknown, a smaller one began anew). false: not to be sent. */
+bool bh_figure_of(struct bh_figures_sent *sent, const struct bh_sample *s, struct bh_figure *out);
+
+#endif

@@ -1,0 +1,289 @@
+#include "supervisor/page.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "supervisor/openmetrics.h"
+#include "supervisor/page_request.h"
+
+#define REQUEST_NS (5 * BH_NS_PER_S)
+#define ANSWER_NS  (10 * BH_NS_PER_S)
+#define BACKLOG    128 /* who comes in a burst is told that there is no place */
+#define PLAIN      "text/plain; charset=utf-8"
+
+void bh_page_init(struct bh_page *p)
+{
+	*p = (struct bh_page){.path = NULL};
+	p->socket.fd = p->port.fd = -1;
+	for (size_t i = 0; i < BH_PAGE_CONNS; i++)
+		p->conn[i].watch.fd = -1;
+}
+
+/* --- one connection --------------------------------------------------------------------------- */
+
+static void close_conn(struct bh_page_conn *c)
+{
+	int fd = c->watch.fd;
+
+	bh_timer_cancel(&c->timer);
+	bh_loop_del_fd(&c->watch);
+	if (fd >= 0)
+		(void)close(fd);
+	bh_buf_release(&c->in);
+	bh_buf_release(&c->out);
+	c->watch.fd = -1;
+	c->asked = c->answered = false;
+}
+
+static void on_timeout(struct bh_timer *t)
+{
+	close_conn(BH_CONTAINER(t, struct bh_page_conn, timer));
+}
+
+static void write_out(struct bh_page_conn *c)
+{
+	while (c->sent < c->out.len) {
+		ssize_t n =
+		    send(c->watch.fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			(void)bh_loop_mod_fd(&c->watch, BH_LOOP_WRITE);
+			return;
+		}
+		if (n < 0)
+			break;
+		c->sent += (size_t)n;
+	}
+	close_conn(c);
+}
+
+static void answer(struct bh_page_conn *c, const char *status, const char *type, struct bh_str body)
+{
+	bh_buf_clear(&c->out);
+	c->sent = 0;
+	c->answered = true;
+	(void)bh_buf_printf(&c->out,
+	    "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+	    "Connection: close\r\n\r\n",
+	    status, type, body.n);
+	if (!c->head)
+		(void)bh_buf_append(&c->out, body.p, body.n);
+	if (bh_buf_failed(&c->out)) {
+		close_conn(c);
+		return;
+	}
+	(void)bh_loop_mod_fd(&c->watch, 0);
+	bh_timer_in(c->page->loop, &c->timer, ANSWER_NS, on_timeout);
+	write_out(c);
+}
+
+void bh_page_answer(struct bh_page_conn *c, struct bh_str page)
+{
+	answer(c, "200 OK", BH_OPENMETRICS_TYPE, page);
+}
+
+static void take_request(struct bh_page_conn *c, enum bh_page_want want)
+{
+	switch (want) {
+	case BH_PAGE_GET:
+	case BH_PAGE_HEAD:
+		c->head = want == BH_PAGE_HEAD;
+		c->asked = true;
+		/* Whoever leaves while it waits is seen as a hang-up. */
+		(void)bh_loop_mod_fd(&c->watch, 0);
+		c->page->handle(c->page->ctx, c);
+		return;
+	case BH_PAGE_ABSENT:
+		answer(c, "404 Not Found", PLAIN, BH_STR_LIT("ask for /metrics\n"));
+		return;
+	case BH_PAGE_METHOD:
+		answer(c, "405 Method Not Allowed", PLAIN, BH_STR_LIT("GET or HEAD\n"));
+		return;
+	case BH_PAGE_BAD:
+		answer(c, "400 Bad Request", PLAIN, BH_STR_LIT("not a request of HTTP/1\n"));
+		return;
+	case BH_PAGE_MORE:
+		if (c->in.len >= BH_PAGE_REQUEST_MAX)
+			answer(c, "431 Request Header Fields Too Large", PLAIN,
+			    BH_STR_LIT("at most 8192 bytes\n"));
+		return;
+	}
+}
+
+static void read_in(struct bh_page_conn *c)
+{
+	char part[BH_PAGE_REQUEST_MAX];
+	ssize_t n = recv(c->watch.fd, part, sizeof(part) - c->in.len, 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0 || bh_buf_append(&c->in, part, (size_t)n)) {
+		close_conn(c);
+		return;
+	}
+	take_request(c, bh_page_request(bh_buf_view(&c->in)));
+}
+
+static void on_conn(struct bh_watch *w, unsigned events)
+{
+	struct bh_page_conn *c = BH_CONTAINER(w, struct bh_page_conn, watch);
+
+	if (c->answered && (events & BH_LOOP_WRITE))
+		write_out(c);
+	else if (!c->asked && !c->answered && (events & BH_LOOP_READ))
+		read_in(c);
+	else if (events & BH_LOOP_HANGUP)
+		close_conn(c);
+}
+
+/* --- listeners -------------------------------------------------------------------------------- */
+
+static void turn_away(int fd)
+{
+	static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
+				   "Connection: close\r\n\r\n";
+
+	if (send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		(void)shutdown(fd, SHUT_RDWR);
+	(void)close(fd);
+}
+
+static void greet(struct bh_page *p, int fd)
+{
+	for (size_t i = 0; i < BH_PAGE_CONNS; i++) {
+		struct bh_page_conn *c = &p->conn[i];
+
+		if (c->watch.fd >= 0)
+			continue;
+		*c = (struct bh_page_conn){.page = p};
+		if (bh_loop_add_fd(p->loop, &c->watch, fd, BH_LOOP_READ, on_conn)) {
+			c->watch.fd = -1;
+			(void)close(fd);
+			return;
+		}
+		bh_timer_in(p->loop, &c->timer, REQUEST_NS, on_timeout);
+		return;
+	}
+	turn_away(fd);
+}
+
+static void on_socket(struct bh_watch *w, unsigned events)
+{
+	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)events;
+	if (fd >= 0)
+		greet(BH_CONTAINER(w, struct bh_page, socket), fd);
+}
+
+static void on_port(struct bh_watch *w, unsigned events)
+{
+	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)events;
+	if (fd >= 0)
+		greet(BH_CONTAINER(w, struct bh_page, port), fd);
+}
+
+static int listen_on(struct bh_page *p, struct bh_watch *w, int family, const struct sockaddr *at,
+    socklen_t n, bh_watch_fn *fn)
+{
+	const int on = 1;
+	int rc, fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (family == AF_INET && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+		goto fail;
+	if (bind(fd, at, n) < 0 || (family == AF_UNIX && chmod(p->path, 0660) < 0) ||
+	    listen(fd, BACKLOG) < 0)
+		goto fail;
+	rc = bh_loop_add_fd(p->loop, w, fd, BH_LOOP_READ, fn);
+	if (rc) {
+		w->fd = -1;
+		(void)close(fd);
+	}
+	return rc;
+fail:
+	rc = -errno;
+	(void)close(fd);
+	return rc;
+}
+
+static int open_socket(struct bh_page *p, const char *run_dir, struct bh_err *err)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int rc;
+
+	if (asprintf(&p->path, "%s/metrics.sock", run_dir) < 0) {
+		p->path = NULL;
+		return bh_err_set(err, -ENOMEM, "metrics page");
+	}
+	if (strlen(p->path) >= sizeof(sun.sun_path))
+		return bh_err_set(err, BH_E_CONFIG,
+		    "metrics page %s: the path is longer than %zu bytes: choose a shorter "
+		    "bulkhead.run_dir",
+		    p->path, sizeof(sun.sun_path) - 1);
+	memcpy(sun.sun_path, p->path, strlen(p->path) + 1);
+	if (unlink(p->path) < 0 && errno != ENOENT)
+		return bh_err_set(err, -errno, "metrics page %s", p->path);
+	rc = listen_on(
+	    p, &p->socket, AF_UNIX, (const struct sockaddr *)&sun, sizeof(sun), on_socket);
+	return rc ? bh_err_set(err, rc, "metrics page %s", p->path) : 0;
+}
+
+int bh_page_open(struct bh_page *p, struct bh_loop *loop, struct bh_log *log, const char *run_dir,
+    uint16_t port, struct bh_err *err)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET,
+	    .sin_port = htons(port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int rc;
+
+	p->loop = loop;
+	p->log = log;
+	rc = open_socket(p, run_dir, err);
+	if (!rc && port) {
+		rc = listen_on(
+		    p, &p->port, AF_INET, (const struct sockaddr *)&in, sizeof(in), on_port);
+		if (rc)
+			(void)bh_err_set(err, rc, "metrics page 127.0.0.1:%u", (unsigned)port);
+	}
+	if (rc)
+		bh_page_close(p);
+	return rc;
+}
+
+static void close_listener(struct bh_watch *w)
+{
+	int fd = w->fd;
+
+	bh_loop_del_fd(w);
+	if (fd >= 0)
+		(void)close(fd);
+	w->fd = -1;
+}
+
+void bh_page_close(struct bh_page *p)
+{
+	for (size_t i = 0; i < BH_PAGE_CONNS; i++) {
+		if (p->conn[i].watch.fd >= 0)
+			close_conn(&p->conn[i]);
+	}
+	if (p->socket.fd >= 0)
+		(void)unlink(p->path);
+	close_listener(&p->socket);
+	close_listener(&p->port);
+	free(p->path);
+	p->path = NULL;
+}
