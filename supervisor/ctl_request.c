@@ -1,5 +1,7 @@
 #include "supervisor/ctl_request.h"
 
+#include <assert.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -29,6 +31,11 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_QUARANTINE] = "quarantine",
 	    [BH_VERB_QUARANTINE_REPLAY] = "quarantine-replay",
 	    [BH_VERB_RELOAD] = "reload",
+	    [BH_VERB_HEALTH] = "health",
+	    [BH_VERB_LAST_STOP] = "last-stop",
+	    [BH_VERB_EVENTS] = "events",
+	    [BH_VERB_EVENTS_FOLLOW] = "events-follow",
+	    [BH_VERB_SIGNAL] = "signal",
 	};
 
 	return names[verb];
@@ -147,6 +154,21 @@ static int parse_service(struct bh_str text, struct bh_ctl_request *r)
 	return copy_name(text, r->filter.service);
 }
 
+static int parse_signal(struct bh_str text, struct bh_ctl_request *r)
+{
+	static const struct {
+		const char *name;
+		int signo;
+	} signals[] = {{"HUP", SIGHUP}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"QUIT", SIGQUIT},
+	    {"KILL", SIGKILL}};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(signals); i++) {
+		if (bh_str_eq(text, bh_str_from(signals[i].name)))
+			r->signo = signals[i].signo;
+	}
+	return r->signo ? 0 : BH_E_FORMAT;
+}
+
 static int parse_arg(struct bh_str text, struct bh_ctl_request *r)
 {
 	r->arg = text;
@@ -154,13 +176,17 @@ static int parse_arg(struct bh_str text, struct bh_ctl_request *r)
 }
 
 #define OF(verb) (1u << BH_VERB_##verb)
+static_assert(BH_VERB__N <= 32, "a set of verbs is an unsigned");
+
+#define NAMED (OF(START) | OF(STOP) | OF(RESTART) | OF(SIGNAL))
 
 static const struct member {
 	const char *key;
 	unsigned needed_by, taken_by; /* verbs */
 	member_fn *parse;
 } members[] = {
-    {"names", OF(START) | OF(STOP) | OF(RESTART), OF(START) | OF(STOP) | OF(RESTART), parse_names},
+    {"names", NAMED, NAMED, parse_names},
+    {"signal", OF(SIGNAL), OF(SIGNAL), parse_signal},
     {"seconds", OF(CAPTURE), OF(CAPTURE), parse_seconds},
     {"source", 0, OF(STREAM_LOGS), parse_source},
     {"service", 0, OF(STREAM_LOGS), parse_service},

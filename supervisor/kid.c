@@ -13,7 +13,12 @@
 
 #define COMPONENT     "supervisor"
 #define MSGS_PER_TURN 256 /* one talkative child does not starve the others */
-#define EXIT_OSERR    71  /* the start failed for want of memory, descriptors or processes */
+#define LAST_TURNS    16  /* more than a channel holds when its process has ended */
+#define QUOTA_PER_S   500 /* messages nobody asked for: heartbeats are one in 5 s */
+#define QUOTA_MAX     4000
+#define QUOTA_STATS   (4 * BH_STAT_SET_MAX) /* for one answer, END included */
+#define QUOTA_QUERY   2000000               /* the longest are a registry, in parts */
+#define EXIT_OSERR    71 /* the start failed for want of memory, descriptors or processes */
 
 static int64_t now(const struct bh_kid *k)
 {
@@ -50,6 +55,28 @@ void bh_kid_release(struct bh_kid *k)
 	bh_stat_set_release(&k->stats);
 	bh_stat_set_release(&k->incoming);
 	free(k->exe);
+}
+
+/* --- the quota: a child that sends without being asked cannot keep us busy ----------------------
+ */
+
+/* Room for one answer of so many messages; what earlier answers left of theirs does not add up. */
+static void grant(struct bh_kid *k, int64_t messages)
+{
+	k->quota = BH_MAX(k->quota, BH_MIN(k->quota + messages, messages + QUOTA_MAX));
+}
+
+/* false: it sends more than it was asked for. */
+static bool spend(struct bh_kid *k)
+{
+	int64_t passed = BH_MIN(now(k) - k->quota_ns, 60 * BH_NS_PER_S);
+	int64_t add = passed * QUOTA_PER_S / BH_NS_PER_S;
+
+	if (add > 0) {
+		k->quota = BH_MAX(k->quota, BH_MIN(k->quota + add, (int64_t)QUOTA_MAX));
+		k->quota_ns = now(k);
+	}
+	return --k->quota >= 0;
 }
 
 /* --- actions ---------------------------------------------------------------------------------- */
@@ -117,6 +144,7 @@ static void send_drain(struct bh_kid *k, int64_t deadline_ns, enum bh_drain_mode
 
 	m.u.drain.deadline_ms = (uint32_t)BH_MAX(BH_MIN(left_ms, (int64_t)UINT32_MAX), 0);
 	m.u.drain.mode = mode;
+	grant(k, QUOTA_STATS); /* its last figures come with the acknowledgement */
 	send_msg(k, &m);
 }
 
@@ -141,6 +169,7 @@ static void ended(struct bh_kid *k, const struct bh_life_exit *how)
 	enum bh_life_state from = k->life.state;
 
 	(void)bh_life_exited(&k->life, how, now(k), k->env->rng);
+	k->ended_pid = k->pid;
 	k->pid = 0;
 	arm(k);
 	if (k->life.state != from)
@@ -169,6 +198,9 @@ static void forget_process(struct bh_kid *k)
 	k->beat = (struct bh_ctl_heartbeat){0};
 	k->has_drained = false;
 	k->asked_id = k->incoming_id = 0;
+	k->silent = false;
+	k->quota = QUOTA_MAX;
+	k->quota_ns = now(k);
 	k->answered = false;
 	bh_stat_set_clear(&k->stats);
 	bh_stat_set_clear(&k->incoming);
@@ -312,6 +344,7 @@ static void take_stat(struct bh_kid *k, const struct bh_ctl_msg *m)
 	bh_stat_set_clear(&k->incoming);
 	/* Unasked ones are the last of a drain: whoever waits for an answer has it now. */
 	k->answered = true;
+	k->silent = false;
 	k->env->ops->stats(k->env->ctx, k);
 }
 
@@ -373,6 +406,10 @@ static void check(struct bh_kid *k, const void *raw, size_t n)
 
 	if (k->life.state == BH_LIFE_BACKOFF) /* killed; nothing it said counts any more */
 		return;
+	if (!spend(k)) {
+		broken(k, "sends more messages than it was asked for");
+		return;
+	}
 	if (bh_ctl_decode(raw, n, &m)) {
 		broken(k, "a control message does not decode");
 		return;
@@ -431,10 +468,15 @@ static void on_process(struct bh_watch *w, unsigned events)
 	siginfo_t si = {0};
 
 	(void)events;
-	if (waitid(P_PIDFD, (id_t)w->fd, &si, WEXITED | WNOHANG) < 0 || si.si_pid == 0)
+	if (waitid(P_PIDFD, (id_t)w->fd, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == 0)
 		return;
-	/* Its last words, an acknowledgement perhaps, are still in the socket. */
-	while (read_control(k))
+	/* Not reaped yet, it keeps its number: the group is its own, and nobody of it stays. */
+	(void)kill(-k->pid, SIGKILL);
+	if (waitid(P_PIDFD, (id_t)w->fd, &si, WEXITED | WNOHANG) < 0)
+		return;
+	/* Its last words, an acknowledgement perhaps, are still in the socket. A process that it
+	 * left behind may hold the other end and go on: what the channel held is enough. */
+	for (int i = 0; i < LAST_TURNS && read_control(k); i++)
 		continue;
 	if (si.si_code == CLD_EXITED)
 		how.code = si.si_status;
@@ -457,8 +499,15 @@ bool bh_kid_ask(struct bh_kid *k, uint32_t id)
 	if (k->control.fd < 0)
 		return false;
 	k->asked_id = id;
+	grant(k, QUOTA_STATS);
 	send_msg(k, &m);
 	return true;
+}
+
+bool bh_kid_signal(struct bh_kid *k, int signo)
+{
+	return k->pid && k->process.fd >= 0 &&
+	       syscall(SYS_pidfd_send_signal, k->process.fd, signo, NULL, 0) == 0;
 }
 
 void bh_kid_peer_state(struct bh_kid *k, enum bh_role peer, bool running)
@@ -489,6 +538,7 @@ bool bh_kid_query(struct bh_kid *k, const struct bh_kid_query *q)
 	}
 	m.u.query.what = q->what;
 	m.u.query.limit = q->limit;
+	grant(k, QUOTA_QUERY);
 	return send_with_fd(k, &m, q->fd);
 }
 

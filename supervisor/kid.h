@@ -66,7 +66,8 @@ struct bh_kid {
 	int config_fd;                 /* owned: the sealed configuration, for every start */
 	const struct bh_spawn_fd *fds; /* borrowed */
 	size_t fds_n;
-	pid_t pid; /* 0 when there is no process */
+	pid_t pid;       /* 0 when there is no process */
+	pid_t ended_pid; /* of the one before; 0 when it never became one */
 	int64_t spawned_wall_ns;
 	struct bh_watch process;
 	struct bh_watch control;
@@ -78,6 +79,8 @@ struct bh_kid {
 	uint32_t asked_id;        /* of the last STATS; 0 = none */
 	uint32_t incoming_id;     /* of the answer being received */
 	bool answered;            /* the last STATS has its answer in stats */
+	bool silent;              /* it did not answer the last STATS in time */
+	int64_t quota, quota_ns;  /* messages it may still send; mono time of the last refill */
 	struct bh_stat_set stats; /* last complete answer of the present or last process */
 	struct bh_stat_set incoming;
 	char failure[BH_ERR_TEXT_MAX]; /* why the last start failed; "" = it did not */
@@ -91,6 +94,9 @@ void bh_kid_release(struct bh_kid *k);
  */
 void bh_kid_event(
     struct bh_kid *k, enum bh_life_event event, int64_t deadline_ns, enum bh_drain_mode mode);
+
+/* false when there is no process to take it. */
+bool bh_kid_signal(struct bh_kid *k, int signo);
 
 /* STATS with this id (not 0). false when it is not in a state to answer. */
 bool bh_kid_ask(struct bh_kid *k, uint32_t id);

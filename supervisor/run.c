@@ -226,6 +226,7 @@ static int set_up_core(struct bh_supervisor *s, int log_fd)
 	for (int i = 0; i < BH_ROLE__N; i++)
 		bh_kid_init(&s->kids[i], (enum bh_role)i, &s->env);
 	bh_orders_init(s);
+	bh_events_init(&s->events, &s->loop);
 	bh_handover_fds_init(&s->handover);
 	s->collect = (struct bh_collect){
 	    .kids = s->kids, .loop = &s->loop, .done = bh_supervisor_collected, .ctx = s};
@@ -253,6 +254,8 @@ static int bring_up(struct bh_supervisor *s, int log_fd)
 	if (rc)
 		return complain(&err, rc == BH_E_CONFIG ? BH_EXIT_CONFIG : BH_EXIT_INTERNAL);
 	s->ctl.handle = bh_supervisor_handle_ctl;
+	s->ctl.noted = bh_supervisor_note_request;
+	s->ctl.limited = bh_supervisor_note_limit;
 	s->ctl.ctx = s;
 	bh_info(&s->log, COMPONENT, "bulkhead %s pid=%d run_dir=%s run_path=%s", BH_VERSION,
 	    (int)getpid(), s->cfg.run_dir, s->cfg.run_path);
@@ -274,6 +277,7 @@ static void take_down(struct bh_supervisor *s)
 	bh_log_sockets_release(&s->log_sockets);
 	bh_handover_fds_release(&s->handover);
 	bh_reload_release(&s->reload);
+	bh_events_release(&s->events);
 	bh_loop_release(&s->loop);
 	bh_buf_release(&s->report);
 	for (int i = 0; i < BH_ROLE__N; i++)

@@ -10,6 +10,7 @@
 
 #include "common/buf.h"
 #include "common/config.h"
+#include "supervisor/deaths.h"
 #include "supervisor/kid.h"
 
 struct bh_status_view {
@@ -18,6 +19,7 @@ struct bh_status_view {
 	int64_t mono_ns, wall_ns;
 	int64_t started_mono_ns;
 	const struct bh_kid *kids;       /* BH_ROLE__N of them, by role; [0] is unused */
+	const struct bh_deaths *deaths;  /* the same; NULL: without them */
 	const struct bh_strlist *notes;  /* of the supervisor: sockets, configuration */
 	const struct bh_strlist *limits; /* protections that are missing */
 };

@@ -78,8 +78,10 @@ static void answer_waiting(struct bh_supervisor *s)
 static void finish(struct bh_supervisor *s)
 {
 	bh_timer_cancel(&s->drain_timer);
-	if (!s->report.len)
+	if (!s->report.len) {
 		make_report(s);
+		bh_event_drain_end(&s->events, s->stop_cause, s->accounted);
+	}
 	answer_waiting(s);
 	bh_supervisor_write_status(s);
 	if (!s->exit_wanted)
@@ -172,6 +174,7 @@ void bh_stop_begin(struct bh_supervisor *s, const char *cause)
 	bh_sockets_close_intake(&s->sockets);
 	bh_orders_give_up(s);
 	bh_reload_give_up(s);
+	bh_event_drain_begin(&s->events, cause);
 	s->stop_cause = cause;
 	s->stop_wall_ns = bh_wall_ns(s->loop.clock);
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++)

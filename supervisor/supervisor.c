@@ -8,7 +8,9 @@
 #include "common/jsonw.h"
 #include "common/version.h"
 #include "supervisor/capture.h"
+#include "supervisor/ctl_answers.h"
 #include "supervisor/file_write.h"
+#include "supervisor/health.h"
 #include "supervisor/status_view.h"
 #include "supervisor/stream.h"
 
@@ -57,6 +59,7 @@ static struct bh_status_view view(const struct bh_supervisor *s)
 	    .wall_ns = bh_wall_ns(s->loop.clock),
 	    .started_mono_ns = s->started_ns,
 	    .kids = s->kids,
+	    .deaths = s->deaths,
 	    .notes = &s->notes,
 	    .limits = &s->limits};
 }
@@ -73,6 +76,7 @@ void bh_supervisor_write_status(struct bh_supervisor *s)
 	struct bh_buf json = BH_BUF_INIT;
 	int rc;
 
+	v.deaths = NULL; /* a long list, and the file is written often */
 	bh_status_json(&v, &json);
 	(void)bh_buf_u8(&json, '\n');
 	rc = bh_file_replace(s->cfg.run_dir, "status.json", bh_buf_view(&json), 0644);
@@ -175,6 +179,7 @@ static void on_changed(void *ctx, struct bh_kid *k, enum bh_life_state from)
 
 	bh_info(&s->log, COMPONENT, "%s pid=%d state=%s from=%s", bh_role_name(k->role),
 	    (int)k->pid, bh_life_state_name(to), bh_life_state_name(from));
+	bh_event_state(&s->events, k, from);
 	if (worked != works(k))
 		tell_peers(s, k);
 	if (to != BH_LIFE_RUNNING)
@@ -193,12 +198,26 @@ static void on_changed(void *ctx, struct bh_kid *k, enum bh_life_state from)
 	bh_reload_pump(s);
 }
 
+static void note_death(struct bh_supervisor *s, const struct bh_kid *k)
+{
+	const struct bh_life *l = &k->life;
+	struct bh_death death = {.wall_ns = bh_wall_ns(s->loop.clock),
+	    .pid = k->ended_pid,
+	    .cause = l->last_cause,
+	    .code = l->last_exit.code,
+	    .signal = l->last_exit.signal};
+
+	bh_deaths_add(&s->deaths[k->role], &death);
+	bh_event_exit(&s->events, k, k->ended_pid);
+}
+
 static void on_gone(void *ctx, struct bh_kid *k)
 {
 	struct bh_supervisor *s = ctx;
 	const struct bh_life *l = &k->life;
 	bool expected = l->last_cause == BH_CAUSE_REQUESTED && l->last_exit.code == 0;
 
+	note_death(s, k);
 	if (k->role == BH_ROLE_DOGSTATSD)
 		bh_handover_fds_ended(&s->handover, expected && k->has_drained);
 
@@ -233,7 +252,7 @@ static void on_stats(void *ctx, struct bh_kid *k)
 {
 	struct bh_supervisor *s = ctx;
 
-	(void)k;
+	bh_event_figures(&s->events, k);
 	bh_collect_check(&s->collect);
 }
 
@@ -269,18 +288,19 @@ const struct bh_kid_ops bh_supervisor_kid_ops = {
 
 static bool is_question(enum bh_verb verb)
 {
-	return verb == BH_VERB_STATUS || verb == BH_VERB_LEDGER;
+	return verb == BH_VERB_STATUS || verb == BH_VERB_LEDGER || verb == BH_VERB_HEALTH;
 }
 
 void bh_supervisor_collected(void *ctx)
 {
 	struct bh_supervisor *s = ctx;
 	struct bh_status_view v = view(s);
-	struct bh_buf status = BH_BUF_INIT, ledger = BH_BUF_INIT;
+	struct bh_buf status = BH_BUF_INIT, ledger = BH_BUF_INIT, health = BH_BUF_INIT;
 	bool more = false;
 
 	bh_status_json(&v, &status);
 	bh_ledger_json(&v, &ledger);
+	bh_health_json(&v, &health);
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
 		struct bh_ctl_conn *c = &s->ctl.conn[i];
 
@@ -289,11 +309,13 @@ void bh_supervisor_collected(void *ctx)
 		if (c->round > s->collect.round)
 			more = true;
 		else
-			bh_ctl_answer(
-			    c, bh_buf_view(c->verb == BH_VERB_STATUS ? &status : &ledger));
+			bh_ctl_answer(c, bh_buf_view(c->verb == BH_VERB_STATUS   ? &status
+						     : c->verb == BH_VERB_HEALTH ? &health
+										 : &ledger));
 	}
 	bh_buf_release(&status);
 	bh_buf_release(&ledger);
+	bh_buf_release(&health);
 	if (more)
 		bh_collect_start(&s->collect);
 }
@@ -341,6 +363,20 @@ static void start_capture(struct bh_supervisor *s, struct bh_ctl_conn *c)
 	bh_buf_release(&json);
 }
 
+void bh_supervisor_note_request(void *ctx, const struct bh_ctl_conn *conn)
+{
+	struct bh_supervisor *s = ctx;
+
+	bh_event_request(&s->events, conn);
+}
+
+void bh_supervisor_note_limit(void *ctx, const char *text)
+{
+	struct bh_supervisor *s = ctx;
+
+	bh_event_limit(&s->events, text);
+}
+
 void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 {
 	struct bh_supervisor *s = ctx;
@@ -348,6 +384,7 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 	switch (conn->verb) {
 	case BH_VERB_STATUS:
 	case BH_VERB_LEDGER:
+	case BH_VERB_HEALTH:
 		conn->round = bh_collect_next(&s->collect);
 		bh_collect_start(&s->collect);
 		break;
@@ -385,6 +422,16 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 		break;
 	case BH_VERB_RELOAD:
 		bh_reload_ask(s, conn);
+		break;
+	case BH_VERB_LAST_STOP:
+		bh_last_stop_answer(s, conn);
+		break;
+	case BH_VERB_EVENTS:
+	case BH_VERB_EVENTS_FOLLOW:
+		bh_events_take(&s->events, conn);
+		break;
+	case BH_VERB_SIGNAL:
+		bh_signal_answer(s, conn);
 		break;
 	case BH_VERB__N:
 		break;

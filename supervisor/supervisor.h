@@ -16,7 +16,9 @@
 #include "common/rng.h"
 #include "supervisor/collect.h"
 #include "supervisor/ctl_server.h"
+#include "supervisor/deaths.h"
 #include "supervisor/drain.h"
+#include "supervisor/events.h"
 #include "supervisor/handover.h"
 #include "supervisor/kid.h"
 #include "supervisor/orders.h"
@@ -41,7 +43,9 @@ struct bh_supervisor {
 	struct bh_strlist notes;        /* these, and listeners: for the status */
 	struct bh_strlist limits;       /* protections that are missing */
 	struct bh_kid_env env;
-	struct bh_kid kids[BH_ROLE__N]; /* [BH_ROLE_SUPERVISOR] is unused */
+	struct bh_kid kids[BH_ROLE__N];      /* [BH_ROLE_SUPERVISOR] is unused */
+	struct bh_deaths deaths[BH_ROLE__N]; /* of these */
+	struct bh_events events;
 	struct bh_order orders[BH_ROLE__N];
 	struct bh_query queries[BH_ROLE__N]; /* to each child */
 	struct bh_reload reload;
@@ -73,6 +77,8 @@ extern const struct bh_kid_ops bh_supervisor_kid_ops;
 void bh_supervisor_start_children(struct bh_supervisor *s);
 void bh_supervisor_write_status(struct bh_supervisor *s);
 void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn);
+void bh_supervisor_note_request(void *ctx, const struct bh_ctl_conn *conn);
+void bh_supervisor_note_limit(void *ctx, const char *text);
 void bh_supervisor_collected(void *ctx);
 bool bh_supervisor_alive(const struct bh_supervisor *s); /* any child process left */
 
