@@ -147,7 +147,14 @@ $(LINKPEER): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/linkpeer/*.c)) $(lib_f
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,nng libzstd zlib) -lm -lpthread
 
-unit-tests: $(UNIT_TESTS) $(LINKPEER)
+# A child that breaks the rules, for tests/e2e/test_evil_child.py.
+EVILCHILD    = $(B)/tests/evilchild
+$(EVILCHILD): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/evilchild/*.c)) $(COMMON_LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lm -lpthread
+
+unit-tests: $(UNIT_TESTS) $(LINKPEER) $(EVILCHILD)
 
 # --- the two commands, and the rest -----------------------------------------------------------
 .PHONY: all setup run test asan tsan crash model fuzz fuzzers bench lint install clean unit-tests
@@ -219,7 +226,7 @@ bench: setup
 
 # --- static checks ------------------------------------------------------------------------------
 LINT_C = $(sort $(filter-out $(B)/%,$(foreach d,common proto dogstatsd logs-agent forwarder supervisor \
-           supervisor/ctl tests/intake tests/linkpeer,$(wildcard $(d)/*.c))))
+           supervisor/ctl tests/intake tests/linkpeer tests/evilchild,$(wildcard $(d)/*.c))))
 LINT_H = $(foreach d,common proto dogstatsd logs-agent forwarder supervisor supervisor/ctl \
            tests/intake,$(wildcard $(d)/*.h))
 

@@ -196,7 +196,8 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 	if (is_worth_noting(c)) {
 		bh_info(c->server->log, COMPONENT, "%s asked by uid=%u pid=%d",
 		    bh_verb_name(c->verb), (unsigned)c->peer.uid, (int)c->peer.pid);
-		c->server->noted(c->server->ctx, c);
+		if (c->server->noted)
+			c->server->noted(c->server->ctx, c);
 	}
 	c->server->handle(c->server->ctx, c);
 }
@@ -317,7 +318,7 @@ static void say_exhausted(struct bh_ctl_server *s)
 	bool told = bh_mono_ns(s->loop->clock) < s->exhausted.next_ns;
 	int fd;
 
-	if (!told)
+	if (!told && s->limited)
 		s->limited(s->ctx, "no file descriptor is left");
 	bh_log_limited(s->log, &s->exhausted, BH_LOG_ERROR, COMPONENT,
 	    "no file descriptor is left: requests are turned away until there is one");

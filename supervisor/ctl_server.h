@@ -62,8 +62,9 @@ struct bh_ctl_server {
 	struct bh_log_limit refused, denied, exhausted;
 	struct bh_ctl_conn conn[BH_CTL_CONNS];
 	void (*handle)(void *ctx, struct bh_ctl_conn *conn);
-	void (*noted)(void *ctx, const struct bh_ctl_conn *conn); /* one that changes something */
-	void (*limited)(void *ctx, const char *text);             /* at most once in 10 s */
+	void (*noted)(
+	    void *ctx, const struct bh_ctl_conn *conn); /* one that changes something; or NULL */
+	void (*limited)(void *ctx, const char *text);   /* at most once in 10 s; or NULL */
 	void *ctx;
 };
 

@@ -438,7 +438,9 @@ static bool read_control(struct bh_kid *k)
 	for (int i = 0; i < MSGS_PER_TURN && k->control.fd >= 0; i++) {
 		ssize_t n = recv(k->control.fd, raw, sizeof(raw), MSG_DONTWAIT);
 
-		if (n < 0 && errno == EINTR)
+		/* One that closes its end without having read everything of ours gives a reset
+		 * once, before what it said last. */
+		if (n < 0 && (errno == EINTR || errno == ECONNRESET))
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return false;
