@@ -6,6 +6,7 @@
 #include "common/jsonw.h"
 
 #define LATE_NS (11 * BH_NS_PER_S) /* two heartbeats */
+#define LINK_NS (4 * BH_NS_PER_S)  /* what it says of its link at first is no news */
 
 struct verdict {
 	bool healthy;
@@ -52,7 +53,7 @@ static void judge_link(const struct bh_kid *k, const struct bh_kid *forwarder, s
 {
 	if (k->life.state != BH_LIFE_RUNNING || forwarder->life.state != BH_LIFE_RUNNING)
 		say(v, false, "one end does not run");
-	else if (k->beat_ns && !k->beat.link_up)
+	else if (k->beat_ns - k->life.ready_ns > LINK_NS && !k->beat.link_up)
 		say(v, false, "runs, but does not reach the forwarder");
 	else
 		say(v, true, "up");
