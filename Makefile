@@ -6,7 +6,8 @@
 #   make crash      the long crash campaign    make fuzz    build the fuzzers, run each briefly
 #   make model      the drain protocol through spin, every interleaving
 #   make bench      figures                    make lint    clang-format, clang-tidy, cppcheck
-#   make install DESTDIR= prefix=/usr
+#   make install DESTDIR= prefix=/usr          make deb     the Debian package, in build/deb
+#   make test-deb   that package in a Debian of its own: install, upgrade, remove
 
 B        ?= build
 SANITIZE ?= 0
@@ -154,10 +155,20 @@ $(EVILCHILD): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/evilchild/*.c)) $(COM
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lm -lpthread
 
-unit-tests: $(UNIT_TESTS) $(LINKPEER) $(EVILCHILD)
+# Store and custody over a disk that fails: tests/faults/faultvfs.h. The calls the store makes beside
+# SQLite are wrapped; the link and the network are doubles.
+FAULTS       = $(B)/tests/unit-faults
+FAULTS_WRAP  = -Wl,--wrap=rename,--wrap=unlink,--wrap=fsync,--wrap=posix_fallocate
+$(FAULTS): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/faults/*.c)) $(lib_forwarder) $(COMMON_LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(FAULTS_WRAP) -o $@ $^ $(call pc_libs,nng sqlite3 libzstd zlib jansson) -lcriterion -lm -lpthread
+
+unit-tests: $(UNIT_TESTS) $(LINKPEER) $(EVILCHILD) $(FAULTS) documents
 
 # --- the two commands, and the rest -----------------------------------------------------------
-.PHONY: all setup run test asan tsan crash model fuzz fuzzers bench lint install clean unit-tests
+.PHONY: all setup run test asan tsan crash model fuzz fuzzers bench lint install clean unit-tests \
+        agent documents deb test-deb
 
 setup:
 	@tests/setup
@@ -183,7 +194,7 @@ tsan: setup
 	    -n 2 tests/e2e/test_metrics.py tests/e2e/test_stop_under_load.py tests/e2e/test_faults.py
 
 crash: setup
-	@$(MAKE) --no-print-directory all $(LINKPEER)
+	@$(MAKE) --no-print-directory all $(LINKPEER) $(FAULTS)
 	@B=$(B) tests/run-crash
 
 model: setup
@@ -206,7 +217,7 @@ fuzz: setup
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run-fuzz build/fuzz
 
 # --- figures: medians and ratios to the bare floor, never a verdict ------------------------------
-# BENCH=dogstatsd or BENCH=logs: only that part.
+# BENCH=dogstatsd, logs or supervisor: only that part.
 BENCH     ?=
 BENCH_EXES = $(addprefix $(B)/bench/,dogstatsd-send dogstatsd-floor logs-write logs-floor blackhole)
 
@@ -226,7 +237,7 @@ bench: setup
 
 # --- static checks ------------------------------------------------------------------------------
 LINT_C = $(sort $(filter-out $(B)/%,$(foreach d,common proto dogstatsd logs-agent forwarder supervisor \
-           supervisor/ctl tests/intake tests/linkpeer tests/evilchild,$(wildcard $(d)/*.c))))
+           supervisor/ctl tests/intake tests/linkpeer tests/evilchild tests/faults deploy/man,$(wildcard $(d)/*.c))))
 LINT_H = $(foreach d,common proto dogstatsd logs-agent forwarder supervisor supervisor/ctl \
            tests/intake,$(wildcard $(d)/*.h))
 
@@ -238,19 +249,72 @@ lint: setup $(PB_C)
 	    --error-exitcode=1 --suppress=missingInclude \
 	    --suppress='preprocessorErrorDirective:*agent_payload*' $(CPPFLAGS) -j 2 $(LINT_C)
 
+# --- manual pages and completion: made from the tables the programs use ----------------------------
+MAN      = $(patsubst deploy/man/%,$(B)/man/%,$(wildcard deploy/man/*.[1-8]))
+MAN_FILL = $(B)/man/fill
+COMPLETION = $(addprefix $(B)/completion/,bash zsh fish)
+documents: $(MAN) $(COMPLETION)
+
+$(MAN_FILL): $(B)/obj/deploy/man/fill.o $(lib_ctl) $(COMMON_LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,$(pkg_ctl)) -lm -lpthread
+
+$(MAN): $(B)/man/%: deploy/man/% $(MAN_FILL)
+	$(call say,GEN,$@)
+	$(Q)$(MAN_FILL) <$< >$@
+
+$(COMPLETION): $(B)/completion/%: deploy/completion/generate.py $(exe_ctl)
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)
+	$(Q)/usr/bin/python3 $< $(exe_ctl) $* >$@
+
 # --- installation -------------------------------------------------------------------------------
-install: all
-	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/bin \
-	    $(DESTDIR)$(prefix)/libexec/bulkhead $(DESTDIR)$(prefix)/share/doc/bulkhead/examples
-	install -m 0755 $(B)/bulkhead $(DESTDIR)$(prefix)/sbin/
-	install -m 0755 $(B)/bulkheadctl $(DESTDIR)$(prefix)/bin/
-	install -m 0755 $(exe_dogstatsd) $(exe_logs-agent) $(exe_forwarder) \
-	    $(DESTDIR)$(prefix)/libexec/bulkhead/
-	install -m 0644 README.md LICENSE $(DESTDIR)$(prefix)/share/doc/bulkhead/
-	cp -R deploy/examples/. $(DESTDIR)$(prefix)/share/doc/bulkhead/examples/
-	install -d $(DESTDIR)$(prefix)/share/man/man1 $(DESTDIR)$(prefix)/share/man/man8
-	install -m 0644 deploy/man/bulkheadctl.1 $(DESTDIR)$(prefix)/share/man/man1/
-	install -m 0644 deploy/man/bulkhead.8 $(DESTDIR)$(prefix)/share/man/man8/
+# What names a program's place in these files follows prefix.
+sysconfdir ?= /etc
+unitdir    ?= $(prefix)/lib/systemd/system
+AGENT_EXES  = $(filter-out $(exe_intake),$(EXES))
+at          = $(DESTDIR)$(prefix)
+placed      = sed 's@/usr/\(s\?bin\|libexec\)/@$(prefix)/\1/@g' $(1) >$(2) && chmod 0644 $(2)
+
+agent: $(AGENT_EXES) documents
+
+install: agent
+	install -d $(at)/sbin $(at)/bin $(at)/libexec/bulkhead
+	install -m 0755 $(B)/bulkhead $(at)/sbin/
+	install -m 0755 $(B)/bulkheadctl $(at)/bin/
+	install -m 0755 $(exe_dogstatsd) $(exe_logs-agent) $(exe_forwarder) $(at)/libexec/bulkhead/
+	install -d $(DESTDIR)$(unitdir) $(at)/lib/sysusers.d $(at)/lib/tmpfiles.d
+	$(foreach f,$(wildcard deploy/systemd/*),$(call placed,$(f),$(DESTDIR)$(unitdir)/$(notdir $(f))) &&) :
+	install -m 0644 deploy/sysusers.d/bulkhead.conf $(at)/lib/sysusers.d/
+	install -m 0644 deploy/tmpfiles.d/bulkhead.conf $(at)/lib/tmpfiles.d/
+	install -d $(foreach n,1 5 7 8,$(at)/share/man/man$(n))
+	$(foreach m,$(MAN),install -m 0644 $(m) $(at)/share/man/man$(subst .,,$(suffix $(m)))/ &&) :
+	install -d $(at)/share/bash-completion/completions $(at)/share/zsh/vendor-completions \
+	    $(at)/share/fish/vendor_completions.d
+	install -m 0644 $(B)/completion/bash $(at)/share/bash-completion/completions/bulkheadctl
+	install -m 0644 $(B)/completion/zsh $(at)/share/zsh/vendor-completions/_bulkheadctl
+	install -m 0644 $(B)/completion/fish $(at)/share/fish/vendor_completions.d/bulkheadctl.fish
+	install -d $(at)/share/doc/bulkhead
+	install -m 0644 README.md $(at)/share/doc/bulkhead/
+	cp -R deploy/examples $(at)/share/doc/bulkhead/
+	cp -R deploy/container $(at)/share/doc/bulkhead/examples/
+	install -d -m 0755 $(DESTDIR)$(sysconfdir)/bulkhead/conf.d $(DESTDIR)$(sysconfdir)/apparmor.d \
+	    $(DESTDIR)$(sysconfdir)/logrotate.d
+	$(call placed,deploy/apparmor/bulkhead,$(DESTDIR)$(sysconfdir)/apparmor.d/bulkhead)
+	$(call placed,deploy/examples/logrotate,$(DESTDIR)$(sysconfdir)/logrotate.d/bulkhead)
+	test -e $(DESTDIR)$(sysconfdir)/bulkhead/datadog.yaml || \
+	    install -m 0640 deploy/examples/datadog.yaml $(DESTDIR)$(sysconfdir)/bulkhead/
+
+deb:
+	@tests/setup deb
+	@deploy/build-deb build/deb
+
+# Installs, upgrades and removes the package in a Debian of its own below build/; needs root.
+test-deb: deb
+	@tests/setup test-deb
+	@$(MAKE) --no-print-directory all
+	@B=$(B) tests/package/run build/deb
 
 clean:
 	rm -rf build

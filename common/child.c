@@ -102,6 +102,20 @@ static bool started_by_supervisor(void)
 	       type == SOCK_SEQPACKET;
 }
 
+/* Without it the lines are missing from bulkheadctl tail, nothing else. */
+static void take_log_ring(struct bh_child *c)
+{
+	for (size_t i = 0; i < c->fds_n; i++) {
+		struct bh_child_fd *f = &c->fds[i];
+
+		if (strcmp(f->name, BH_LOG_RING_NAME) != 0)
+			continue;
+		c->log.ring = bh_log_ring_map(f->fd);
+		(void)close(f->fd);
+		f->fd = -1;
+	}
+}
+
 int bh_child_boot(struct bh_child *c, enum bh_role role, int *exit_code, struct bh_err *err)
 {
 	uint64_t generation = 0;
@@ -117,6 +131,7 @@ int bh_child_boot(struct bh_child *c, enum bh_role role, int *exit_code, struct 
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_BLOCK, &all, NULL);
 	bh_log_init(&c->log, &bh_clock_system, bh_role_name(role), STDERR_FILENO);
+	c->log.form = bh_log_form_parse(getenv("BULKHEAD_LOG"));
 	bh_config_defaults(&c->config);
 	*exit_code = BH_EXIT_USAGE;
 	if (!started_by_supervisor())
@@ -133,6 +148,7 @@ int bh_child_boot(struct bh_child *c, enum bh_role role, int *exit_code, struct 
 	rc = read_fds(c);
 	if (rc)
 		return bh_err_set(err, rc, "BULKHEAD_FDS");
+	take_log_ring(c);
 	rc = read_config(&c->config, BH_CHILD_FD_CONFIG, err);
 	(void)close(BH_CHILD_FD_CONFIG);
 	if (rc) {
@@ -286,7 +302,12 @@ static void handle(struct bh_child *c, const struct bh_ctl_msg *m, int *fd)
 	case BH_CTL_RELOAD:
 		reload(c, m->id, *fd);
 		break;
+	case BH_CTL_LOG:
+		if (*fd >= 0 && (dup2(*fd, STDOUT_FILENO) < 0 || dup2(*fd, STDERR_FILENO) < 0))
+			bh_warn(&c->log, COMPONENT, "take the new log: %s", strerror(errno));
+		break;
 	case BH_CTL_RELOADED:
+	case BH_CTL_KEY_REFUSED:
 	case BH_CTL_HELLO:
 	case BH_CTL_READY:
 	case BH_CTL_HEARTBEAT:
@@ -450,6 +471,13 @@ int bh_child_start(struct bh_child *c, const struct bh_child_ops *ops, void *ctx
 	m.u.hello.pid = (uint32_t)getpid();
 	send_msg(c, &m);
 	return 0;
+}
+
+void bh_child_key_refused(struct bh_child *c)
+{
+	struct bh_ctl_msg m = message(c, BH_CTL_KEY_REFUSED);
+
+	send_msg(c, &m);
 }
 
 void bh_child_ready(struct bh_child *c)

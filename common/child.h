@@ -5,9 +5,10 @@
  *
  * Descriptors at exec (spec/supervision.md §1): 0 /dev/null, 1 and 2 the log stream, 3 the control
  * socket, 4 the sealed configuration, 5.. role descriptors announced in BULKHEAD_FDS="name:num,…"
- * (names: "udp:<addr>:<port>", "uds:<path>", "logs-tcp:<port>", "logs-udp:<port>"). Environment:
- * BULKHEAD_FDS, BULKHEAD_GENERATION, BULKHEAD_RUN_ID (hex), BULKHEAD_DRAIN=spool-only for a
- * forwarder restarted during a drain; nothing secret.
+ * (names: "udp:<addr>:<port>", "uds:<path>", "logs-tcp:<port>", "logs-udp:<port>",
+ * "logs-run:stdout", "log-ring"). Environment: BULKHEAD_FDS, BULKHEAD_LOG (common/log.h),
+ * BULKHEAD_GENERATION, BULKHEAD_RUN_ID (hex), BULKHEAD_DRAIN=spool-only for a forwarder restarted
+ * during a drain; nothing secret.
  *
  * Signals: all are blocked before the first library call and read by signalfd. TERM, INT, HUP are
  * ignored (logged once) while the control channel is open; QUIT leaves at once without a drain.
@@ -32,7 +33,7 @@
 #define BH_CHILD_FD_CONTROL 3
 #define BH_CHILD_FD_CONFIG  4
 #define BH_CHILD_FD_FIRST   5
-#define BH_CHILD_FDS_MAX    64
+#define BH_CHILD_FDS_MAX    68
 
 /* Exit statuses (sysexits; spec/supervision.md §9.1). */
 enum bh_exit {
@@ -117,6 +118,8 @@ int bh_child_boot(
 /* Registers with the loop and says HELLO. ops and ctx are borrowed for the life of c. */
 int bh_child_start(struct bh_child *c, const struct bh_child_ops *ops, void *ctx) BH_MUST_CHECK;
 void bh_child_ready(struct bh_child *c);
+/* An intake refuses the API key: the supervisor is to look whether there is another one. */
+void bh_child_key_refused(struct bh_child *c);
 /* Runs the loop until EXIT; returns the exit status for main(). After an orphan's drain it does not
  * return but ends the process. */
 int bh_child_run(struct bh_child *c);

@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/config_endpoints.h"
 #include "common/config_logs.h"
 #include "common/config_value.h"
 
 #define MAGIC   0x63666862u /* "bhfc" */
-#define VERSION 2
+#define VERSION 3
 
 static const char *const role_names[BH_ROLE__N] = {"supervisor", "dogstatsd", "logs", "forwarder"};
 
@@ -90,6 +91,7 @@ void bh_config_release(struct bh_config *cfg)
 	bh_log_rules_release(&cfg->log_rules, &cfg->log_rules_n);
 	bh_log_samples_release(&cfg->log_samples, &cfg->log_samples_n);
 	free(cfg->log_rules_fault);
+	bh_endpoints_release(cfg);
 	memset(cfg, 0, sizeof(*cfg));
 }
 
@@ -132,9 +134,11 @@ int bh_config_encode(const struct bh_config *cfg, enum bh_role role, struct bh_b
 		if (seen_by(&bh_options[i], role))
 			rc = put_option(cfg, &bh_options[i], out);
 	}
-	(void)bh_buf_u8(out, role == BH_ROLE_LOGS);
+	(void)bh_buf_u8(out, (uint8_t)role);
 	if (role == BH_ROLE_LOGS)
 		bh_config_put_logs(out, cfg);
+	else if (role == BH_ROLE_FORWARDER)
+		bh_config_put_endpoints(out, cfg);
 	return rc ? rc : bh_buf_failed(out);
 }
 
@@ -171,6 +175,7 @@ int bh_config_decode(struct bh_config *cfg, const void *p, size_t n)
 {
 	struct bh_cur c = bh_cur_init(p, n);
 	uint32_t options;
+	unsigned role;
 	int rc = 0;
 
 	bh_config_release(cfg);
@@ -180,7 +185,10 @@ int bh_config_decode(struct bh_config *cfg, const void *p, size_t n)
 	options = bh_cur_u32(&c);
 	for (uint32_t i = 0; i < options && !rc && !c.failed; i++)
 		rc = get_option(&c, cfg);
-	if (!rc && bh_cur_u8(&c))
+	role = rc ? BH_ROLE__N : bh_cur_u8(&c);
+	if (role == BH_ROLE_LOGS)
 		rc = bh_config_get_logs(&c, cfg);
+	else if (role == BH_ROLE_FORWARDER)
+		rc = bh_config_get_endpoints(&c, cfg);
 	return rc ? rc : bh_cur_end(&c);
 }

@@ -84,6 +84,14 @@ struct bh_auto_multi_line {
 	int64_t tokenizer_max_input_bytes;
 };
 
+/* A further place where data goes (common/config_endpoints.h). */
+struct bh_endpoint {
+	char *url; /* as written, with scheme; logs: may end in /v1/input, else the path follows */
+	char *api_key; /* secret: forwarder only */
+	bool logs;     /* logs; else metrics, events, checks */
+	bool reliable; /* false: what it does not take is dropped, and delays nothing */
+};
+
 /* A value of a source that may be left to the global option of the same name. */
 enum bh_tristate { BH_UNSET, BH_FALSE, BH_TRUE };
 
@@ -131,8 +139,19 @@ struct bh_log_source {
 
 struct bh_config {
 	/* common */
-	char *api_key; /* secret: forwarder only */
-	char *site;    /* datadoghq.com */
+	char *api_key;      /* secret: forwarder only */
+	char *api_key_file; /* bulkhead.api_key_file; "" = none */
+	/* Values of ENC[...]: common/secret.h. */
+	char *secret_backend_command; /* "" = none */
+	struct bh_strlist secret_backend_arguments;
+	int64_t secret_backend_timeout_ms;         /* 30 s */
+	int64_t secret_backend_output_max_size;    /* bytes, 1 MiB */
+	bool secret_backend_allow_group_exec;      /* false */
+	bool secret_backend_trim;                  /* false */
+	int64_t secret_refresh_interval_ms;        /* 0 = off */
+	int64_t secret_refresh_on_failure_minutes; /* 0 = one minute */
+	char *additional_endpoints; /* secret; JSON as written; parsed: endpoints */
+	char *site;                 /* datadoghq.com */
 	char *dd_url;
 	char *hostname; /* resolved by the supervisor: never empty after load */
 	struct bh_strlist tags;
@@ -141,6 +160,8 @@ struct bh_config {
 	char *run_dir;    /* bulkhead.run_dir, /run/bulkhead: ctl.sock, links */
 	char *log_level;  /* info */
 	char *log_file;   /* "" = stderr */
+	bool log_to_syslog;
+	char *syslog_uri; /* "" = /dev/log */
 	bool skip_ssl_validation;
 
 	/* dogstatsd */
@@ -201,6 +222,9 @@ struct bh_config {
 
 	/* logs */
 	bool logs_enabled;                       /* false */
+	char *logs_api_key;                      /* secret: forwarder only; "" = api_key */
+	char *logs_additional_endpoints;         /* secret; JSON as written; parsed: endpoints */
+	char *logs_replay_order;                 /* oldest_first, newest_first */
 	char *logs_dd_url;                       /* logs_config.logs_dd_url */
 	bool logs_no_ssl;                        /* logs_config.logs_no_ssl */
 	int64_t logs_open_files_limit;           /* 500 */
@@ -285,11 +309,17 @@ struct bh_config {
 	bool quarantine;          /* bulkhead.quarantine, true */
 	int64_t quarantine_max_size_bytes; /* 64 MiB */
 	int64_t quarantine_max_payloads;   /* 1000 */
-	int64_t shutdown_budget_ms;        /* bulkhead.shutdown_budget, 25 s */
+	bool run_logs;                     /* bulkhead.run.*, true */
+	char *run_service, *run_source;    /* "" = the command's name */
+	struct bh_strlist run_tags;
+	char *log_target;           /* bulkhead.log.target; "" = see supervisor/own_log.h */
+	int64_t shutdown_budget_ms; /* bulkhead.shutdown_budget, 25 s */
 
 	/* not options of datadog.yaml */
 	struct bh_log_source *log_sources; /* from conf.d, those with a fault included */
 	size_t log_sources_n;
+	struct bh_endpoint *endpoints; /* both lists of additional endpoints; for the forwarder */
+	size_t endpoints_n;
 	/* Read from options of logs_config that hold structures; for the logs process. */
 	struct bh_log_rule *log_rules; /* processing_rules; without multi_line (spec/logs.md §7.1)
 					*/
@@ -299,12 +329,12 @@ struct bh_config {
 	size_t log_samples_n;
 };
 
-/* What a source is called where only one name has room: its path, "tcp:PORT", "udp:PORT", its
- * identity "journald:…" (spec/logs.md §12), or its type. Cut to cap. */
+/* What a source is called where only one name has room: its path, "tcp:PORT", "udp:PORT",
+ * "run:stdout", its identity "journald:…" (spec/logs.md §12), or its type. Cut to cap. */
 void bh_log_source_name(const struct bh_log_source *s, char *out, size_t cap);
 
 void bh_config_defaults(struct bh_config *cfg); /* aborts when out of memory: start-up only */
-void bh_config_release(struct bh_config *cfg);  /* wipes api_key before freeing it */
+void bh_config_release(struct bh_config *cfg);  /* wipes secrets before freeing them */
 
 /* Tenths of the budget of an ordered stop in which the producers may flush and be acknowledged. */
 #define BH_STOP_PRODUCERS_TENTHS 4
@@ -343,7 +373,7 @@ extern const struct bh_option bh_options[];
 extern const size_t bh_options_n;
 
 /* The sealed copy for one role: options of that role; for BH_ROLE_LOGS also log_sources and the
- * global rules and samples. */
+ * global rules and samples, for BH_ROLE_FORWARDER the endpoints. */
 int bh_config_encode(
     const struct bh_config *cfg, enum bh_role role, struct bh_buf *out) BH_MUST_CHECK;
 /* Fills cfg (defaults first). BH_E_FORMAT when the bytes are not what encode writes. */

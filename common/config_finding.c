@@ -18,6 +18,7 @@ void bh_finding_add(struct bh_findings *f, enum bh_finding_level level, const ch
 	va_list ap;
 
 	f->errors += level == BH_FINDING_ERROR;
+	f->mistakes += level == BH_FINDING_MISTAKE;
 	if (f->n >= max)
 		return;
 	grown = reallocarray(f->v, f->n + 1, sizeof(*grown));
@@ -44,5 +45,5 @@ void bh_findings_release(struct bh_findings *f)
 	for (size_t i = 0; i < f->n; i++)
 		free(f->v[i].text);
 	free(f->v);
-	*f = (struct bh_findings){NULL, 0, 0};
+	*f = (struct bh_findings){0};
 }

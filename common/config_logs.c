@@ -84,6 +84,8 @@ void bh_log_source_name(const struct bh_log_source *s, char *out, size_t cap)
 		if (s->config_id[0])
 			identity = s->config_id;
 		(void)snprintf(out, cap, "journald:%s", identity[0] ? identity : "default");
+	} else if (strcmp(s->type, "run") == 0) {
+		(void)snprintf(out, cap, "run:%s", s->path);
 	} else if (s->port) {
 		(void)snprintf(out, cap, "%s:%" PRIu16, s->type, s->port);
 	} else {

@@ -15,13 +15,13 @@
 
 #define LONGEST 400 /* of a text beside its place */
 
-static void warn_at(struct bh_reading *r, int line, int col, const char *text)
+static void find_at(
+    struct bh_reading *r, enum bh_finding_level level, int line, int col, const char *text)
 {
 	if (r->whole)
-		bh_finding_add(r->findings, BH_FINDING_WARNING, "%s: %s", r->file, text);
+		bh_finding_add(r->findings, level, "%s: %s", r->file, text);
 	else
-		bh_finding_add(
-		    r->findings, BH_FINDING_WARNING, "%s:%d:%d: %s", r->file, line, col, text);
+		bh_finding_add(r->findings, level, "%s:%d:%d: %s", r->file, line, col, text);
 }
 
 void bh_reading_warn(struct bh_reading *r, const struct bh_yaml *at, const char *fmt, ...)
@@ -32,7 +32,18 @@ void bh_reading_warn(struct bh_reading *r, const struct bh_yaml *at, const char 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	warn_at(r, at->line, at->col, text);
+	find_at(r, BH_FINDING_WARNING, at->line, at->col, text);
+}
+
+void bh_reading_mistake(struct bh_reading *r, const struct bh_yaml *at, const char *fmt, ...)
+{
+	char text[LONGEST];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	find_at(r, BH_FINDING_MISTAKE, at->line, at->col, text);
 }
 
 void bh_reading_fault(struct bh_reading *r, const struct bh_yaml *at, const char *fmt, ...)
@@ -92,9 +103,11 @@ void bh_reading_keys(struct bh_reading *r, const struct bh_yaml *map, const char
 			(void)snprintf(text, sizeof(text),
 			    "%s is known but has no effect in this version", c->key);
 		else
-			(void)snprintf(text, sizeof(text), "unknown key %.100s; %s%s", c->key,
-			    best ? "did you mean " : "it is ignored", best ? best : "");
-		warn_at(r, c->key_line, c->key_col, text);
+			(void)snprintf(text, sizeof(text), "unknown key %.100s; %s%s%s", c->key,
+			    best ? "did you mean " : "it is ignored", best ? best : "",
+			    best ? "?" : "");
+		find_at(r, at < n ? BH_FINDING_WARNING : BH_FINDING_MISTAKE, c->key_line,
+		    c->key_col, text);
 	}
 }
 
@@ -135,7 +148,8 @@ void bh_reading_int(
 	errno = 0;
 	v = n->type == BH_YAML_SCALAR ? strtoll(n->text, &end, 10) : 0;
 	if (!end || end == n->text || *end)
-		bh_reading_fault(r, n, "%s: \"%.80s\" is not a whole number", n->key, shown(n));
+		bh_reading_fault(r, n, "%s: \"%.80s\" is not a whole number; write digits only",
+		    n->key, shown(n));
 	else if (errno || v < min || v > max)
 		bh_reading_fault(r, n, "%s: %.80s is out of range; from %" PRId64 " to %" PRId64,
 		    n->key, n->text, min, max);

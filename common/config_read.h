@@ -21,6 +21,9 @@ struct bh_reading {
 /* "file:line:col: text" as a warning. */
 void bh_reading_warn(struct bh_reading *r, const struct bh_yaml *at, const char *fmt, ...)
     BH_PRINTF(3, 4);
+/* The same as a mistake: something does not run, or is left out. */
+void bh_reading_mistake(struct bh_reading *r, const struct bh_yaml *at, const char *fmt, ...)
+    BH_PRINTF(3, 4);
 void bh_reading_fault(struct bh_reading *r, const struct bh_yaml *at, const char *fmt, ...)
     BH_PRINTF(3, 4);
 static inline bool bh_reading_failed(const struct bh_reading *r)
@@ -28,8 +31,8 @@ static inline bool bh_reading_failed(const struct bh_reading *r)
 	return r->fault[0] != '\0';
 }
 
-/* Warns of each key of map that is none of these n, with the nearest of them. The last `unused` of
- * them are known and without effect. */
+/* Notes a mistake for each key of map that is none of these n, with the nearest of them. The last
+ * `unused` of them are known and without effect. */
 void bh_reading_keys(struct bh_reading *r, const struct bh_yaml *map, const char *const *known,
     size_t n, size_t unused);
 

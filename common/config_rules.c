@@ -199,7 +199,7 @@ int bh_config_read_samples(
 	if (!list)
 		return 0;
 	if (list->type != BH_YAML_SEQ) {
-		bh_reading_warn(r, list, "a list of samples is wanted; they are left out");
+		bh_reading_mistake(r, list, "a list of samples is wanted; they are left out");
 		return 0;
 	}
 	for (const struct bh_yaml *e = list->child; e && !rc; e = e->next) {
@@ -208,7 +208,7 @@ int bh_config_read_samples(
 
 		rc = read_sample(&one, e, samples, n);
 		if (bh_reading_failed(&one))
-			bh_reading_warn(r, one.fault_at, "%s; the sample is ignored", one.fault);
+			bh_reading_mistake(r, one.fault_at, "%s; the sample is ignored", one.fault);
 	}
 	return rc;
 }
@@ -237,7 +237,7 @@ static void drop_multi_line(struct bh_config *cfg, struct bh_reading *r, const s
 			cfg->log_rules[kept++] = *rule;
 			continue;
 		}
-		bh_reading_warn(r, at,
+		bh_reading_mistake(r, at,
 		    "logs_config.processing_rules: the multi_line rule %.100s has no effect for "
 		    "all sources; write it into a source",
 		    rule->name);
@@ -266,13 +266,13 @@ static int read_global_rules(
 	int rc = 0;
 
 	if (err.code) {
-		bh_finding_add(f, BH_FINDING_WARNING, "%s; no logs are collected", err.text);
+		bh_finding_add(f, BH_FINDING_MISTAKE, "%s; no logs are collected", err.text);
 		return refuse_rules(cfg, err.text);
 	}
 	if (list && !bh_yaml_is_null(list))
 		rc = bh_config_read_rules(&r, list, &cfg->log_rules, &cfg->log_rules_n);
 	if (!rc && bh_reading_failed(&r)) {
-		bh_reading_warn(&r, r.fault_at, "%s: %s; no logs are collected", key, r.fault);
+		bh_reading_mistake(&r, r.fault_at, "%s: %s; no logs are collected", key, r.fault);
 		rc = refuse_rules(cfg, r.fault);
 	} else if (!rc && list) {
 		drop_multi_line(cfg, &r, list);
@@ -293,7 +293,7 @@ static int read_extra_patterns(struct bh_config *cfg, struct bh_findings *f)
 
 		rc = check_regex(&r, &nowhere, l->v[i]);
 		if (bh_reading_failed(&r))
-			bh_reading_warn(&r, &nowhere, "%s; the pattern is ignored", r.fault);
+			bh_reading_mistake(&r, &nowhere, "%s; the pattern is ignored", r.fault);
 		else if (!rc)
 			rc = add_sample(&cfg->log_samples, &cfg->log_samples_n, l->v[i], "");
 	}
@@ -311,7 +311,7 @@ static int read_global_samples(
 	int rc = 0;
 
 	if (err.code)
-		bh_finding_add(f, BH_FINDING_WARNING, "%s; the samples are left out", err.text);
+		bh_finding_add(f, BH_FINDING_MISTAKE, "%s; the samples are left out", err.text);
 	else if (list && !bh_yaml_is_null(list))
 		rc = bh_config_read_samples(&r, list, &cfg->log_samples, &cfg->log_samples_n);
 	bh_yaml_free(made);

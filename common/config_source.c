@@ -487,7 +487,7 @@ int bh_config_read_source(struct bh_config *cfg, const struct bh_yaml *entry, co
 	else
 		rc = read_source(&r, cfg, entry, &s, &keep);
 	if (!rc && bh_reading_failed(&r))
-		bh_reading_warn(&r, r.fault_at, "%s; source skipped", r.fault);
+		bh_reading_mistake(&r, r.fault_at, "%s; source skipped", r.fault);
 	else if (!rc)
 		bh_reading_keys(&r, entry, keys, BH_ARRAY_LEN(keys), UNUSED_KEYS);
 	if (!rc && keep)

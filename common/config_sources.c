@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "common/config_finding.h"
 #include "common/config_source.h"
 #include "common/config_yaml.h"
+#include "common/nearest.h"
 
 #define PATH_CAP 4096
 #define DEFAULT  ".default"
@@ -31,6 +33,19 @@ static bool is_default_name(const char *name)
 	       (ends_with(name, ".yaml" DEFAULT) || ends_with(name, ".yml" DEFAULT));
 }
 
+/* The Agent's other integrations have files without logs; a misspelt word is another matter. */
+static void look_for_logs(const struct bh_yaml *root, const char *file, struct bh_findings *f)
+{
+	const struct bh_yaml *n = root && root->type == BH_YAML_MAP ? root->child : NULL;
+
+	for (; n; n = n->next) {
+		if (bh_edit_distance(n->key, "logs", 1) <= 1 || strcasecmp(n->key, "logs") == 0)
+			bh_finding_add(f, BH_FINDING_MISTAKE,
+			    "%s:%d:%d: unknown key %.100s; did you mean logs?", file, n->key_line,
+			    n->key_col, n->key);
+	}
+}
+
 static int read_file(struct bh_config *cfg, const char *file, struct bh_findings *f)
 {
 	struct bh_err err = BH_ERR_INIT;
@@ -39,17 +54,19 @@ static int read_file(struct bh_config *cfg, const char *file, struct bh_findings
 	int rc = bh_yaml_load(file, &root, &err);
 
 	if (rc) {
-		bh_finding_add(f, BH_FINDING_WARNING, "%s; its sources are left out", err.text);
+		bh_finding_add(f, BH_FINDING_MISTAKE, "%s; its sources are left out", err.text);
 		return 0;
 	}
 	logs = bh_yaml_get(root, "logs");
 	if (logs && logs->type != BH_YAML_SEQ && !bh_yaml_is_null(logs)) {
-		bh_finding_add(f, BH_FINDING_WARNING, "%s:%d:%d: logs: a list of sources is wanted",
+		bh_finding_add(f, BH_FINDING_MISTAKE, "%s:%d:%d: logs: a list of sources is wanted",
 		    file, logs->line, logs->col);
 	} else if (logs) {
 		for (const struct bh_yaml *e = logs->child; e && !rc; e = e->next)
 			rc = bh_config_read_source(cfg, e, file, f);
 	}
+	if (!logs)
+		look_for_logs(root, file, f);
 	bh_yaml_free(root);
 	return rc;
 }
@@ -66,7 +83,7 @@ static struct names list_dir(const char *dir, struct bh_findings *f)
 
 	l.n = scandir(dir, &l.v, NULL, alphasort);
 	if (l.n < 0 && errno != ENOENT)
-		bh_finding_add(f, BH_FINDING_WARNING, "%s: %s; its sources are left out", dir,
+		bh_finding_add(f, BH_FINDING_MISTAKE, "%s: %s; its sources are left out", dir,
 		    strerror(errno));
 	l.n = l.n < 0 ? 0 : l.n;
 	return l;

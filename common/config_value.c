@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "common/config_proxy.h"
+#include "common/secret.h"
 
 static void *field(struct bh_config *cfg, const struct bh_option *o)
 {
@@ -28,6 +29,8 @@ static const struct {
     {"log_level", {"off", "critical", "error", "warn", "warning", "info", "debug", "trace"}},
     {"serializer_compressor_kind", {"zstd", "zlib", "none"}},
     {"logs_config.compression_kind", {"zstd", "gzip"}},
+    {"bulkhead.log.target", {"stderr", "syslog", "file"}},
+    {"logs_config.disk_retry.replay_order", {"oldest_first", "newest_first"}},
     {"forwarder_http_protocol", {"auto", "http1"}},
     {"logs_config.http_protocol", {"auto", "http1"}},
     {"min_tls_version", {"tlsv1.2", "tlsv1.3", "tlsv1.0", "tlsv1.1"}},
@@ -59,16 +62,35 @@ static const char *choose(const struct bh_option *o, const char *text, struct bh
 	return text;
 }
 
+/* A line end behind a key comes with files and commands (spec/intake.md §13.6: trim blanks). */
+static bool is_api_key(const struct bh_option *o)
+{
+	return o->offset == offsetof(struct bh_config, api_key);
+}
+
+static char *copy_trimmed(const char *text)
+{
+	static const char blanks[] = " \t\r\n";
+	size_t n;
+
+	text += strspn(text, blanks);
+	n = strlen(text);
+	while (n && strchr(blanks, text[n - 1]))
+		n--;
+	return strndup(text, n);
+}
+
 static int set_string(
     struct bh_config *cfg, const struct bh_option *o, const char *text, struct bh_err *err)
 {
-	const char *word = o->type == BH_OPT_STRING ? choose(o, text, err) : text;
+	bool handle = bh_secret_is(text); /* what it stands for is checked when it is known */
+	const char *word = o->type == BH_OPT_STRING && !handle ? choose(o, text, err) : text;
 	char **at = field(cfg, o);
 	char *copy;
 
-	if (!word || bh_config_check_proxy(o, word, err))
+	if (!word || (!handle && bh_config_check_proxy(o, word, err)))
 		return BH_E_CONFIG;
-	copy = strdup(word);
+	copy = is_api_key(o) ? copy_trimmed(word) : strdup(word);
 	if (!copy)
 		return -ENOMEM;
 	if (*at && o->type == BH_OPT_SECRET)
@@ -134,8 +156,8 @@ static int set_int(
 	if (errno == ERANGE && end != text && !*end && (o->min || o->max))
 		return out_of_range(o, text, err);
 	if (errno || end == text || *end)
-		return bh_err_set(
-		    err, BH_E_CONFIG, "%s: \"%.80s\" is not a whole number", o->key, text);
+		return bh_err_set(err, BH_E_CONFIG,
+		    "%s: \"%.80s\" is not a whole number; write digits only", o->key, text);
 	return store_number(cfg, o, text, v, err);
 }
 

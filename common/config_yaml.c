@@ -22,6 +22,7 @@ struct anchor {
 struct reader {
 	yaml_parser_t parser;
 	const char *path;
+	FILE *file; /* NULL: a text */
 	struct bh_err *err;
 	size_t nodes;
 	int depth;
@@ -99,14 +100,68 @@ static int fail_at(struct reader *r, yaml_mark_t mark, const char *what)
 	    r->err, BH_E_CONFIG, "%s:%zu:%zu: %s", r->path, mark.line + 1, mark.column + 1, what);
 }
 
+/* libyaml's words, and what they mean to somebody who writes a configuration. context: the mistake
+ * is where the thing that was being read begins, not where it was noticed. */
+static const struct {
+	const char *problem, *said;
+	bool context;
+} words[] = {
+    {"found character that cannot start any token",
+	"a tab, @, ` or % cannot begin anything; indent with blanks, quote the value", false},
+    {"found unexpected end of stream", "a quote that begins here is not closed", true},
+    {"did not find expected ',' or ']'",
+	"a [ that begins here is not closed, or a comma is missing", true},
+    {"did not find expected ',' or '}'",
+	"a { that begins here is not closed, or a comma is missing", true},
+    {"did not find expected node content", "a value is missing before this, or a ] or }", false},
+    {"mapping values are not allowed in this context",
+	"a colon is not expected here; quote the value, or correct the indentation", false},
+    {"did not find expected key", "not in line with the keys above; correct the indentation",
+	false},
+    {"did not find expected '-' indicator",
+	"not in line with the items above; correct the indentation", false},
+    {"could not find expected ':'", "a key without a colon behind it", true},
+    {"found unknown escape character",
+	"no such escape between double quotes; use single quotes, or \\\\ for a backslash", false},
+    {"found incompatible YAML document", "only YAML 1.1 and 1.2 are read; leave %YAML out", false},
+};
+
+/* The reader of bytes knows an offset only. */
+static yaml_mark_t mark_of_offset(const struct reader *r)
+{
+	yaml_mark_t mark = {0, 0, 0};
+	int c;
+
+	if (!r->file || fseek(r->file, 0, SEEK_SET) < 0)
+		return mark;
+	for (size_t i = 0; i < r->parser.problem_offset && (c = getc(r->file)) != EOF; i++) {
+		mark.column = c == '\n' ? 0 : mark.column + 1;
+		mark.line += c == '\n';
+	}
+	return mark;
+}
+
+static int not_yaml(struct reader *r)
+{
+	const char *problem = r->parser.problem ? r->parser.problem : "not YAML";
+
+	if (r->parser.error == YAML_READER_ERROR)
+		return fail_at(r, mark_of_offset(r),
+		    strstr(problem, "control")
+			? "a control character; remove it"
+			: "not UTF-8; save the file as UTF-8, without NUL bytes");
+	for (size_t i = 0; i < BH_ARRAY_LEN(words); i++) {
+		if (strcmp(words[i].problem, problem) == 0)
+			return fail_at(r,
+			    words[i].context ? r->parser.context_mark : r->parser.problem_mark,
+			    words[i].said);
+	}
+	return fail_at(r, r->parser.problem_mark, problem);
+}
+
 static int next_event(struct reader *r, yaml_event_t *event)
 {
-	const char *what;
-
-	if (yaml_parser_parse(&r->parser, event))
-		return 0;
-	what = r->parser.problem ? r->parser.problem : "not YAML";
-	return fail_at(r, r->parser.problem_mark, what);
+	return yaml_parser_parse(&r->parser, event) ? 0 : not_yaml(r);
 }
 
 static struct bh_yaml *new_node(struct reader *r, enum bh_yaml_type type, yaml_mark_t mark)
@@ -155,7 +210,7 @@ static int copy_node(
 		return fail_at(r, mark, "too large");
 	*out = copy;
 	if (depth > BH_YAML_DEPTH_MAX)
-		return fail_at(r, mark, "nested too deeply");
+		return fail_at(r, mark, "nested too deeply; 32 levels are read");
 	copy->plain = n->plain;
 	copy->text = n->text ? strdup(n->text) : NULL;
 	if (n->text && !copy->text)
@@ -186,7 +241,9 @@ static int read_alias(struct reader *r, yaml_event_t *event, struct bh_yaml **ou
 
 	yaml_event_delete(event);
 	if (!n)
-		return fail_at(r, mark, "alias of an anchor that is not there");
+		return fail_at(r, mark,
+		    "alias of an anchor that is not there; write &NAME in front of what it stands "
+		    "for");
 	rc = copy_node(r, n, mark, r->depth + 1, out);
 	if (rc) {
 		bh_yaml_free(*out);
@@ -211,7 +268,8 @@ static int read_text(struct reader *r, const yaml_event_t *event, struct bh_yaml
 	size_t len = event->data.scalar.length;
 
 	if (len && memchr(text, '\0', len))
-		return fail_at(r, event->start_mark, "a value may not contain a NUL byte");
+		return fail_at(
+		    r, event->start_mark, "a value may not contain a NUL byte; remove it");
 	n->text = strndup(text, len);
 	n->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	return n->text ? 0 : fail_at(r, event->start_mark, "too large");
@@ -239,7 +297,7 @@ static int read_children(struct reader *r, struct bh_yaml *parent, yaml_event_ty
 	size_t entries = 0;
 
 	if (++r->depth > BH_YAML_DEPTH_MAX)
-		return fail_at(r, r->parser.mark, "nested too deeply");
+		return fail_at(r, r->parser.mark, "nested too deeply; 32 levels are read");
 	for (;;) {
 		struct bh_yaml *key = NULL, *value = NULL;
 		yaml_event_t event;
@@ -334,7 +392,8 @@ static int read_document(struct reader *r, struct bh_yaml **root)
 		case YAML_DOCUMENT_START_EVENT:
 			yaml_event_delete(&event);
 			if (document)
-				return fail_at(r, r->parser.mark, "one document is enough");
+				return fail_at(
+				    r, r->parser.mark, "a second document; remove the ---");
 			document = true;
 			rc = next_event(r, &event);
 			if (!rc)
@@ -362,8 +421,9 @@ static int open_file(const char *path, FILE **f, struct bh_err *err)
 		return bh_err_set(err, -errno, "%s", path);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > BH_YAML_FILE_MAX) {
 		(void)close(fd);
-		return bh_err_set(
-		    err, BH_E_CONFIG, "%s: not a regular file of at most 4 MiB", path);
+		return bh_err_set(err, BH_E_CONFIG, "%s: %s", path,
+		    S_ISDIR(st.st_mode) ? "a directory, not a file"
+					: "not a regular file of at most 4 MiB");
 	}
 	*f = fdopen(fd, "r");
 	if (*f)
@@ -399,6 +459,7 @@ int bh_yaml_load(const char *path, struct bh_yaml **root, struct bh_err *err)
 		(void)fclose(f);
 		return bh_err_set(err, -ENOMEM, "%s", path);
 	}
+	r.file = f;
 	yaml_parser_set_input_file(&r.parser, f);
 	rc = read_all(&r, root);
 	yaml_parser_delete(&r.parser);

@@ -3,12 +3,15 @@
  *
  *   2026-11-21T04:10:00.123Z INFO forwarder[123] spool: message text key=value
  *
- * When the descriptor is the journal's stream, the time is left out and a "<N>" priority stands in
- * front. Control characters of data are escaped, so nothing a client sent reaches a terminal raw.
- * Lines are cut at 2 KiB. A write that fails is ignored: losing stderr must not stop a process.
+ * For the journal's stream the time is left out and a "<N>" priority stands in front; for the
+ * system's log a line is a datagram with the head of RFC 3164. Nothing a client sent reaches a
+ * terminal raw, and what looks like a key or a password is masked (log_text.h): but secrets must
+ * not be passed in at all. Lines are cut at 2 KiB. A write that fails is noted and ignored: losing
+ * stderr must not stop a process.
  *
- * Rate limit: a call site that may repeat owns a struct bh_log_limit; bh_log_limited() lets one
- * line per 10 s through and says how many were held back. Secrets must not be passed in at all.
+ * Rate limit: the same message passes once in 10 s, debug excepted (log_repeat.h). A call site
+ * whose messages differ owns a struct bh_log_limit; bh_log_limited() lets one line per 10 s through
+ * and says how many were held back.
  *
  * A struct bh_log is owned by main() and shared by pointer for the life of the process. Modules
  * that decide (parsers, state machines) do not log; they return errors and counts. NULL logs
@@ -21,6 +24,10 @@
 
 #include "common/attrs.h"
 #include "common/clock.h"
+#include "common/log_repeat.h"
+#include "common/log_ring.h"
+
+enum bh_log_form { BH_LOG_PLAIN, BH_LOG_JOURNAL, BH_LOG_SYSLOG };
 
 enum bh_log_level { BH_LOG_ERROR, BH_LOG_WARN, BH_LOG_INFO, BH_LOG_DEBUG };
 
@@ -29,7 +36,10 @@ struct bh_log {
 	const char *role; /* borrowed for ever, a literal */
 	int fd;
 	enum bh_log_level level;
-	int journal; /* fd is the journal's stream */
+	enum bh_log_form form;
+	atomic_bool failed;       /* the last write did; whoever owns fd may open it again */
+	struct bh_log_ring *ring; /* borrowed: gets every line as well; NULL = none */
+	struct bh_log_repeats repeats;
 };
 
 struct bh_log_limit {
@@ -37,7 +47,12 @@ struct bh_log_limit {
 	uint64_t held;
 };
 
+/* The form is that of the journal when $JOURNAL_STREAM names fd. */
 void bh_log_init(struct bh_log *log, const struct bh_clock *clock, const char *role, int fd);
+
+/* "plain", "journal", "syslog": how a supervisor tells its children (BULKHEAD_LOG). */
+const char *bh_log_form_name(enum bh_log_form form);
+enum bh_log_form bh_log_form_parse(const char *word); /* NULL, or another word: plain */
 
 /* Agent words: off critical error warn info debug trace (any case). -1 when unknown. */
 int bh_log_level_parse(const char *word, enum bh_log_level *level) BH_MUST_CHECK;

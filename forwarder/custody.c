@@ -1,35 +1,57 @@
 #include "forwarder/custody.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "forwarder/custody_internal.h"
 #include "forwarder/cut.h"
-#include "forwarder/urls.h"
 
-#define COMPONENT        "custody"
-#define MINUTE_NS        (60 * BH_NS_PER_S)
-#define LOGS_CONCURRENCY 4
+#define COMPONENT "custody"
+#define MINUTE_NS (60 * BH_NS_PER_S)
 
-void bh_payload_free(struct bh_payload *p)
+struct bh_payload *bh_payload_hold(struct bh_content *content, struct bh_dest *d)
+{
+	struct bh_payload *p = malloc(sizeof(*p));
+
+	if (!p)
+		return NULL;
+	*p = (struct bh_payload){
+	    .dest = d,
+	    .content = content,
+	    .ord = content->ord,
+	    .producer = content->producer,
+	    .epoch = content->epoch,
+	    .seq = content->seq,
+	    .kind = content->kind,
+	    .encoding = content->encoding,
+	    .items = content->items,
+	    .raw_len = content->raw_len,
+	    .created_ms = content->created_ms,
+	    .last_ts_ms = content->last_ts_ms,
+	    .taken_ns = content->taken_ns,
+	    .origins = content->origins,
+	    .body = content->body,
+	};
+	content->holders++;
+	return p;
+}
+
+void bh_payload_free(struct bh_custody *c, struct bh_payload *p)
 {
 	if (!p)
 		return;
 	if (p->cut)
 		p->dest->cut_bytes -= p->cut_bytes;
 	bh_cut_free(p->cut);
-	bh_ipc_msg_free(p->msg);
-	free(p->block);
+	bh_content_release(&c->contents, p->content);
 	free(p->spare);
 	free(p);
 }
 
-static int load_position(
-    void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord)
+static int load_position(void *ctx, const struct bh_position *p)
 {
-	return bh_positions_load(ctx, row, safe_ord, delivered_ord);
+	return bh_positions_load(ctx, p);
 }
 
 static int load_parts(void *ctx, uint64_t ord, struct bh_str origins)
@@ -40,64 +62,6 @@ static int load_parts(void *ctx, uint64_t ord, struct bh_str origins)
 
 	while (!rc && (rc = bh_origins_next(&r, &o)) == 1)
 		rc = bh_positions_load_part(ctx, &o, ord);
-	return rc;
-}
-
-static void configure(struct bh_dest *d, const struct bh_config *cfg, bool logs)
-{
-	struct bh_backoff_config b = {
-	    .factor = (double)(logs ? cfg->logs_sender_backoff_factor_milli
-				    : cfg->forwarder_backoff_factor_milli) /
-		      1e3,
-	    .base_s =
-		(double)(logs ? cfg->logs_sender_backoff_base_ms : cfg->forwarder_backoff_base_ms) /
-		1e3,
-	    .max_s =
-		(double)(logs ? cfg->logs_sender_backoff_max_ms : cfg->forwarder_backoff_max_ms) /
-		1e3,
-	    .recovery =
-		(int)(logs ? cfg->logs_sender_recovery_interval : cfg->forwarder_recovery_interval),
-	    .recovery_reset =
-		logs ? cfg->logs_sender_recovery_reset : cfg->forwarder_recovery_reset,
-	};
-	int64_t workers = BH_MAX(cfg->forwarder_num_workers, 1) *
-			  BH_MAX(cfg->forwarder_max_concurrent_requests, 1);
-	int64_t logs_n = cfg->logs_batch_max_concurrent_send;
-
-	d->logs = logs;
-	d->name = logs ? "logs" : "metrics";
-	d->newest_first = !logs;
-	/* An explicit 0 turns the spool off for that class. */
-	d->spool_on = (logs ? cfg->logs_disk_retry_max_size_bytes
-			    : cfg->forwarder_storage_max_size_in_bytes) != 0;
-	d->concurrency =
-	    (unsigned)BH_MIN(logs ? (logs_n > 0 ? logs_n : LOGS_CONCURRENCY) : workers, 64);
-	d->adaptive = logs && logs_n <= 0;
-	d->timeout_ms = logs ? cfg->logs_http_timeout_ms : cfg->forwarder_timeout_ms;
-	bh_backoff_init(&d->backoff, &b, logs ? 1 : 2, logs ? 120 : 64);
-}
-
-static int make_dest(struct bh_custody *c, struct bh_dest *d, bool logs)
-{
-	struct bh_buf url = BH_BUF_INIT;
-	struct bh_dest_counts counts = {0};
-	size_t n;
-	int rc;
-
-	d->custody = c;
-	configure(d, c->cfg.config, logs);
-	rc = logs ? bh_url_logs(c->cfg.config, &url) : bh_url_metrics_base(c->cfg.config, &url);
-	d->url = bh_buf_detach(&url, &n);
-	if (!rc)
-		rc = bh_store_destination(
-		    c->cfg.store, logs ? "logs/primary" : "metrics/primary", logs, &d->id);
-	if (!rc)
-		rc = bh_store_counts(c->cfg.store, d->id, &counts);
-	if (!rc)
-		rc = bh_store_items(c->cfg.store, d->id, &d->row_items);
-	d->rows = counts.pending_rows;
-	d->row_bytes = counts.pending_bytes;
-	d->l.received = d->row_items; /* the opening balance */
 	return rc;
 }
 
@@ -125,17 +89,15 @@ int bh_custody_new(struct bh_custody **out, const struct bh_custody_config *cfg,
 	if (!rc)
 		rc = bh_store_each_origins(cfg->store, load_parts, &c->positions);
 	if (!rc)
-		rc = make_dest(c, &c->dests[0], true);
-	if (!rc)
-		rc = make_dest(c, &c->dests[1], false);
-	if (!rc)
 		rc = bh_quarantine_open(&c->quarantine, cfg->store, cfg->config->quarantine,
 		    cfg->config->quarantine_max_size_bytes, cfg->config->quarantine_max_payloads);
-	if (!rc)
-		rc = bh_custody_key_init(c);
+	if (rc)
+		(void)bh_err_set(err, rc, "load registry and spool");
+	else
+		rc = bh_custody_make_dests(c, err);
 	if (rc) {
 		bh_custody_free(c);
-		return bh_err_set(err, rc, "load registry and spool");
+		return rc;
 	}
 	on_minute(&c->minute);
 	bh_custody_guard_start(c);
@@ -147,32 +109,18 @@ void bh_custody_free(struct bh_custody *c)
 {
 	if (!c)
 		return;
-	for (size_t i = 0; i < BH_CUSTODY_DESTS; i++) {
-		struct bh_dest *d = &c->dests[i];
-
-		while (d->head) {
-			struct bh_payload *p = d->head;
-
-			bh_dest_remove(d, p);
-			bh_payload_free(p);
-		}
-		bh_timer_cancel(&d->retry);
-		bh_timer_cancel(&d->spool_timer);
-		free(d->url);
-	}
+	bh_custody_free_dests(c);
 	while (c->empties) {
 		struct bh_payload *p = c->empties;
 
 		c->empties = p->next;
-		bh_payload_free(p);
+		bh_payload_free(c, p);
 	}
 	bh_timer_cancel(&c->company);
 	bh_timer_cancel(&c->minute);
 	bh_timer_cancel(&c->idle);
 	bh_timer_cancel(&c->backup);
 	bh_timer_cancel(&c->drain_timer);
-	bh_timer_cancel(&c->key_timer);
-	free(c->key_url);
 	bh_positions_release(&c->positions);
 	free(c);
 }
@@ -184,15 +132,15 @@ void bh_custody_connect(
 	c->transport = transport;
 }
 
-static void add_positions(struct bh_custody *c, const struct bh_payload *p)
+static void add_positions(struct bh_custody *c, const struct bh_content *content)
 {
 	struct bh_origins_reader r;
 	struct bh_origin o;
 
-	if (bh_origins_begin(&r, p->origins.p, p->origins.n))
+	if (bh_origins_begin(&r, content->origins.p, content->origins.n))
 		return;
 	while (bh_origins_next(&r, &o) == 1) {
-		if (bh_positions_add(&c->positions, &o, p->ord))
+		if (bh_positions_add(&c->positions, &o, content->ord))
 			bh_log_limited(c->cfg.log, &c->limit, BH_LOG_ERROR, COMPONENT,
 			    "%.*s: a part does not connect to the position before it; its position "
 			    "waits registry_gap=%llu",
@@ -201,66 +149,68 @@ static void add_positions(struct bh_custody *c, const struct bh_payload *p)
 	}
 }
 
-static struct bh_payload *new_payload(
+/* With one hold, the caller's. */
+static struct bh_content *new_content(
     struct bh_custody *c, enum bh_role producer, uint64_t seq, const struct bh_link_data *d)
 {
-	struct bh_payload *p = calloc(1, sizeof(*p));
-	int rc = p ? bh_store_next_ord(c->cfg.store, &p->ord) : -ENOMEM;
+	struct bh_content *content = calloc(1, sizeof(*content));
+	int rc = content ? bh_store_next_ord(c->cfg.store, &content->ord) : -ENOMEM;
 
 	if (rc) {
-		free(p);
+		free(content);
 		bh_error(c->cfg.log, COMPONENT, "payload of %s: %s", bh_role_name(producer),
 		    bh_err_name(rc));
 		return NULL;
 	}
-	p->producer = producer;
-	p->epoch = bh_intake_receiver(c->intake, producer)->epoch;
-	p->seq = seq;
-	p->kind = d->kind;
-	p->encoding = d->encoding;
-	p->items = d->items;
-	p->raw_len = d->raw_len;
-	p->last_ts_ms = d->last_ts_ms;
-	p->created_ms = bh_wall_ms(c->cfg.loop->clock);
-	p->taken_ns = bh_mono_ns(c->cfg.loop->clock);
-	return p;
+	content->producer = producer;
+	content->epoch = bh_intake_receiver(c->intake, producer)->epoch;
+	content->seq = seq;
+	content->kind = d->kind;
+	content->encoding = d->encoding;
+	content->items = d->items;
+	content->raw_len = d->raw_len;
+	content->last_ts_ms = d->last_ts_ms;
+	content->created_ms = bh_wall_ms(c->cfg.loop->clock);
+	content->taken_ns = bh_mono_ns(c->cfg.loop->clock);
+	content->holders = 1;
+	bh_content_insert(&c->contents, content);
+	return content;
 }
 
 /* Nothing to deliver: its end is known, the next group records it. */
-static void keep_empty(struct bh_custody *c, struct bh_payload *p)
+static int keep_empty(struct bh_custody *c, struct bh_content *content)
 {
-	struct bh_payload **at = &c->empties;
+	struct bh_payload *p = bh_payload_hold(content, NULL), **at = &c->empties;
 
+	if (!p)
+		return -ENOMEM;
 	p->settled = true;
 	while (*at)
 		at = &(*at)->next;
 	*at = p;
+	return 0;
 }
 
-static void take(void *ctx, enum bh_role producer, uint64_t seq, const struct bh_link_data *data,
-    struct bh_ipc_msg *msg)
+/* What an unreliable destination has no place for is dropped, and delays nobody. */
+static bool turned_away(struct bh_custody *c, struct bh_dest *d, const struct bh_content *content)
 {
-	struct bh_custody *c = ctx;
-	struct bh_payload *p = new_payload(c, producer, seq, data);
-	struct bh_dest *d;
+	if (d->reliable || (!c->offline && bh_dest_has_place(d, content->body.n)))
+		return false;
+	d->l.received += content->items;
+	bh_ledger_drop(&d->l, c->offline ? BH_DROP_SHUTDOWN : BH_DROP_QUEUE_FULL, content->items);
+	return true;
+}
 
-	if (!p) {
-		/* The receiver counts it as received: only a new greeting after a restart brings it
-		 * again. */
-		bh_ipc_msg_free(msg);
-		c->cfg.fatal(c->cfg.ctx, BH_EXIT_INTERNAL);
-		return;
-	}
-	p->msg = msg;
-	p->origins = data->origins;
-	p->body = data->body;
-	add_positions(c, p);
-	if (data->items == 0) {
-		keep_empty(c, p);
-		return;
-	}
-	d = &c->dests[data->kind == BH_KIND_LOGS ? 0 : 1];
-	p->dest = d;
+static int owe(struct bh_custody *c, struct bh_dest *d, struct bh_content *content)
+{
+	struct bh_payload *p;
+
+	if (turned_away(c, d, content))
+		return 0;
+	p = bh_payload_hold(content, d);
+	if (!p)
+		return -ENOMEM;
+	content->unproven += d->reliable;
 	d->l.received += p->items;
 	d->mem_items += p->items;
 	d->mem_bytes += p->body.n;
@@ -269,33 +219,71 @@ static void take(void *ctx, enum bh_role producer, uint64_t seq, const struct bh
 	p->want_row = d->spool_on && (d->rows > 0 || d->backoff.state != BH_BREAKER_OPEN ||
 					 c->offline || c->cfg.config->spool_after_ms == 0);
 	bh_dest_insert(d, p);
+	return 0;
+}
+
+static int owe_all(struct bh_custody *c, struct bh_content *content)
+{
+	int rc = 0;
+
+	if (content->items == 0)
+		return keep_empty(c, content);
+	for (size_t i = 0; i < c->dests_n && !rc; i++) {
+		if (bh_custody_is_for(&c->dests[i], content->kind == BH_KIND_LOGS))
+			rc = owe(c, &c->dests[i], content);
+	}
+	return rc;
+}
+
+static void take(void *ctx, enum bh_role producer, uint64_t seq, const struct bh_link_data *data,
+    struct bh_ipc_msg *msg)
+{
+	struct bh_custody *c = ctx;
+	struct bh_content *content = new_content(c, producer, seq, data);
+
+	if (!content) {
+		/* The receiver counts it as received: only a new greeting after a restart brings it
+		 * again. */
+		bh_ipc_msg_free(msg);
+		c->cfg.fatal(c->cfg.ctx, BH_EXIT_INTERNAL);
+		return;
+	}
+	content->msg = msg;
+	content->origins = data->origins;
+	content->body = data->body;
+	add_positions(c, content);
+	if (owe_all(c, content)) {
+		bh_error(c->cfg.log, COMPONENT, "payload: out of memory");
+		c->cfg.fatal(c->cfg.ctx, BH_EXIT_INTERNAL);
+	}
+	bh_content_release(&c->contents, content);
 }
 
 /* Durable already; only its origins are wanted, so that the run it belongs to can close. */
 static void repeat(void *ctx, enum bh_role producer, uint64_t seq, const struct bh_link_data *data)
 {
 	struct bh_custody *c = ctx;
-	struct bh_payload *p;
+	struct bh_content *content;
 
 	if (data->origins.n == 0)
 		return;
-	p = new_payload(c, producer, seq, data);
-	if (!p)
+	content = new_content(c, producer, seq, data);
+	if (!content)
 		return;
-	p->block = malloc(data->origins.n);
-	if (!p->block) {
-		bh_payload_free(p);
-		return;
+	content->block = malloc(data->origins.n);
+	if (content->block) {
+		memcpy(content->block, data->origins.p, data->origins.n);
+		content->origins = (struct bh_str){content->block, data->origins.n};
+		add_positions(c, content);
+		if (keep_empty(c, content))
+			bh_error(c->cfg.log, COMPONENT, "repeat: out of memory");
 	}
-	memcpy(p->block, data->origins.p, data->origins.n);
-	p->origins = (struct bh_str){p->block, data->origins.n};
-	add_positions(c, p);
-	keep_empty(c, p);
+	bh_content_release(&c->contents, content);
 }
 
 static void want_rows_of(struct bh_custody *c, enum bh_role producer)
 {
-	for (size_t i = 0; i < BH_CUSTODY_DESTS; i++) {
+	for (size_t i = 0; i < c->dests_n; i++) {
 		struct bh_dest *d = &c->dests[i];
 
 		for (struct bh_payload *p = d->head; p; p = p->next)
@@ -305,11 +293,10 @@ static void want_rows_of(struct bh_custody *c, enum bh_role producer)
 
 static bool holds_unproven(const struct bh_custody *c, enum bh_role producer)
 {
-	for (size_t i = 0; i < BH_CUSTODY_DESTS; i++) {
-		for (const struct bh_payload *p = c->dests[i].head; p; p = p->next) {
-			if (p->producer == producer && !p->row)
-				return true;
-		}
+	for (const struct bh_content *content = c->contents.head; content;
+	     content = content->next) {
+		if (content->producer == producer && content->unproven > 0)
+			return true;
 	}
 	return false;
 }
@@ -410,7 +397,7 @@ void bh_custody_drain(struct bh_custody *c, int64_t deadline_ns, enum bh_drain_m
 void bh_custody_pending(const struct bh_custody *c, uint64_t *items, uint64_t *bytes)
 {
 	*items = *bytes = 0;
-	for (size_t i = 0; i < BH_CUSTODY_DESTS; i++) {
+	for (size_t i = 0; i < c->dests_n; i++) {
 		*items += c->dests[i].mem_items + c->dests[i].row_items;
 		*bytes += c->dests[i].mem_bytes + c->dests[i].row_bytes;
 	}
@@ -420,7 +407,7 @@ void bh_custody_totals(const struct bh_custody *c, struct bh_ctl_drained *out)
 {
 	static const enum bh_role producers[] = {BH_ROLE_DOGSTATSD, BH_ROLE_LOGS};
 
-	for (size_t i = 0; i < BH_CUSTODY_DESTS; i++) {
+	for (size_t i = 0; i < c->dests_n; i++) {
 		out->delivered += c->dests[i].l.delivered;
 		out->spooled += c->dests[i].row_items;
 		out->dropped += bh_ledger_dropped(&c->dests[i].l);
@@ -433,40 +420,15 @@ void bh_custody_totals(const struct bh_custody *c, struct bh_ctl_drained *out)
 	}
 }
 
-static void dest_note(struct bh_custody *c, struct bh_dest *d, struct bh_child *child)
-{
-	int64_t wait_ms = (d->backoff.until_ns - bh_mono_ns(c->cfg.loop->clock)) / BH_NS_PER_MS;
-	char name[64];
-
-	(void)snprintf(name, sizeof(name), "destination.%s", d->name);
-	if (d->error[0] && d->backoff.state == BH_BREAKER_BLOCKED && wait_ms > 0)
-		bh_child_stat_note(child, name, "%.90s: retrying in %lld.%lld s after %s", d->url,
-		    (long long)(wait_ms / 1000), (long long)(wait_ms % 1000 / 100), d->error);
-	else if (d->error[0])
-		bh_child_stat_note(child, name, "%.90s: trying again after %s", d->url, d->error);
-	else
-		bh_child_stat_note(child, name, "%.90s: ok", d->url);
-}
-
 void bh_custody_stats(struct bh_custody *c, struct bh_child *child)
 {
 	uint64_t rows = 0, bytes = 0;
-	char name[64];
 
-	for (size_t i = 0; i < BH_CUSTODY_DESTS; i++) {
-		struct bh_dest *d = &c->dests[i];
-
-		d->l.spooled = d->row_items;
-		d->l.in_flight = d->mem_items;
-		bh_child_stat_ledger(child, BH_LEDGER_DESTINATION, d->name, strlen(d->name), &d->l);
-		(void)snprintf(name, sizeof(name), "destination.%s.spool_bytes", d->name);
-		bh_child_stat_number(child, name, d->row_bytes);
-		(void)snprintf(name, sizeof(name), "destination.%s.splits", d->name);
-		bh_child_stat_number(child, name, d->splits);
-		dest_note(c, d, child);
-		rows += d->rows;
-		bytes += d->row_bytes;
+	for (size_t i = 0; i < c->dests_n; i++) {
+		rows += c->dests[i].rows;
+		bytes += c->dests[i].row_bytes;
 	}
+	bh_custody_dest_stats(c, child);
 	bh_child_stat_number(child, "spool.rows", rows);
 	bh_child_stat_number(child, "spool.bytes", bytes);
 	bh_child_stat_number(child, "registry.rows", c->positions.n - c->positions.sources);

@@ -2,10 +2,18 @@
  * Custody: what the forwarder owes for every payload it accepted, from the link's message to the
  * committed end (spec/durability.md §1, §4–§8, §14; DESIGN §3, §4).
  *
+ * A payload is owed to each destination of its class (endpoints.h), and each goes its own way from
+ * here; bytes, ack and positions are the content's (content.h):
+ *
  *   taken ──▶ memory ──2xx──▶ settled ──COMMIT──▶ gone (acknowledged)
  *               │ destination failing or owing rows, spool_after, fence, drain
  *               ▼
  *           want_row ──COMMIT──▶ row (acknowledged) ──claim, 2xx──▶ settled ──COMMIT──▶ gone
+ *
+ * The ack goes out when each reliable destination is in one of the last two states. A reliable one
+ * that is behind others while the producer's window is half full gets its rows at once: it may not
+ * slow the others down. Where there can be no row (no spool for the class; a full one, for
+ * metrics), what a failing destination is owed then is dropped for it, counted.
  *
  * Group commit: everything that changed in one turn of the loop is one transaction (T1, T2, T3
  * together); positions-only groups wait up to 20 ms for company. Memory follows COMMIT, never leads
@@ -19,6 +27,7 @@
 #include <stdint.h>
 
 #include "common/child.h"
+#include "forwarder/endpoints.h"
 #include "forwarder/intake.h"
 #include "forwarder/positions.h"
 #include "forwarder/quarantine.h"
@@ -32,14 +41,17 @@ struct bh_custody_config {
 	struct bh_loop *loop;
 	struct bh_log *log;
 	struct bh_rng *rng;
-	const struct bh_config *config; /* borrowed for life */
-	struct bh_store *store;         /* borrowed until bh_custody_free */
+	const struct bh_config *config;           /* borrowed for life */
+	const struct bh_endpoint_list *endpoints; /* borrowed until bh_custody_new returns */
+	struct bh_store *store;                   /* borrowed until bh_custody_free */
 	int64_t spool_max_bytes;
 	bool spool_only; /* started during a drain: no network at all */
 	/* The process cannot go on: exit with this status. */
 	void (*fatal)(void *ctx, int exit_code);
 	/* A drain has ended (once). left: items in no durable place. */
 	void (*drained)(void *ctx, uint64_t left);
+	/* An intake refuses the API key; again each minute, while it does. */
+	void (*key_refused)(void *ctx);
 	void *ctx;
 };
 
@@ -53,6 +65,11 @@ void bh_custody_connect(
 
 extern const struct bh_intake_ops bh_custody_intake_ops; /* ctx: struct bh_custody */
 void bh_custody_http_done(void *ctx, void *token, const struct bh_http_result *result);
+
+/* Another API key: what is sent from now on carries it, and what waited because of the old one
+ * waits no longer. Requests under way keep theirs; when it is refused they are sent again.
+ * BH_E_CONFIG: it does not fit into a header; the old one acts on. */
+int bh_custody_key_replace(struct bh_custody *c, unsigned index, const char *text) BH_MUST_CHECK;
 
 /* End of every turn of the loop: commit, acknowledge, send. */
 void bh_custody_turn_end(void *ctx);

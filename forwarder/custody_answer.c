@@ -45,7 +45,8 @@ static void log_refusal(struct bh_custody *c, const struct bh_payload *p, uint64
 	bh_error(c->cfg.log, COMPONENT,
 	    "%s: the intake refused %llu items for good (status %ld, %zu bytes)%s: %s", d->name,
 	    (unsigned long long)items, result->status, bytes,
-	    c->quarantine.on && !c->full ? "; they go to the quarantine" : "", result->text);
+	    d->reliable && c->quarantine.on && !c->full ? "; they go to the quarantine" : "",
+	    result->text);
 }
 
 void bh_custody_refuse(struct bh_custody *c, struct bh_payload *p, enum bh_drop reason, long status)
@@ -54,6 +55,8 @@ void bh_custody_refuse(struct bh_custody *c, struct bh_payload *p, enum bh_drop 
 
 	bh_custody_settle(p, p->cut && p->cut->taken ? BH_STORE_TAKEN : BH_STORE_DROPPED, reason);
 	p->status = status;
+	if (!p->dest->reliable)
+		return; /* what it does not take is gone, and is counted */
 	if (!any || !c->quarantine.on || c->full)
 		c->quarantine.not_kept += any && c->quarantine.on;
 	else if (bh_store_next_ord(c->cfg.store, &p->keep_ord))
@@ -183,11 +186,23 @@ static int rewrite(struct bh_custody *c, const struct bh_payload *p, struct bh_s
 	return rc;
 }
 
+/* Only one destination is owed it: then it may become another one. */
+static bool is_alone(struct bh_custody *c, const struct bh_payload *p)
+{
+	unsigned owers = 0;
+
+	if (p->content->holders > 1)
+		return false;
+	return !p->content->stored ||
+	       (bh_store_owers(c->cfg.store, p->ord, &owers) == 0 && owers <= (p->row ? 1u : 0u));
+}
+
 static void keep_rest(struct bh_custody *c, struct bh_payload *p)
 {
 	struct bh_buf rest = BH_BUF_INIT;
 	size_t n = 0;
-	bool some = p->cut->requests > 0; /* else the body is the rest already */
+	/* Else the body is the rest already, or is another destination's too. */
+	bool some = p->cut->requests > 0 && is_alone(c, p);
 	int rc = some ? bh_cut_rest(p->cut, &rest) : 0;
 
 	if (!rc && some && p->row)
@@ -199,7 +214,7 @@ static void keep_rest(struct bh_custody *c, struct bh_payload *p)
 		free(p->spare);
 		p->spare = body;
 	}
-	/* After an error the payload is kept whole: parts of it will come twice. */
+	/* Otherwise the payload is kept whole: parts of it will come twice. */
 	bh_buf_release(&rest);
 	p->dest->cut_bytes -= p->cut_bytes;
 	bh_cut_free(p->cut);
@@ -208,7 +223,7 @@ static void keep_rest(struct bh_custody *c, struct bh_payload *p)
 
 void bh_custody_keep_rests(struct bh_custody *c)
 {
-	for (size_t i = 0; i < BH_CUSTODY_DESTS; i++) {
+	for (size_t i = 0; i < c->dests_n; i++) {
 		for (struct bh_payload *p = c->dests[i].head; p; p = p->next) {
 			if (p->cut && !p->settled && (p->row || p->dest->spool_on))
 				keep_rest(c, p);
@@ -224,7 +239,7 @@ static void taken(struct bh_custody *c, struct bh_dest *d, struct bh_payload *p)
 		bh_info(c->cfg.log, COMPONENT, "%s: %s takes payloads again", d->name, d->url);
 	d->error[0] = '\0';
 	d->last_ok_ms = bh_wall_ms(c->cfg.loop->clock);
-	bh_key_accepted(&c->key);
+	bh_key_accepted(&d->check->key, p->sent_ns);
 	if (!p->cut) {
 		d->too_large_n = 0;
 		bh_custody_settle(p, BH_STORE_TAKEN, BH_DROP_SHUTDOWN);
@@ -235,16 +250,34 @@ static void taken(struct bh_custody *c, struct bh_dest *d, struct bh_payload *p)
 		end_of_parts(c, p);
 }
 
-static void failure_text(const struct bh_custody *c, const struct bh_http_result *result, bool key,
-    char *out, size_t cap)
+static void failure_text(
+    const struct bh_dest *d, const struct bh_http_result *result, bool key, char *out, size_t cap)
 {
 	if (key)
 		(void)snprintf(out, cap, "HTTP %ld: the API key ending with %s is refused",
-		    result->status, c->key.tail);
+		    result->status, d->check->key.tail);
 	else if (result->status)
 		(void)snprintf(out, cap, "HTTP %ld %.120s", result->status, result->text);
 	else
 		(void)snprintf(out, cap, "%.200s", result->text);
+}
+
+/* true: nothing is wrong with the destination. */
+static bool key_refused(struct bh_custody *c, struct bh_payload *p, enum bh_drop reason,
+    const struct bh_http_result *result)
+{
+	switch (bh_key_refused(&p->dest->check->key, &p->refusals, p->sent_ns, now(c))) {
+	case BH_KEY_STALE:
+		bh_backoff_cancel(&p->dest->backoff); /* as a probe it said nothing */
+		return true;
+	case BH_KEY_DROP:
+		p->refusals = (struct bh_key_refusals){0, 0}; /* the next part's */
+		refused(c, p, reason, result);
+		return false;
+	case BH_KEY_WAIT:
+		break;
+	}
+	return false;
 }
 
 static void answered(
@@ -270,15 +303,13 @@ static void answered(
 		refused(c, p, answer.reason, result);
 		return;
 	case BH_VERDICT_KEY:
-		if (bh_key_refused(&c->key, &p->refusals, now(c))) {
-			p->refusals = (struct bh_key_refusals){0, 0}; /* the next part's */
-			refused(c, p, answer.reason, result);
-		}
+		if (key_refused(c, p, answer.reason, result))
+			return;
 		break;
 	case BH_VERDICT_RETRY:
 		break;
 	}
-	failure_text(c, result, answer.verdict == BH_VERDICT_KEY, text, sizeof(text));
+	failure_text(d, result, answer.verdict == BH_VERDICT_KEY, text, sizeof(text));
 	bh_custody_failed(c, d, text, at_least);
 }
 
@@ -287,10 +318,8 @@ void bh_custody_http_done(void *ctx, void *token, const struct bh_http_result *r
 	struct bh_custody *c = ctx;
 	struct bh_payload *p = token;
 
-	if (token == &c->key) {
-		bh_custody_key_done(c, result);
+	if (bh_custody_key_done(c, token, result))
 		return;
-	}
 	p->sending = false;
 	p->dest->sending_n--;
 	answered(c, p, result);

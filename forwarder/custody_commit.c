@@ -4,21 +4,19 @@
 #include "forwarder/custody_internal.h"
 #include "forwarder/cut.h"
 
-#define COMPONENT    "custody"
-#define GROUP_MAX    64
-#define GROUP_BYTES  ((uint64_t)16 << 20)
-#define COMPANY_NS   (20 * BH_NS_PER_MS)
-#define COMPANY      8 /* payloads that are enough of it */
-#define IDLE_NS      (1 * BH_NS_PER_S)
-#define EXPIRE_SLICE 256
-#define DISK_RESERVE ((uint64_t)1 << 19)
-#define ROOM_AGAIN   ((uint64_t)1 << 18) /* a payload of the usual size */
+#define COMPONENT   "custody"
+#define GROUP_MAX   64
+#define GROUP_BYTES ((uint64_t)16 << 20)
+#define COMPANY_NS  (20 * BH_NS_PER_MS)
+#define COMPANY     8 /* payloads that are enough of it */
+#define IDLE_NS     (1 * BH_NS_PER_S)
 
 /* What one transaction takes along. */
 struct group {
-	struct bh_payload *t1[GROUP_MAX]; /* become rows */
-	struct bh_payload *t2[GROUP_MAX]; /* end */
-	size_t t1_n, t2_n;
+	struct bh_payload *t1[GROUP_MAX];           /* become rows */
+	struct bh_payload *t2[GROUP_MAX];           /* end */
+	struct bh_content *contents[2 * GROUP_MAX]; /* that these belong to, each once */
+	size_t t1_n, t2_n, contents_n;
 	uint64_t bytes;
 	bool more; /* did not all fit */
 	bool touched[BH_ROLE__N];
@@ -49,97 +47,39 @@ static void gather_list(struct group *g, struct bh_payload *p, bool rows_allowed
 static void gather(struct bh_custody *c, struct group *g, bool rows_allowed)
 {
 	*g = (struct group){.t1_n = 0};
-	for (size_t i = 0; i < BH_CUSTODY_DESTS; i++)
+	for (size_t i = 0; i < c->dests_n; i++)
 		gather_list(g, c->dests[i].head, rows_allowed);
 	gather_list(g, c->empties, rows_allowed);
 }
 
-/* One row leaves without having been delivered; its positions move with it (T3). */
-static int retire(struct bh_custody *c, struct bh_dest *d, uint64_t ord, enum bh_store_end end)
+static void touch(struct group *g, const struct bh_payload *p, enum bh_content_change change)
 {
-	struct bh_spool_row row;
-	void *block = NULL;
-	int rc = bh_store_load(c->cfg.store, ord, &row, &block);
+	struct bh_content *content = p->content;
 
-	if (rc == 0 || (rc == BH_E_CORRUPT && block)) {
-		bh_positions_stage(&c->positions, row.origins, ord, true);
-		rc = 0;
-	}
-	free(block);
-	return rc ? rc : bh_store_remove(c->cfg.store, ord, d->id, end);
+	if (!content->touched)
+		g->contents[g->contents_n++] = content;
+	bh_content_touch(content, p->dest && p->dest->reliable, p->row, change);
 }
 
-struct retired {
-	uint64_t rows, items;
-};
-
-/* Makes room by policy: metrics lose their oldest rows. */
-static int drop_oldest(struct bh_custody *c, struct bh_dest *d, uint64_t need, struct retired *gone)
-{
-	uint64_t freed = 0, ord = 0;
-	uint32_t items = 0;
-
-	while (freed < need) {
-		struct bh_dest_counts before = {0}, after = {0};
-		int rc = bh_store_oldest(c->cfg.store, d->id, INT64_MAX, &ord, &items);
-
-		if (rc <= 0)
-			return rc;
-		if (bh_dest_holds(d, ord))
-			return 0; /* the oldest is on its way: nothing to give up below it */
-		rc = bh_store_counts(c->cfg.store, d->id, &before);
-		if (!rc)
-			rc = retire(c, d, ord, BH_STORE_DROPPED);
-		if (!rc)
-			rc = bh_store_counts(c->cfg.store, d->id, &after);
-		if (rc)
-			return rc;
-		freed += before.pending_bytes - after.pending_bytes;
-		gone->rows++;
-		gone->items += items;
-	}
-	return 0;
-}
-
-/* Rows may come only while the disk keeps room for positions. A page is written to the WAL, which
- * is used again from its beginning, and then to the file, whose free pages are used first. */
-static bool disk_has_room(struct bh_custody *c, uint64_t bytes)
-{
-	struct bh_store *s = c->cfg.store;
-	uint64_t disk, wal, pages;
-
-	if (!bh_store_ballasted(s))
-		return false;
-	disk = bh_store_disk_free(s);
-	wal = bh_store_wal_bytes(s);
-	pages = bh_store_free_bytes(s);
-	return disk + wal > bytes + DISK_RESERVE && disk + wal + pages > 2 * bytes + DISK_RESERVE;
-}
-
-bool bh_custody_has_room(struct bh_custody *c, uint64_t bytes)
-{
-	uint64_t used = bh_store_used_bytes(c->cfg.store) - bh_store_wal_bytes(c->cfg.store);
-
-	return disk_has_room(c, bytes) && used + bytes <= (uint64_t)c->cfg.spool_max_bytes;
-}
-
-static int make_room(struct bh_custody *c, const struct group *g, struct retired *gone)
+static int make_room(struct bh_custody *c, const struct group *g, struct bh_retired *gone)
 {
 	uint64_t used = bh_store_used_bytes(c->cfg.store) - bh_store_wal_bytes(c->cfg.store);
 	uint64_t limit = (uint64_t)c->cfg.spool_max_bytes;
-	struct bh_dest *metrics = &c->dests[1];
 
-	if (!disk_has_room(c, g->bytes))
+	if (!bh_custody_disk_has_room(c, g->bytes))
 		return -ENOSPC;
 	if (used + g->bytes <= limit)
 		return 0;
-	if (g->t1_n && g->t1[0]->dest && !g->t1[0]->dest->logs)
-		return drop_oldest(c, metrics, used + g->bytes - limit, gone);
+	if (g->t1_n && !g->t1[0]->dest->logs)
+		return bh_custody_drop_oldest(c, used + g->bytes - limit, gone);
 	return -ENOSPC; /* logs wait: the file is the buffer */
 }
 
+/* The row of a content is put once; each destination adds that it is owed it. */
 static int write_t1(struct bh_custody *c, const struct bh_payload *p)
 {
+	unsigned owers = 0;
+	int rc = p->content->stored ? bh_store_owers(c->cfg.store, p->ord, &owers) : 0;
 	const struct bh_spool_row row = {
 	    .ord = p->ord,
 	    .producer = bh_role_name(p->producer),
@@ -155,10 +95,14 @@ static int write_t1(struct bh_custody *c, const struct bh_payload *p)
 	    .body = p->body,
 	};
 
-	return bh_store_put(c->cfg.store, &row, p->dest->id);
+	p->content->stored = true;
+	if (rc)
+		return rc;
+	return owers ? bh_store_put_delivery(c->cfg.store, p->ord, p->body.n, p->dest->id)
+		     : bh_store_put(c->cfg.store, &row, p->dest->id);
 }
 
-static void settle_mark(struct bh_custody *c, struct group *g, const struct bh_payload *p)
+static void settle_mark(struct bh_custody *c, struct group *g, const struct bh_content *p)
 {
 	enum bh_role role = p->producer;
 
@@ -172,11 +116,23 @@ static void settle_mark(struct bh_custody *c, struct group *g, const struct bh_p
 		bh_receiver_settle(&g->marks[role], p->seq);
 }
 
-static int write_position(void *ctx, const struct bh_position *p)
+/* What the group's changes mean for the positions and for the producer. */
+static int settle_contents(struct bh_custody *c, struct group *g)
 {
-	if (p->gone)
-		return bh_store_forget(ctx, p->row.identifier, p->row.gen);
-	return bh_store_position(ctx, &p->row, p->safe_ord, p->delivered_ord);
+	for (size_t i = 0; i < g->contents_n; i++) {
+		const struct bh_content *content = g->contents[i];
+		unsigned owers = 0;
+		int rc = content->stored ? bh_store_owers(c->cfg.store, content->ord, &owers) : 0;
+
+		if (rc)
+			return rc;
+		if (!bh_content_proven(content))
+			continue;
+		bh_positions_stage(&c->positions, content->origins, content->ord,
+		    bh_content_level(content, owers));
+		settle_mark(c, g, content);
+	}
+	return 0;
 }
 
 static int write_marks(struct bh_custody *c, const struct group *g)
@@ -196,15 +152,16 @@ static int write_marks(struct bh_custody *c, const struct group *g)
 	return 0;
 }
 
-static int write_group(struct bh_custody *c, struct group *g, struct retired *gone)
+static int write_group(struct bh_custody *c, struct group *g, struct bh_retired *gone)
 {
 	struct bh_store *store = c->cfg.store;
 	int rc = g->t1_n ? make_room(c, g, gone) : 0;
 
+	/* New rows first: a row that ends now may be the one that another destination is added to.
+	 */
 	for (size_t i = 0; i < g->t1_n && !rc; i++) {
 		rc = write_t1(c, g->t1[i]);
-		bh_positions_stage(&c->positions, g->t1[i]->origins, g->t1[i]->ord, false);
-		settle_mark(c, g, g->t1[i]);
+		touch(g, g->t1[i], BH_CONTENT_ROW);
 	}
 	for (size_t i = 0; i < g->t2_n && !rc; i++) {
 		const struct bh_payload *p = g->t2[i];
@@ -213,15 +170,16 @@ static int write_group(struct bh_custody *c, struct group *g, struct retired *go
 			rc = bh_store_remove(store, p->ord, p->dest->id, p->end);
 		if (!rc && p->keep_ord)
 			rc = bh_custody_quarantine(c, p);
-		bh_positions_stage(&c->positions, p->origins, p->ord, true);
-		settle_mark(c, g, p);
+		touch(g, p, p->end == BH_STORE_TAKEN ? BH_CONTENT_TAKEN : BH_CONTENT_DROPPED);
 	}
 	if (!rc)
-		rc = bh_positions_staged(&c->positions, write_position, store);
+		rc = settle_contents(c, g);
+	if (!rc)
+		rc = bh_positions_staged(&c->positions, bh_custody_write_position, store);
 	return rc ? rc : write_marks(c, g);
 }
 
-static void became_row(struct bh_payload *p)
+static void became_row(struct bh_custody *c, struct bh_payload *p)
 {
 	struct bh_dest *d = p->dest;
 
@@ -236,7 +194,7 @@ static void became_row(struct bh_payload *p)
 	/* What was sent of it, and how often its key was refused, is known in memory only. */
 	if (!p->sending && !p->cut && !p->refusals.first_ns) {
 		bh_dest_remove(d, p); /* the row owns it now; it is claimed when its turn comes */
-		bh_payload_free(p);
+		bh_payload_free(c, p);
 	}
 }
 
@@ -248,7 +206,7 @@ static void forget_empty(struct bh_custody *c, struct bh_payload *p)
 		at = &(*at)->next;
 	if (*at)
 		*at = p->next;
-	bh_payload_free(p);
+	bh_payload_free(c, p);
 }
 
 /* Of a payload that went in parts, some may have been delivered and some not. */
@@ -286,43 +244,22 @@ static void ended(struct bh_custody *c, struct bh_payload *p)
 		d->mem_bytes -= p->body.n;
 	}
 	bh_dest_remove(d, p);
-	bh_payload_free(p);
+	bh_payload_free(c, p);
 }
 
-/* Without room for rows, metrics go on from memory, oldest dropped. Logs go on only while their
- * destination takes them; otherwise the file is the buffer. Nothing in memory and no rows: whoever
- * comes next finds out. */
-static bool may_send(const struct bh_custody *c, enum bh_role producer)
+void bh_custody_end_unreliable(struct bh_custody *c)
 {
-	const struct bh_dest *logs = &c->dests[0];
+	for (size_t i = 0; i < c->dests_n; i++) {
+		struct bh_payload *p = c->dests[i].reliable ? NULL : c->dests[i].head;
 
-	if (!c->full || producer != BH_ROLE_LOGS)
-		return true;
-	return logs->rows == 0 && (logs->mem_items == 0 || logs->backoff.state == BH_BREAKER_OPEN);
-}
+		while (p) {
+			struct bh_payload *next = p->next;
 
-static void answer(struct bh_custody *c, enum bh_role producer)
-{
-	bh_intake_ack(
-	    c->intake, producer, c->full ? BH_STORE_FULL : BH_STORE_OK, may_send(c, producer));
-}
-
-static void set_full(struct bh_custody *c, bool full)
-{
-	if (full == c->full)
-		return;
-	c->full = full;
-	if (full)
-		bh_timer_in(c->cfg.loop, &c->minute, BH_FULL_LOOK_NS, c->minute.fn);
-	if (full)
-		bh_error(c->cfg.log, COMPONENT,
-		    "the spool is full (disk or bulkhead.spool_max_size_bytes): data is delivered "
-		    "from memory, logs that their destination does not take wait in their files; "
-		    "free space or raise the limit");
-	else
-		bh_info(c->cfg.log, COMPONENT, "the spool takes payloads again");
-	answer(c, BH_ROLE_LOGS);
-	answer(c, BH_ROLE_DOGSTATSD);
+			if (p->settled && !p->row)
+				ended(c, p);
+			p = next;
+		}
+	}
 }
 
 static void acknowledge(struct bh_custody *c, const struct group *g)
@@ -333,7 +270,7 @@ static void acknowledge(struct bh_custody *c, const struct group *g)
 		if (!g->touched[role])
 			continue;
 		*bh_intake_receiver(c->intake, producer) = g->marks[role];
-		answer(c, producer);
+		bh_custody_answer(c, producer);
 		if (c->fence_open[role] && g->marks[role].base >= c->fences[role]) {
 			c->fence_open[role] = false;
 			bh_intake_fence_ack(c->intake, producer, c->fences[role]);
@@ -349,23 +286,16 @@ static void on_idle(struct bh_timer *t)
 		bh_store_tend(c->cfg.store, true);
 }
 
-static void apply_group(struct bh_custody *c, struct group *g, const struct retired *gone)
+static void apply_group(struct bh_custody *c, struct group *g, const struct bh_retired *gone)
 {
-	struct bh_dest *metrics = &c->dests[1];
-
 	c->positions_moved |= c->positions.staged != NULL;
 	bh_positions_apply(&c->positions);
-	if (gone->rows) {
-		struct bh_dest_counts counts = {0};
-
-		metrics->rows -= gone->rows;
-		metrics->row_items -= gone->items;
-		if (bh_store_counts(c->cfg.store, metrics->id, &counts) == 0)
-			metrics->row_bytes = counts.pending_bytes;
-		bh_ledger_drop(&metrics->l, BH_DROP_SPOOL_FULL, gone->items);
-	}
+	for (size_t i = 0; i < c->dests_n; i++)
+		bh_custody_count_retired(&c->dests[i], &gone[i], BH_DROP_SPOOL_FULL);
+	for (size_t i = 0; i < g->contents_n; i++)
+		bh_content_committed(g->contents[i]);
 	for (size_t i = 0; i < g->t1_n; i++)
-		became_row(g->t1[i]);
+		became_row(c, g->t1[i]);
 	for (size_t i = 0; i < g->t2_n; i++)
 		ended(c, g->t2[i]);
 	bh_quarantine_refresh(&c->quarantine);
@@ -377,19 +307,22 @@ static void apply_group(struct bh_custody *c, struct group *g, const struct reti
 /* 0, or the error of a group that was rolled back whole. */
 static int commit_group(struct bh_custody *c, struct group *g)
 {
-	struct retired gone = {0, 0};
+	struct bh_retired gone[BH_CUSTODY_DESTS_MAX] = {{0, 0, 0}};
 	int rc = bh_store_begin(c->cfg.store);
 
 	if (!rc)
-		rc = write_group(c, g, &gone);
+		rc = write_group(c, g, gone);
 	if (!rc)
 		rc = bh_store_commit(c->cfg.store);
 	if (rc) {
 		bh_store_rollback(c->cfg.store);
 		bh_positions_undo(&c->positions);
+		for (size_t i = 0; i < g->contents_n; i++)
+			bh_content_undo(g->contents[i]);
+		g->contents_n = 0;
 		return rc;
 	}
-	apply_group(c, g, &gone);
+	apply_group(c, g, gone);
 	return 0;
 }
 
@@ -403,7 +336,7 @@ static void commit_failed(struct bh_custody *c, int rc)
 /* No room for rows: what ended is still recorded, with the ballast's help. */
 static int commit_without_rows(struct bh_custody *c, struct group *g)
 {
-	set_full(c, true);
+	bh_custody_set_full(c, true);
 	gather(c, g, false);
 	if (g->t2_n == 0 && !c->new_epoch[BH_ROLE_LOGS] && !c->new_epoch[BH_ROLE_DOGSTATSD])
 		return 0;
@@ -429,6 +362,7 @@ void bh_custody_commit(struct bh_custody *c)
 
 	if (c->drain_done)
 		return;
+	bh_custody_end_unreliable(c);
 	do {
 		int rc;
 
@@ -457,91 +391,4 @@ void bh_custody_commit(struct bh_custody *c)
 	} while (g.more);
 	c->force = false;
 	bh_timer_cancel(&c->company);
-}
-
-/* Rows that wait in memory for their next turn: their end goes the usual way. */
-static void expire_held(struct bh_custody *c, struct bh_dest *d, int64_t now_ms)
-{
-	for (struct bh_payload *p = d->head; p; p = p->next) {
-		if (!p->row || p->sending || p->settled || p->created_ms + BH_TTL_MS > now_ms)
-			continue;
-		if (p->cut)
-			bh_cut_give_up(p->cut, BH_DROP_EXPIRED);
-		bh_custody_settle(p, p->cut && p->cut->taken ? BH_STORE_TAKEN : BH_STORE_EXPIRED,
-		    BH_DROP_EXPIRED);
-		c->force = true;
-	}
-}
-
-static int expire_dest(
-    struct bh_custody *c, struct bh_dest *d, int64_t now_ms, struct retired *gone)
-{
-	for (int i = 0; i < EXPIRE_SLICE; i++) {
-		uint64_t ord = 0;
-		uint32_t items = 0;
-		int rc = bh_store_oldest(c->cfg.store, d->id, now_ms, &ord, &items);
-
-		if (rc <= 0)
-			return rc;
-		if (bh_dest_holds(d, ord))
-			return 0;
-		rc = retire(c, d, ord, BH_STORE_EXPIRED);
-		if (rc)
-			return rc;
-		gone->rows++;
-		gone->items += items;
-	}
-	return 0;
-}
-
-/* Room again? Ask the file system, and the limit with 5 % of hysteresis. */
-static void look_for_room(struct bh_custody *c)
-{
-	bool room = disk_has_room(c, ROOM_AGAIN);
-
-	if (!room) {
-		/* What fills the disk may be our own free pages. */
-		bh_store_reclaim(c->cfg.store);
-		room = disk_has_room(c, ROOM_AGAIN);
-	}
-	if (room && bh_store_used_bytes(c->cfg.store) < (uint64_t)c->cfg.spool_max_bytes / 20 * 19)
-		set_full(c, false);
-	else
-		answer(c, BH_ROLE_LOGS); /* rows may have ended by age */
-}
-
-void bh_custody_expire(struct bh_custody *c)
-{
-	int64_t now_ms = bh_wall_ms(c->cfg.loop->clock);
-
-	for (size_t i = 0; i < BH_CUSTODY_DESTS; i++) {
-		struct bh_dest *d = &c->dests[i];
-		struct bh_dest_counts counts = {0};
-		struct retired gone = {0, 0};
-		int rc = bh_store_begin(c->cfg.store);
-
-		expire_held(c, d, now_ms);
-		if (!rc)
-			rc = expire_dest(c, d, now_ms, &gone);
-		if (!rc)
-			rc = bh_positions_staged(&c->positions, write_position, c->cfg.store);
-		if (!rc)
-			rc = bh_store_counts(c->cfg.store, d->id, &counts);
-		if (!rc)
-			rc = bh_store_commit(c->cfg.store);
-		if (rc) {
-			bh_store_rollback(c->cfg.store);
-			bh_positions_undo(&c->positions);
-			continue;
-		}
-		c->positions_moved |= c->positions.staged != NULL;
-		bh_positions_apply(&c->positions);
-		d->rows = counts.pending_rows;
-		d->row_bytes = counts.pending_bytes;
-		d->row_items -= gone.items;
-		if (gone.items)
-			bh_ledger_drop(&d->l, BH_DROP_EXPIRED, gone.items);
-	}
-	if (c->full)
-		look_for_room(c);
 }

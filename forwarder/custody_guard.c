@@ -46,11 +46,15 @@ void bh_custody_guard_start(struct bh_custody *c)
 
 void bh_custody_guard_turn(struct bh_custody *c)
 {
-	if (c->leaving || c->drain_done || !bh_store_damaged(c->cfg.store))
+	const struct bh_store *store = c->cfg.store;
+
+	if (c->leaving || c->drain_done || (!bh_store_damaged(store) && !bh_store_failed(store)))
 		return;
 	c->leaving = true;
-	bh_error(c->cfg.log, COMPONENT,
-	    "spool.db is damaged; leaving, the next start keeps it and salvages what it can");
+	bh_error(c->cfg.log, COMPONENT, "%s",
+	    bh_store_damaged(store)
+		? "spool.db is damaged; leaving, the next start keeps it and salvages what it can"
+		: "an operation on spool.db failed; leaving, the next start recovers");
 	c->cfg.fatal(c->cfg.ctx, BH_EXIT_INTERNAL);
 }
 

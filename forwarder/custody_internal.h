@@ -1,6 +1,6 @@
-/* Shared by custody.c (taking, life), custody_commit.c (groups), custody_send.c (delivery),
- * custody_answer.c (what came back), custody_key.c (checks of the API key) and
- * custody_quarantine.c. */
+/* Shared by custody.c (taking, life), custody_dests.c (destinations), custody_commit.c (groups),
+ * custody_room.c (what leaves the spool undelivered), custody_send.c (delivery), custody_answer.c
+ * (what came back), custody_key.c (checks of the API keys) and custody_quarantine.c. */
 #ifndef BH_FORWARDER_CUSTODY_INTERNAL_H
 #define BH_FORWARDER_CUSTODY_INTERNAL_H
 
@@ -10,19 +10,32 @@
 #include "forwarder/quarantine.h"
 #include "forwarder/positions.h"
 
-#define BH_CUSTODY_DESTS 2
-#define BH_TTL_MS        BH_STORE_TTL_MS
+#define BH_CUSTODY_DESTS_MAX (BH_DESTS_CONFIGURED + BH_STORE_DESTS_MAX)
+#define BH_TTL_MS            BH_STORE_TTL_MS
 #define BH_FULL_LOOK_NS \
 	(2 * BH_NS_PER_S) /* while full: look for room more often than each minute */
+
+/* One API key at the place where it is checked; destinations share it (custody_key.c). */
+struct bh_key_check {
+	struct bh_key key;
+	unsigned index; /* of the transport */
+	char *url;      /* owned */
+	struct bh_timer timer;
+	int64_t said_ns; /* when the refused key was last logged; 0 = never */
+	int64_t told_ns; /* when the supervisor was told of refusals; 0 = not of this key */
+};
 
 struct bh_custody {
 	struct bh_custody_config cfg;
 	struct bh_intake *intake;
 	struct bh_transport *transport;
 	struct bh_positions positions;
-	struct bh_dest dests[BH_CUSTODY_DESTS]; /* logs, metrics */
-	struct bh_payload *empties;             /* positions only: settled from the start */
-	uint64_t fences[BH_ROLE__N];            /* seq to be answered with FENCE_ACK; 0 = none */
+	struct bh_dest *dests; /* logs, metrics, the additional ones, the absent ones */
+	size_t dests_n;
+	struct bh_contents contents;
+	struct bh_payload *empties;  /* positions only: settled from the start */
+	bool pressed[BH_ROLE__N];    /* half of the producer's window is not proven yet */
+	uint64_t fences[BH_ROLE__N]; /* seq to be answered with FENCE_ACK; 0 = none */
 	bool fence_open[BH_ROLE__N];
 	uint64_t new_epoch[BH_ROLE__N]; /* T4 under way: mark to write instead */
 	bool force;                     /* commit what there is, without waiting for company */
@@ -37,23 +50,51 @@ struct bh_custody {
 	bool leaving;            /* the store is damaged: the next start replaces it */
 	struct bh_timer drain_timer;
 	struct bh_log_limit limit;
-	struct bh_key key;
-	char *key_url; /* owned */
-	struct bh_timer key_timer;
-	int64_t key_said_ns; /* when the refused key was last logged; 0 = never */
+	struct bh_key_check checks[BH_DESTS_CONFIGURED];
+	size_t checks_n;
 	struct bh_quarantine quarantine;
 	char registry_note[BH_ERR_TEXT_MAX]; /* why nothing was imported; "" = nothing to say */
 };
 
-/* Frees a payload that hangs nowhere any more. */
-void bh_payload_free(struct bh_payload *p);
+/* What one destination, or none, is owed of a content; NULL: no memory. Hangs nowhere yet. */
+struct bh_payload *bh_payload_hold(struct bh_content *content, struct bh_dest *d);
+/* Frees a payload that hangs nowhere any more, and its hold of the content. */
+void bh_payload_free(struct bh_custody *c, struct bh_payload *p);
+
+/* Destinations (custody_dests.c). */
+int bh_custody_make_dests(struct bh_custody *c, struct bh_err *err) BH_MUST_CHECK;
+void bh_custody_free_dests(struct bh_custody *c);
+void bh_custody_dest_stats(struct bh_custody *c, struct bh_child *child);
+/* A destination of this class that is in the configuration: new payloads are for it. */
+static inline bool bh_custody_is_for(const struct bh_dest *d, bool logs)
+{
+	return d->logs == logs && !d->absent;
+}
 
 /* Commits one group when there is one (or everything that waits, with force). */
 void bh_custody_commit(struct bh_custody *c);
+/* What unreliable destinations are done with leaves memory: no commit has to tell of it. */
+void bh_custody_end_unreliable(struct bh_custody *c);
 /* May the store grow by so many bytes without hurting what it must keep room for? */
 bool bh_custody_has_room(struct bh_custody *c, uint64_t bytes);
 /* Takes expired rows out of the low end. */
 void bh_custody_expire(struct bh_custody *c);
+/* Leaves the state of a full spool, when there is room again. */
+void bh_custody_set_full(struct bh_custody *c, bool full);
+void bh_custody_answer(struct bh_custody *c, enum bh_role producer);
+
+/* Rows that one destination loses in a transaction, to be counted after COMMIT. */
+struct bh_retired {
+	uint64_t rows, items, bytes;
+};
+/* Makes room for so many bytes by policy: of the metrics' destinations the one that is owed most
+ * loses its oldest rows. gone: one for each destination of c. */
+int bh_custody_drop_oldest(
+    struct bh_custody *c, uint64_t need, struct bh_retired *gone) BH_MUST_CHECK;
+void bh_custody_count_retired(
+    struct bh_dest *d, const struct bh_retired *gone, enum bh_drop reason);
+int bh_custody_write_position(void *store, const struct bh_position *p) BH_MUST_CHECK;
+bool bh_custody_disk_has_room(struct bh_custody *c, uint64_t bytes);
 
 /* The store's health (custody_guard.c). */
 void bh_custody_guard_start(struct bh_custody *c);
@@ -79,8 +120,12 @@ bool bh_custody_cut(struct bh_custody *c, struct bh_payload *p);
 /* What was not sent of the payloads that go in parts becomes their body: a stop, not a crash. */
 void bh_custody_keep_rests(struct bh_custody *c);
 
-int bh_custody_key_init(struct bh_custody *c) BH_MUST_CHECK;
-void bh_custody_key_done(struct bh_custody *c, const struct bh_http_result *result);
+/* The check of a destination's key: one there is, or a new one. NULL: no memory. */
+struct bh_key_check *bh_custody_key_of(
+    struct bh_custody *c, const struct bh_endpoint_dest *e, const char *text);
+/* false: the token is none of a check's. */
+bool bh_custody_key_done(
+    struct bh_custody *c, const void *token, const struct bh_http_result *result);
 /* Asks when it is time. */
 void bh_custody_key_look(struct bh_custody *c);
 void bh_custody_key_stats(struct bh_custody *c, struct bh_child *child);

@@ -1,9 +1,15 @@
 #include <errno.h>
+#include <string.h>
 
 #include "forwarder/custody_internal.h"
 #include "forwarder/cut.h"
 
 #define COMPONENT "quarantine"
+
+static bool is_primary(const struct bh_custody *c, const struct bh_dest *d)
+{
+	return d == &c->dests[0] || d == &c->dests[1];
+}
 
 int bh_custody_quarantine(struct bh_custody *c, const struct bh_payload *p)
 {
@@ -29,7 +35,8 @@ int bh_custody_quarantine(struct bh_custody *c, const struct bh_payload *p)
 		row.body = bh_buf_view(&lost);
 	}
 	if (!rc)
-		rc = bh_quarantine_put(&c->quarantine, &row, p->keep_ord, p->status);
+		rc = bh_quarantine_put(&c->quarantine, &row, p->keep_ord, p->status,
+		    is_primary(c, p->dest) ? "" : p->dest->names.id);
 	bh_buf_release(&lost);
 	return rc;
 }
@@ -55,16 +62,40 @@ const struct bh_quarantine *bh_custody_kept(const struct bh_custody *c)
 	return &c->quarantine;
 }
 
+struct search {
+	struct bh_custody *c;
+	struct bh_dest *found;
+};
+
+static int64_t dest_of(void *ctx, enum bh_kind kind, const char *id)
+{
+	struct search *s = ctx;
+	struct bh_custody *c = s->c;
+
+	if (!*id) {
+		s->found = &c->dests[kind == BH_KIND_LOGS ? 0 : 1];
+		return s->found->id;
+	}
+	s->found = NULL;
+	for (size_t i = 0; !s->found && i < c->dests_n; i++) {
+		struct bh_dest *d = &c->dests[i];
+
+		if (bh_custody_is_for(d, kind == BH_KIND_LOGS) && strcmp(d->names.id, id) == 0)
+			s->found = d;
+	}
+	return s->found ? s->found->id : 0;
+}
+
 /* One payload a transaction: what is done stays done. 1 = done, 0 = none is left. */
 static int replay_one(struct bh_custody *c, uint64_t *items)
 {
 	struct bh_quarantine *q = &c->quarantine;
-	const int64_t dests[BH_CUSTODY_DESTS] = {c->dests[0].id, c->dests[1].id};
+	struct search search = {c, NULL};
 	struct bh_spool_row row = {.producer = NULL};
 	struct bh_dest *d;
 	uint64_t ord = 0, new_ord = 0;
 	int rc = bh_quarantine_first(q, &ord);
-	bool damaged;
+	bool stays;
 
 	if (rc <= 0)
 		return rc;
@@ -72,18 +103,18 @@ static int replay_one(struct bh_custody *c, uint64_t *items)
 	if (!rc)
 		rc = bh_store_begin(c->cfg.store);
 	if (!rc)
-		rc = bh_quarantine_release(
-		    q, ord, new_ord, dests, bh_wall_ms(c->cfg.loop->clock), BH_TTL_MS, &row);
-	damaged = rc == BH_E_CORRUPT;
-	if (!rc || damaged)
+		rc = bh_quarantine_release(q, ord, new_ord, dest_of, &search,
+		    bh_wall_ms(c->cfg.loop->clock), BH_TTL_MS, &row);
+	stays = rc == BH_E_CORRUPT || rc == BH_E_STATE;
+	if (!rc || stays)
 		rc = bh_store_commit(c->cfg.store);
 	if (rc) {
 		bh_store_rollback(c->cfg.store);
 		return rc;
 	}
-	if (damaged)
+	if (stays)
 		return 1;
-	d = &c->dests[row.kind == BH_KIND_LOGS ? 0 : 1];
+	d = search.found;
 	d->l.received += row.items;
 	d->rows++;
 	d->row_items += row.items;

@@ -123,6 +123,7 @@ static int import_row(void *ctx, const struct bh_origin *o)
 {
 	struct import *m = ctx;
 	struct bh_origin row = *o;
+	struct bh_position p;
 	bool skip;
 	int rc = replace_old(m, o->identifier, &skip);
 
@@ -133,7 +134,8 @@ static int import_row(void *ctx, const struct bh_origin *o)
 		return 0;
 	}
 	row.gen = bh_rng_u64(m->c->cfg.rng);
-	rc = bh_store_position(m->c->cfg.store, &row, 0, 0);
+	p = bh_position_of(&row, 0, 0);
+	rc = bh_store_position(m->c->cfg.store, &p);
 	if (!rc)
 		rc = bh_origin_encode(&row, &m->fresh);
 	m->in->imported += !rc;
@@ -145,13 +147,16 @@ static void remember(struct import *m)
 {
 	struct bh_positions *ps = &m->c->positions;
 	struct bh_cur fresh = bh_cur_init(m->fresh.data, m->fresh.len);
-	struct bh_origin row;
+	struct bh_origin row = {0};
+	struct bh_position p;
 
 	for (size_t i = 0; i < m->old.n; i++)
 		bh_positions_forget(ps, m->old.v[i]->row.identifier, m->old.v[i]->row.gen);
 	while (fresh.left) {
-		if (bh_origin_decode(bh_cur_blob(&fresh), &row) ||
-		    bh_positions_load(ps, &row, 0, 0)) {
+		int rc = bh_origin_decode(bh_cur_blob(&fresh), &row);
+
+		p = bh_position_of(&row, 0, 0);
+		if (rc || bh_positions_load(ps, &p)) {
 			bh_warn(
 			    m->c->cfg.log, COMPONENT, "imported rows count from the next start on");
 			return;

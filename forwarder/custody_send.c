@@ -31,18 +31,19 @@ void bh_custody_settle(struct bh_payload *p, enum bh_store_end end, enum bh_drop
 	p->reason = reason;
 }
 
-static struct bh_payload *from_row(struct bh_dest *d, const struct bh_spool_row *row, void *block)
+/* Takes the block, unless it returns NULL. With one hold, the caller's. */
+static struct bh_content *from_row(
+    struct bh_custody *c, const struct bh_spool_row *row, void *block)
 {
-	struct bh_payload *p = calloc(1, sizeof(*p));
+	struct bh_content *content = malloc(sizeof(*content));
 	enum bh_role producer = BH_ROLE_FORWARDER;
 
-	if (!p)
+	if (!content)
 		return NULL;
 	if (bh_role_parse(row->producer, &producer))
 		producer = BH_ROLE_FORWARDER; /* a role of another version: the payload is delivered
 						 all the same */
-	*p = (struct bh_payload){
-	    .dest = d,
+	*content = (struct bh_content){
 	    .ord = row->ord,
 	    .producer = producer,
 	    .epoch = row->epoch,
@@ -52,36 +53,61 @@ static struct bh_payload *from_row(struct bh_dest *d, const struct bh_spool_row 
 	    .items = row->items,
 	    .raw_len = row->raw_len,
 	    .created_ms = row->created_ms,
-	    .taken_ns = now(d->custody),
+	    .taken_ns = now(c),
 	    .last_ts_ms = row->created_ms,
 	    .origins = row->origins,
 	    .body = row->body,
 	    .block = block,
-	    .row = true,
+	    .holders = 1,
+	    .claimed = true,
+	    .stored = true,
 	};
-	return p;
+	bh_content_insert(&c->contents, content);
+	return content;
+}
+
+/* The content of a row, with a hold for the caller: another destination may have it in memory. *rc:
+ * BH_E_CORRUPT for a damaged body, else what kept it from being read. */
+static struct bh_content *content_of(struct bh_custody *c, uint64_t ord, int *rc)
+{
+	struct bh_content *content = bh_content_find(&c->contents, ord);
+	struct bh_spool_row row;
+	void *block = NULL;
+
+	*rc = 0;
+	if (content && (content->body.n || !content->claimed)) {
+		content->holders++;
+		return content;
+	}
+	*rc = bh_store_load(c->cfg.store, ord, &row, &block);
+	content = *rc == 0 || (*rc == BH_E_CORRUPT && block) ? from_row(c, &row, block) : NULL;
+	if (!content)
+		free(block);
+	return content;
 }
 
 /* Brings one more row into the window. false: none, or memory is short. */
 static bool claim(struct bh_custody *c, struct bh_dest *d)
 {
-	struct bh_spool_row row;
-	struct bh_payload *p;
-	void *block = NULL;
+	struct bh_content *content;
+	struct bh_payload *p = NULL;
 	uint64_t ord = 0;
 	int rc;
 
-	if (!bh_dest_wants_claim(d) || bh_store_claim(c->cfg.store, d->id, d->newest_first,
-					   d->active_n, bh_dest_holds, d, &ord) != 1)
+	if (!bh_dest_wants_claim(d, c->contents.claimed_bytes) ||
+	    bh_store_claim(
+		c->cfg.store, d->id, d->newest_first, d->active_n, bh_dest_holds, d, &ord) != 1)
 		return false;
-	rc = bh_store_load(c->cfg.store, ord, &row, &block);
-	p = rc == 0 || (rc == BH_E_CORRUPT && block) ? from_row(d, &row, block) : NULL;
+	content = content_of(c, ord, &rc);
+	if (content)
+		p = bh_payload_hold(content, d);
+	bh_content_release(&c->contents, content);
 	if (!p) {
-		free(block);
 		bh_log_limited(c->cfg.log, &d->limit, BH_LOG_ERROR, COMPONENT, "row %llu: %s",
 		    (unsigned long long)ord, bh_err_name(rc));
 		return false;
 	}
+	p->row = true;
 	if (rc == BH_E_CORRUPT) {
 		/* One bad row stops nobody: it goes, counted. */
 		bh_error(c->cfg.log, COMPONENT, "row %llu is damaged and is given up",
@@ -112,6 +138,7 @@ static bool start_one(struct bh_custody *c, struct bh_dest *d, struct bh_payload
 	char url[URL_CAP];
 	struct bh_http_request req = {
 	    .url = url,
+	    .key = d->key,
 	    .kind = p->kind,
 	    .encoding = p->encoding,
 	    .body = p->body,
@@ -131,11 +158,37 @@ static bool start_one(struct bh_custody *c, struct bh_dest *d, struct bh_payload
 	p->sending = true;
 	p->sent_ns = now(c);
 	d->sending_n++;
+	d->live_n = p->row ? 0 : d->live_n + 1;
 	return true;
+}
+
+/* Rows that wait for nothing but their turn go back to the spool: a destination that is away holds
+ * no memory that others could use. */
+static void release_claims(struct bh_custody *c, struct bh_dest *d)
+{
+	struct bh_payload *p = d->head;
+
+	while (p) {
+		struct bh_payload *next = p->next;
+
+		if (p->row && !p->sending && !p->settled && !p->cut && !p->too_large &&
+		    !p->refusals.first_ns) {
+			bh_dest_remove(d, p);
+			bh_payload_free(c, p);
+		}
+		p = next;
+	}
 }
 
 static void pump_dest(struct bh_custody *c, struct bh_dest *d)
 {
+	if (bh_dest_rests(d, now(c))) {
+		release_claims(c, d);
+		arm_retry(d);
+		return;
+	}
+	if (bh_dest_owes_a_turn(d))
+		(void)claim(c, d);
 	for (;;) {
 		struct bh_payload *p = bh_dest_next(d);
 
@@ -160,31 +213,70 @@ static void on_spool_after(struct bh_timer *t)
 	(void)t; /* the end of the turn looks */
 }
 
-/* What has waited long enough goes to the spool, and with it all that came before it from its
- * producer. */
+/* Half of a producer's window is used: from the oldest that is not acknowledged on. */
+static void look_at_windows(struct bh_custody *c)
+{
+	static const enum bh_role producers[] = {BH_ROLE_DOGSTATSD, BH_ROLE_LOGS};
+	uint64_t bytes[BH_ROLE__N] = {0};
+
+	for (const struct bh_content *x = c->contents.head; x; x = x->next)
+		bytes[x->producer] += x->unproven ? x->body.n : 0;
+	for (size_t i = 0; i < BH_ARRAY_LEN(producers); i++) {
+		enum bh_role role = producers[i];
+		const struct bh_receiver *r = bh_intake_receiver(c->intake, role);
+
+		c->pressed[role] = r->rcvd - r->base >= BH_LINK_CREDIT_MSGS / 2 ||
+				   bytes[role] >= (uint64_t)BH_LINK_CREDIT_KIB * 1024 / 2;
+	}
+}
+
+/* One that others wait for, of a destination that is behind them. */
+static bool holds_others_up(const struct bh_custody *c, const struct bh_payload *p)
+{
+	return c->pressed[p->producer] && bh_content_lags(p->content);
+}
+
+/* No row can be had of it, and its destination fails: it is lost for that one. */
+static bool must_go(const struct bh_custody *c, const struct bh_dest *d, const struct bh_payload *p)
+{
+	bool no_row = !d->spool_on || (c->full && !d->logs);
+
+	return d->reliable && no_row && !p->row && !p->sending &&
+	       d->backoff.state != BH_BREAKER_OPEN && holds_others_up(c, p);
+}
+
+/* What has waited long enough goes to the spool, and with it all that is before it: rows are older
+ * than what is not a row, or order would be lost (dest.c). */
 static void look_at_ages(struct bh_custody *c, struct bh_dest *d)
 {
 	int64_t after_ns = c->cfg.config->spool_after_ms * BH_NS_PER_MS;
-	struct bh_payload *oldest = NULL;
+	struct bh_payload *oldest = NULL, *last = NULL;
 
-	for (struct bh_payload *p = d->head; p && d->spool_on; p = p->next) {
-		if (p->row || p->settled || p->want_row)
+	for (struct bh_payload *p = d->head; p; p = p->next) {
+		if (p->settled || p->row)
 			continue;
-		if (now(c) - p->taken_ns >= after_ns)
-			p->want_row = true;
+		if (must_go(c, d, p))
+			bh_custody_settle(
+			    p, BH_STORE_DROPPED, c->full ? BH_DROP_DISK_FULL : BH_DROP_QUEUE_FULL);
+		else if (p->want_row || now(c) - p->taken_ns >= after_ns || holds_others_up(c, p))
+			last = p;
 		else if (!oldest)
 			oldest = p;
 	}
-	if (oldest && !bh_timer_armed(&d->spool_timer))
+	for (struct bh_payload *p = d->spool_on ? last : NULL; p; p = p->prev)
+		p->want_row |= !p->row && !p->settled;
+	if (d->spool_on && oldest && !bh_timer_armed(&d->spool_timer))
 		bh_timer_at(
 		    c->cfg.loop, &d->spool_timer, oldest->taken_ns + after_ns, on_spool_after);
 }
 
 void bh_custody_pump(struct bh_custody *c)
 {
-	for (size_t i = 0; i < BH_CUSTODY_DESTS; i++) {
+	if (c->dests_n > 2)
+		look_at_windows(c);
+	for (size_t i = 0; i < c->dests_n; i++) {
 		look_at_ages(c, &c->dests[i]);
-		if (!c->offline && !c->drain_done)
+		if (!c->offline && !c->drain_done && !c->dests[i].absent)
 			pump_dest(c, &c->dests[i]);
 	}
 }
@@ -194,7 +286,7 @@ void bh_custody_stop_network(struct bh_custody *c)
 	c->offline = true;
 	if (c->transport)
 		bh_transport_cancel_all(c->transport);
-	for (size_t i = 0; i < BH_CUSTODY_DESTS; i++) {
+	for (size_t i = 0; i < c->dests_n; i++) {
 		struct bh_dest *d = &c->dests[i];
 
 		for (struct bh_payload *p = d->head; p; p = p->next)
@@ -208,9 +300,9 @@ void bh_custody_stop_network(struct bh_custody *c)
 /* Nothing more to wait for: all gone, or what is left belongs to a destination that fails. */
 static bool delivered_what_can_be(const struct bh_custody *c)
 {
-	for (size_t i = 0; i < BH_CUSTODY_DESTS; i++) {
+	for (size_t i = 0; i < c->dests_n; i++) {
 		const struct bh_dest *d = &c->dests[i];
-		bool failing = d->backoff.state != BH_BREAKER_OPEN || d->error[0];
+		bool failing = d->absent || d->backoff.state != BH_BREAKER_OPEN || d->error[0];
 
 		if (d->sending_n > 0 && !failing)
 			return false;
@@ -224,9 +316,22 @@ static uint64_t left_items(const struct bh_custody *c)
 {
 	uint64_t left = 0;
 
-	for (size_t i = 0; i < BH_CUSTODY_DESTS; i++)
+	for (size_t i = 0; i < c->dests_n; i++)
 		left += c->dests[i].mem_items;
 	return left;
+}
+
+/* Nobody waits for them, and nothing keeps them. */
+static void give_up_unreliable(struct bh_custody *c)
+{
+	for (size_t i = 0; i < c->dests_n; i++) {
+		struct bh_dest *d = &c->dests[i];
+
+		for (struct bh_payload *p = d->reliable ? NULL : d->head; p; p = p->next) {
+			if (!p->row && !p->settled)
+				bh_custody_settle(p, BH_STORE_DROPPED, BH_DROP_SHUTDOWN);
+		}
+	}
 }
 
 void bh_custody_check_drain(struct bh_custody *c)
@@ -236,8 +341,10 @@ void bh_custody_check_drain(struct bh_custody *c)
 	if (!c->offline && now(c) < c->drain_deadline_ns && !delivered_what_can_be(c))
 		return;
 	bh_custody_stop_network(c);
+	give_up_unreliable(c);
+	bh_custody_end_unreliable(c);
 	bh_custody_keep_rests(c);
-	for (size_t i = 0; i < BH_CUSTODY_DESTS; i++)
+	for (size_t i = 0; i < c->dests_n; i++)
 		bh_dest_want_rows(&c->dests[i]);
 	c->force = true;
 	bh_custody_commit(c);

@@ -5,8 +5,7 @@
 
 #include "forwarder/urls.h"
 
-#define CLAIM_BYTES ((uint64_t)32 << 20) /* of bodies claimed in memory */
-#define CUT_BYTES   ((uint64_t)32 << 20) /* of bodies unpacked to be sent in parts */
+#define CUT_BYTES ((uint64_t)32 << 20) /* of bodies unpacked to be sent in parts */
 
 /* 10 MiB/s of short lines are a payload of 1,000 each 16 ms. */
 #define MS_A_SLOT     16
@@ -92,19 +91,30 @@ void bh_dest_answered(struct bh_dest *d, int64_t ms)
 	d->answer_ms = ms > d->answer_ms ? (d->answer_ms + ms) / 2 : (15 * d->answer_ms + ms) / 16;
 }
 
+/* What is live goes first, but a row has a turn now and then: the spool does not starve. */
+static struct bh_payload *newest(const struct bh_dest *d)
+{
+	struct bh_payload *found = NULL;
+
+	for (struct bh_payload *p = d->tail; p; p = p->prev) {
+		if (!ready(d, p))
+			continue;
+		if (d->live_n < BH_DEST_LIVE_RUN || p->row)
+			return p;
+		if (!found)
+			found = p;
+	}
+	return found;
+}
+
 struct bh_payload *bh_dest_next(const struct bh_dest *d)
 {
 	unsigned open = 0, slots = bh_dest_slots(d);
 
 	if (d->sending_n >= slots)
 		return NULL;
-	if (d->newest_first) {
-		for (struct bh_payload *p = d->tail; p; p = p->prev) {
-			if (ready(d, p))
-				return p;
-		}
-		return NULL;
-	}
+	if (d->newest_first)
+		return newest(d);
 	/* The window counts from the oldest open one: what a crash may repeat stays within it. */
 	for (struct bh_payload *p = d->head; p && open < slots; p = p->next) {
 		if (is_behind_rows(d, p))
@@ -116,15 +126,37 @@ struct bh_payload *bh_dest_next(const struct bh_dest *d)
 	return NULL;
 }
 
-bool bh_dest_wants_claim(const struct bh_dest *d)
+bool bh_dest_wants_claim(const struct bh_dest *d, uint64_t claimed_bytes)
 {
-	uint64_t bytes = 0;
-
 	if (d->rows <= d->active_rows || d->active_rows >= bh_dest_slots(d))
 		return false;
-	for (const struct bh_payload *p = d->head; p; p = p->next)
-		bytes += p->row ? p->body.n : 0;
-	return bytes < CLAIM_BYTES;
+	return d->active_rows == 0 || claimed_bytes < BH_DEST_CLAIMS_MAX;
+}
+
+bool bh_dest_owes_a_turn(const struct bh_dest *d)
+{
+	return d->newest_first && d->live_n >= BH_DEST_LIVE_RUN && d->rows > d->active_rows;
+}
+
+bool bh_dest_has_place(const struct bh_dest *d, size_t body)
+{
+	unsigned waiting = d->active_n - d->sending_n;
+
+	return waiting == 0 ||
+	       (waiting < BH_DEST_QUEUE && d->mem_bytes + body <= BH_DEST_QUEUE_MAX);
+}
+
+bool bh_dest_rests(const struct bh_dest *d, int64_t now_ns)
+{
+	switch (d->backoff.state) {
+	case BH_BREAKER_OPEN:
+		return false;
+	case BH_BREAKER_BLOCKED:
+		return now_ns < d->backoff.until_ns;
+	case BH_BREAKER_PROBING:
+		return d->sending_n > 0;
+	}
+	return false;
 }
 
 void bh_dest_want_rows(struct bh_dest *d)

@@ -1,7 +1,15 @@
 /*
- * A destination and what it owes: the payloads in memory for it, its rows in the spool, its breaker
- * (spec/durability.md §6, intake.md §12). Logs go in order, at most bh_dest_slots() of them open,
- * counted from the oldest; metrics go newest first.
+ * A destination and what it is owed: the payloads in memory for it, its rows in the spool, its
+ * breaker (spec/durability.md §6, intake.md §12). Each has all of these for itself: what one does
+ * delays, repeats and starves nothing of another. Logs go in order, at most bh_dest_slots() of them
+ * open, counted from the oldest; metrics go newest first.
+ *
+ * Three sorts:
+ *   reliable    nothing is acknowledged before it has taken it or is owed it by a row
+ *   unreliable  memory only, of BH_DEST_QUEUE payloads beside those under way; what finds no room
+ * is dropped (queue_full), what is left at a stop too (shutdown) absent      has rows, but is not
+ * in the configuration any more: they wait for it to come back, until their time is over; nothing
+ * new is for it
  */
 #ifndef BH_FORWARDER_DEST_H
 #define BH_FORWARDER_DEST_H
@@ -13,20 +21,30 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "forwarder/backoff.h"
+#include "forwarder/endpoints.h"
 #include "forwarder/payload.h"
 #include "forwarder/transport.h"
 
-#define BH_DEST_SLOTS_MAX 63 /* what a producer may have outstanding */
+#define BH_DEST_SLOTS_MAX  63                   /* what a producer may have outstanding */
+#define BH_DEST_QUEUE      10                   /* payloads waiting for an unreliable one */
+#define BH_DEST_QUEUE_MAX  ((uint64_t)16 << 20) /* of their bodies, bytes; one always may */
+#define BH_DEST_CLAIMS_MAX ((uint64_t)32 << 20) /* of bodies out of the spool, for all; ditto */
+#define BH_DEST_LIVE_RUN   3                    /* newest first: then one out of the spool */
 /* Statuses that refuse for good. */
 enum bh_refusal { BH_REFUSAL_400, BH_REFUSAL_401, BH_REFUSAL_403, BH_REFUSAL_413, BH_REFUSALS__N };
 
 struct bh_dest {
-	const char *name; /* "logs" or "metrics" */
-	char *url;        /* logs: whole; metrics: base. Owned */
+	struct bh_target_name names; /* endpoints.h */
+	const char *name;            /* names.name */
+	char *url;                   /* logs: whole; metrics: base. Owned; "" when absent */
 	bool logs, spool_on, newest_first;
-	unsigned concurrency; /* requests under way; the least of them when adaptive */
-	bool adaptive;        /* more of them while answers are slow, up to BH_DEST_SLOTS_MAX */
-	int64_t answer_ms;    /* how long answers take, a moving mean */
+	bool reliable, absent;
+	unsigned key;               /* of the transport */
+	struct bh_key_check *check; /* what is known about that key; NULL when absent */
+	unsigned live_n;            /* newest first: sent since one out of the spool was */
+	unsigned concurrency;       /* requests under way; the least of them when adaptive */
+	bool adaptive;     /* more of them while answers are slow, up to BH_DEST_SLOTS_MAX */
+	int64_t answer_ms; /* how long answers take, a moving mean */
 	int64_t timeout_ms;
 	int64_t id; /* in the store */
 	struct bh_backoff backoff;
@@ -62,8 +80,15 @@ void bh_dest_answered(struct bh_dest *d, int64_t ms);
 bool bh_dest_may_cut(const struct bh_dest *d, const struct bh_payload *p);
 /* The payload to send next; NULL when none may start (order, window, all under way). */
 struct bh_payload *bh_dest_next(const struct bh_dest *d);
-/* Room for one more claimed row? */
-bool bh_dest_wants_claim(const struct bh_dest *d);
+/* Room for one more claimed row? claimed_bytes: of bodies out of the spool, for all destinations.
+ */
+bool bh_dest_wants_claim(const struct bh_dest *d, uint64_t claimed_bytes);
+/* Newest first: is it the turn of a row, though newer ones wait in memory? */
+bool bh_dest_owes_a_turn(const struct bh_dest *d);
+/* Unreliable: is there room for a payload with such a body? */
+bool bh_dest_has_place(const struct bh_dest *d, size_t body);
+/* Nothing may be sent now, and nothing under way can change that: a pause, or a probe. */
+bool bh_dest_rests(const struct bh_dest *d, int64_t now_ns);
 /* Everything without a row is to be committed with the next group. */
 void bh_dest_want_rows(struct bh_dest *d);
 /* Full URL for a payload, into a caller's buffer. */

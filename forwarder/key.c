@@ -21,11 +21,19 @@ void bh_key_init(struct bh_key *k, const char *text, int64_t now_ns)
 	size_t n = strlen(text);
 	size_t shown = n > 2 * (size_t)BH_KEY_TAIL ? (size_t)BH_KEY_TAIL : 0;
 
-	*k = (struct bh_key){.next_ns = now_ns};
+	*k = (struct bh_key){.next_ns = now_ns, .since_ns = now_ns};
 	memcpy(k->tail, text + n - shown, shown);
 	k->always_valid = strcmp(text, zeros) == 0;
 	if (k->always_valid)
 		k->state = BH_KEY_VALID;
+}
+
+void bh_key_replace(struct bh_key *k, const char *text, int64_t now_ns)
+{
+	bool asking = k->asking;
+
+	bh_key_init(k, text, now_ns);
+	k->asking = k->stale_check = asking;
 }
 
 static bool may_ask_again(const struct bh_key *k, int64_t now_ns)
@@ -56,6 +64,10 @@ bool bh_key_checked(struct bh_key *k, long status)
 	bool was_valid = k->state == BH_KEY_VALID;
 
 	k->asking = false;
+	if (k->stale_check) {
+		k->stale_check = false;
+		return false;
+	}
 	if (status == 200) {
 		k->state = BH_KEY_VALID;
 		k->proven_ns = k->asked_ns;
@@ -65,10 +77,15 @@ bool bh_key_checked(struct bh_key *k, long status)
 	return false;
 }
 
-bool bh_key_refused(struct bh_key *k, struct bh_key_refusals *r, int64_t now_ns)
+enum bh_key_refusal bh_key_refused(
+    struct bh_key *k, struct bh_key_refusals *r, int64_t sent_ns, int64_t now_ns)
 {
 	bool proven;
 
+	if (sent_ns < k->since_ns)
+		return BH_KEY_STALE;
+	if (r->first_ns < k->since_ns)
+		*r = (struct bh_key_refusals){0, 0};
 	if (k->refusals++ == 0)
 		k->refused_since_ns = now_ns;
 	if (r->first_ns == 0)
@@ -79,13 +96,15 @@ bool bh_key_refused(struct bh_key *k, struct bh_key_refusals *r, int64_t now_ns)
 	if (!proven) {
 		r->n = 0;
 		k->wanted = true;
-		return false;
+		return BH_KEY_WAIT;
 	}
-	return ++r->n >= BH_KEY_REFUSALS;
+	return ++r->n >= BH_KEY_REFUSALS ? BH_KEY_DROP : BH_KEY_WAIT;
 }
 
-void bh_key_accepted(struct bh_key *k)
+void bh_key_accepted(struct bh_key *k, int64_t sent_ns)
 {
+	if (sent_ns < k->since_ns)
+		return;
 	k->refusals = 0;
 	/* What a payload proves needs no question; proven_ns stays, as it says when it was asked.
 	 */

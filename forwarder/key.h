@@ -6,7 +6,9 @@
  *     refused with 403 (logs: 401 too), then at most once a minute;
  *   - said to be valid, the refusal is about the payload: its third such answer drops it;
  *   - invalid, or no clear answer: payloads stay, within the bounds of the spool, until the key
- *     is accepted again.
+ *     is accepted again;
+ *   - another key takes its place while requests are under way: what they are answered says nothing
+ *     about it. It is checked at once, and payloads that the old one brought refusals begin anew.
  *
  *           200            403
  *   VALID ◀──── UNCHECKED ────▶ INVALID     anything else: UNKNOWN, which counts as valid for
@@ -36,6 +38,7 @@ struct bh_key {
 	char tail[BH_KEY_TAIL + 1];
 	bool always_valid; /* 32 zeros: never asked about */
 	bool asking;       /* a check is under way */
+	bool stale_check;  /* it is of an earlier key */
 	bool wanted;       /* refusals ask for one */
 	int64_t asked_ns;  /* begin of the last check */
 	int64_t again_ns;  /* refusals may ask from here on */
@@ -43,6 +46,7 @@ struct bh_key {
 	int64_t proven_ns; /* begin of the check that said VALID; 0 = none */
 	uint64_t refusals; /* in a row, of any payload; 0 = the key is not refused now */
 	int64_t refused_since_ns;
+	int64_t since_ns; /* in use; requests that began before carried another one */
 };
 
 /* What one payload has met. */
@@ -52,16 +56,26 @@ struct bh_key_refusals {
 };
 
 void bh_key_init(struct bh_key *k, const char *text, int64_t now_ns);
+/* Another key from now on: as after init, and a check of the old one that is under way does not
+ * count. */
+void bh_key_replace(struct bh_key *k, const char *text, int64_t now_ns);
 /* Is a check to be made now? Then it is under way: make it, or say bh_key_checked(0). */
 bool bh_key_ask(struct bh_key *k, int64_t now_ns);
 /* Time of the next check, so that a timer can wait for it. */
 int64_t bh_key_next(const struct bh_key *k);
 /* The answer; status 0 = none. True: the key has become valid, pauses may end. */
 bool bh_key_checked(struct bh_key *k, long status);
-/* A payload was refused because of the key. True: it is to be dropped. */
-bool bh_key_refused(struct bh_key *k, struct bh_key_refusals *r, int64_t now_ns);
-/* The intake took a payload with this key. */
-void bh_key_accepted(struct bh_key *k);
+enum bh_key_refusal {
+	BH_KEY_WAIT,  /* the payload waits for a key */
+	BH_KEY_DROP,  /* it is to be dropped */
+	BH_KEY_STALE, /* an earlier key was refused: it can be sent again at once */
+};
+
+/* A payload whose request began at sent_ns was refused because of the key. */
+enum bh_key_refusal bh_key_refused(
+    struct bh_key *k, struct bh_key_refusals *r, int64_t sent_ns, int64_t now_ns);
+/* The intake took a payload whose request began at sent_ns. */
+void bh_key_accepted(struct bh_key *k, int64_t sent_ns);
 
 const char *bh_key_state_name(enum bh_key_state state); /* words of the Agent's status */
 

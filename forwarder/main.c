@@ -26,6 +26,7 @@ struct forwarder {
 	struct bh_custody *custody;
 	struct bh_intake *intake;
 	struct bh_transport *transport;
+	struct bh_endpoint_list endpoints; /* its keys are wiped once the transport has them */
 	struct bh_questions questions;
 };
 
@@ -95,12 +96,68 @@ static void query(void *ctx, const struct bh_child_query *q)
 	bh_questions_take(&f->questions, q);
 }
 
+/* The transport has its own copies. */
+static void wipe_keys(struct bh_config *cfg)
+{
+	char *const keys[] = {cfg->api_key, cfg->logs_api_key, cfg->additional_endpoints,
+	    cfg->logs_additional_endpoints};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(keys); i++)
+		explicit_bzero(keys[i], strlen(keys[i]));
+	for (size_t i = 0; i < cfg->endpoints_n; i++)
+		explicit_bzero(cfg->endpoints[i].api_key, strlen(cfg->endpoints[i].api_key));
+}
+
+/* The same destinations, each with the key of the same place? Keys that were one text and are two
+ * now, or the other way round, move the places. */
+static bool same_shape(const struct bh_endpoint_list *a, const struct bh_endpoint_list *b)
+{
+	if (a->n != b->n || a->keys_n != b->keys_n)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		if (a->v[i].key != b->v[i].key || strcmp(a->v[i].names.id, b->v[i].names.id) != 0)
+			return false;
+	}
+	return true;
+}
+
+static int replace_keys(struct forwarder *f, const struct bh_config *next)
+{
+	struct bh_endpoint_list list = {0};
+	struct bh_err err = BH_ERR_INIT;
+	int rc = bh_endpoints_resolve(&list, next, &err);
+
+	if (!rc && !same_shape(&f->endpoints, &list))
+		rc = BH_E_STATE;
+	for (unsigned i = 0; i < list.keys_n && !rc; i++)
+		rc = bh_custody_key_replace(f->custody, i, list.keys[i]);
+	bh_endpoints_free(&list);
+	return rc;
+}
+
+/* The supervisor sends what it takes for a change of keys only. */
+static void reload(void *ctx, struct bh_config *next, struct bh_ctl_reloaded *r)
+{
+	struct forwarder *f = ctx;
+
+	r->restart = replace_keys(f, next) != 0;
+	wipe_keys(next);
+}
+
+static void on_key_refused(void *ctx)
+{
+	struct forwarder *f = ctx;
+
+	bh_child_key_refused(&f->child);
+}
+
 static const struct bh_child_ops ops = {
     .drain = drain,
     .peer_state = peer_state,
     .stats = stats,
     .heartbeat = heartbeat,
     .query = query,
+    .reload = reload,
 };
 
 static int64_t spool_limit(const struct bh_config *cfg, const char *dir)
@@ -175,6 +232,7 @@ static int set_up(struct forwarder *f, struct bh_err *err)
 	    .spool_only = f->child.spool_only,
 	    .fatal = on_fatal,
 	    .drained = on_drained,
+	    .key_refused = on_key_refused,
 	    .ctx = f,
 	};
 	int rc = open_store(f, &cfg.spool_max_bytes, err);
@@ -182,7 +240,10 @@ static int set_up(struct forwarder *f, struct bh_err *err)
 	if (rc)
 		return rc;
 	cfg.store = f->store;
-	rc = bh_custody_new(&f->custody, &cfg, err);
+	cfg.endpoints = &f->endpoints;
+	rc = bh_endpoints_resolve(&f->endpoints, &f->child.config, err);
+	if (!rc)
+		rc = bh_custody_new(&f->custody, &cfg, err);
 	if (rc)
 		return rc;
 	f->questions.child = &f->child;
@@ -191,7 +252,9 @@ static int set_up(struct forwarder *f, struct bh_err *err)
 		bh_custody_first_import(f->custody);
 	rc = bh_transport_new(&f->transport, &f->child.loop, &f->child.log, &f->child.config,
 	    bh_custody_http_done, f->custody, err);
-	explicit_bzero(f->child.config.api_key, strlen(f->child.config.api_key));
+	for (size_t i = 1; i < f->endpoints.keys_n && !rc; i++)
+		rc = bh_transport_add_key(f->transport, f->endpoints.keys[i], err);
+	wipe_keys(&f->child.config);
 	if (rc)
 		return rc;
 	rc = open_intake(f, err);
@@ -222,6 +285,7 @@ static void tear_down(struct forwarder *f)
 {
 	bh_intake_free(f->intake);
 	bh_transport_free(f->transport);
+	bh_endpoints_free(&f->endpoints);
 	bh_questions_release(&f->questions);
 	bh_custody_free(f->custody);
 	bh_store_free(f->store);

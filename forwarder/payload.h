@@ -1,7 +1,9 @@
 /*
- * One payload in the forwarder's memory. Exactly one owner: the destination list (or the custody's
- * list of payloads without a destination) it hangs in. It leaves memory when its end is committed,
- * or when it is a committed spool row that nobody is sending: then the row is the owner.
+ * What one destination is owed of one content, in the forwarder's memory. Exactly one owner: the
+ * destination list (or the custody's list of payloads without a destination) it hangs in. It leaves
+ * memory when its end is committed, or when it is a committed spool row that nobody is sending:
+ * then the row is the owner. Bytes are the content's, which all destinations share (content.h);
+ * nothing that happens for one destination changes what another one gets.
  */
 #ifndef BH_FORWARDER_PAYLOAD_H
 #define BH_FORWARDER_PAYLOAD_H
@@ -11,6 +13,7 @@
 
 #include "common/config.h"
 #include "common/ipc.h"
+#include "forwarder/content.h"
 #include "forwarder/key.h"
 #include "forwarder/store.h"
 #include "proto/link.h"
@@ -21,6 +24,7 @@ struct bh_dest;
 struct bh_payload {
 	struct bh_payload *prev, *next; /* ascending by ord */
 	struct bh_dest *dest;           /* NULL: positions only */
+	struct bh_content *content;     /* held: bh_content_release */
 	uint64_t ord;
 	enum bh_role producer;
 	uint64_t epoch, seq;
@@ -30,14 +34,12 @@ struct bh_payload {
 	uint64_t raw_len;
 	int64_t created_ms, last_ts_ms;
 	int64_t taken_ns;      /* mono, arrival: spool_after counts from here */
-	struct bh_str origins; /* borrowed from msg or block */
-	struct bh_str body;
-	struct bh_ipc_msg *msg; /* one of the two owns the bytes */
-	void *block;
-	int64_t sent_ns; /* mono: the request began; while sending */
-	char *spare;     /* body of what is left of one sent in parts; owned */
-	bool want_row;   /* to be committed to the spool with the next group */
-	bool row;        /* is a committed row */
+	struct bh_str origins; /* borrowed from the content */
+	struct bh_str body;    /* from the content, or spare */
+	int64_t sent_ns;       /* mono: the request began; while sending */
+	char *spare;           /* body of what is left of one sent in parts; owned */
+	bool want_row;         /* to be committed to the spool with the next group */
+	bool row;              /* is a committed row */
 	bool sending;
 	bool too_large;     /* answered 413 whole: goes in parts from now on */
 	struct bh_cut *cut; /* the parts, once there is memory for them; owned */

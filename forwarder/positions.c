@@ -16,8 +16,7 @@ struct bh_part {
 	struct bh_part *next;
 	uint64_t ord;
 	struct bh_origin o;
-	bool durable, settled;
-	bool stage_durable, stage_settled;
+	enum bh_part_level level, staged;
 	bool passed; /* safe has moved over it */
 };
 
@@ -66,15 +65,20 @@ static int set_row(struct bh_generation *g, const struct bh_origin *o)
 	return 0;
 }
 
-static int set_tip(struct bh_generation *g, struct bh_str tip)
+static int set_text(char **at, struct bh_str text)
 {
-	char *copy = strndup(tip.p ? tip.p : "", tip.n);
+	char *copy = strndup(text.p ? text.p : "", text.n);
 
 	if (!copy)
 		return -ENOMEM;
-	free(g->tip);
-	g->tip = copy;
+	free(*at);
+	*at = copy;
 	return 0;
+}
+
+static int set_tip(struct bh_generation *g, struct bh_str tip)
+{
+	return set_text(&g->tip, tip);
 }
 
 int bh_positions_init(struct bh_positions *ps)
@@ -93,6 +97,7 @@ static void free_generation(struct bh_generation *g)
 		free(p);
 	}
 	free((void *)(uintptr_t)g->row.identifier.p);
+	free(g->complete);
 	free(g->tip);
 	free(g);
 }
@@ -149,20 +154,23 @@ static void grow(struct bh_positions *ps)
 	free(old);
 }
 
-/* row.offset_last is safe, row.offset_first is delivered */
-static int insert(struct bh_positions *ps, const struct bh_origin *row, struct bh_generation **out)
+static int insert(struct bh_positions *ps, const struct bh_position *p, struct bh_generation **out)
 {
 	struct bh_generation *g = calloc(1, sizeof(*g));
 	size_t at;
 
 	if (!g)
 		return -ENOMEM;
-	if (set_row(g, row) || set_tip(g, row->offset_last)) {
+	if (set_row(g, &p->row) || set_tip(g, p->row.offset_last) ||
+	    set_text(&g->complete, p->complete)) {
 		free_generation(g);
 		return -ENOMEM;
 	}
 	if (ps->n >= ps->slots_n)
 		grow(ps);
+	g->safe_ord = p->safe_ord;
+	g->delivered_ord = p->delivered_ord;
+	g->complete_ord = p->complete_ord;
 	at = slot_index(ps, g->row.identifier, g->row.gen);
 	g->next = ps->slots[at];
 	ps->slots[at] = g;
@@ -172,17 +180,11 @@ static int insert(struct bh_positions *ps, const struct bh_origin *row, struct b
 	return 0;
 }
 
-int bh_positions_load(
-    struct bh_positions *ps, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord)
+int bh_positions_load(struct bh_positions *ps, const struct bh_position *p)
 {
 	struct bh_generation *g;
-	int rc = insert(ps, row, &g);
 
-	if (rc)
-		return rc;
-	g->safe_ord = safe_ord;
-	g->delivered_ord = delivered_ord;
-	return 0;
+	return insert(ps, p, &g);
 }
 
 static int append(
@@ -212,9 +214,11 @@ int bh_positions_load_part(struct bh_positions *ps, const struct bh_origin *o, u
 	if (!g)
 		return 0;
 	rc = append(g, o, ord, &p);
-	if (!rc)
-		p->durable = p->passed = true;
-	return rc;
+	if (rc)
+		return rc;
+	p->passed = true;
+	p->level = ord <= g->delivered_ord ? BH_PART_DELIVERED : BH_PART_DURABLE;
+	return 0;
 }
 
 int bh_positions_add(struct bh_positions *ps, const struct bh_origin *o, uint64_t ord)
@@ -224,9 +228,9 @@ int bh_positions_add(struct bh_positions *ps, const struct bh_origin *o, uint64_
 	int rc = 0;
 
 	if (!g) {
-		struct bh_origin base = *o;
+		struct bh_position base = bh_position_of(o, 0, 0);
 
-		base.offset_last = o->offset_first; /* nothing of this part is safe yet */
+		base.row.offset_last = o->offset_first; /* nothing of this part is safe yet */
 		rc = insert(ps, &base, &g);
 	}
 	if (rc)
@@ -239,13 +243,13 @@ int bh_positions_add(struct bh_positions *ps, const struct bh_origin *o, uint64_
 	return rc ? rc : set_tip(g, o->offset_last);
 }
 
-static void mark(struct bh_positions *ps, struct bh_generation *g, uint64_t ord, bool settled)
+static void mark(
+    struct bh_positions *ps, struct bh_generation *g, uint64_t ord, enum bh_part_level level)
 {
 	for (struct bh_part *p = g->head; p && p->ord <= ord; p = p->next) {
 		if (p->ord != ord)
 			continue;
-		p->stage_durable = true;
-		p->stage_settled = settled;
+		p->staged = BH_MAX(p->staged, level);
 		if (!g->staged) {
 			g->staged = true;
 			g->next_staged = ps->staged;
@@ -254,7 +258,8 @@ static void mark(struct bh_positions *ps, struct bh_generation *g, uint64_t ord,
 	}
 }
 
-void bh_positions_stage(struct bh_positions *ps, struct bh_str origins, uint64_t ord, bool settled)
+void bh_positions_stage(
+    struct bh_positions *ps, struct bh_str origins, uint64_t ord, enum bh_part_level level)
 {
 	struct bh_origins_reader r;
 	struct bh_origin o;
@@ -265,18 +270,13 @@ void bh_positions_stage(struct bh_positions *ps, struct bh_str origins, uint64_t
 		struct bh_generation *g = find(ps, o.identifier, o.gen);
 
 		if (g)
-			mark(ps, g, ord, settled);
+			mark(ps, g, ord, level);
 	}
 }
 
-static bool durable(const struct bh_part *p)
+static bool has(const struct bh_part *p, enum bh_part_level level)
 {
-	return p->durable || p->stage_durable;
-}
-
-static bool settled(const struct bh_part *p)
-{
-	return p->settled || p->stage_settled;
+	return p->level >= level || p->staged >= level;
 }
 
 /* The part whose end is the new safe; NULL when safe does not move. */
@@ -284,18 +284,18 @@ static const struct bh_part *safe_part(const struct bh_generation *g)
 {
 	const struct bh_part *last = NULL;
 
-	for (const struct bh_part *p = g->head; p && durable(p); p = p->next) {
+	for (const struct bh_part *p = g->head; p && has(p, BH_PART_DURABLE); p = p->next) {
 		if (!p->passed)
 			last = p;
 	}
 	return last;
 }
 
-static const struct bh_part *first_open(const struct bh_generation *g)
+static const struct bh_part *first_below(const struct bh_generation *g, enum bh_part_level level)
 {
 	const struct bh_part *p = g->head;
 
-	while (p && settled(p))
+	while (p && has(p, level))
 		p = p->next;
 	return p;
 }
@@ -303,7 +303,8 @@ static const struct bh_part *first_open(const struct bh_generation *g)
 static struct bh_position values(const struct bh_generation *g)
 {
 	const struct bh_part *safe = safe_part(g);
-	const struct bh_part *open = first_open(g);
+	const struct bh_part *open = first_below(g, BH_PART_DELIVERED);
+	const struct bh_part *owed = first_below(g, BH_PART_COMPLETE);
 	struct bh_position p = {.row = g->row, .safe_ord = g->safe_ord};
 
 	if (safe) {
@@ -311,10 +312,13 @@ static struct bh_position values(const struct bh_generation *g)
 		p.safe_ord = safe->ord;
 	}
 	p.row.offset_first = open ? open->o.offset_first : p.row.offset_last;
-	p.delivered_ord = open ? open->ord - 1 : p.safe_ord;
-	if (p.delivered_ord < g->delivered_ord)
-		p.delivered_ord = g->delivered_ord;
-	p.gone = !open && p.row.state == BH_ORIGIN_FORGOTTEN;
+	/* The open part may lie beyond safe, and orders of other generations before it. */
+	p.delivered_ord = open ? BH_MIN(open->ord - 1, p.safe_ord) : p.safe_ord;
+	p.delivered_ord = BH_MAX(p.delivered_ord, g->delivered_ord);
+	p.complete = owed ? owed->o.offset_first : p.row.offset_last;
+	p.complete_ord = owed ? BH_MIN(owed->ord - 1, p.safe_ord) : p.safe_ord;
+	p.complete_ord = BH_MAX(p.complete_ord, g->complete_ord);
+	p.gone = !owed && p.row.state == BH_ORIGIN_FORGOTTEN;
 	return p;
 }
 
@@ -353,17 +357,18 @@ static void apply(struct bh_positions *ps, struct bh_generation *g)
 	}
 	/* Written already: if memory is short the copy stays as it was and the next commit repairs
 	 * it. */
+	(void)set_text(&g->complete, now.complete);
 	(void)set_row(g, &now.row);
 	g->safe_ord = now.safe_ord;
 	g->delivered_ord = now.delivered_ord;
+	g->complete_ord = now.complete_ord;
 	for (struct bh_part *p = g->head; p; p = p->next) {
-		p->durable = durable(p);
-		p->settled = settled(p);
-		p->stage_durable = p->stage_settled = false;
+		p->level = BH_MAX(p->level, p->staged);
+		p->staged = BH_PART_OPEN;
 	}
-	for (struct bh_part *p = g->head; p && p->durable; p = p->next)
+	for (struct bh_part *p = g->head; p && p->level >= BH_PART_DURABLE; p = p->next)
 		p->passed = true;
-	while (g->head && g->head->settled) {
+	while (g->head && g->head->level == BH_PART_COMPLETE) {
 		struct bh_part *p = g->head;
 
 		g->head = p->next;
@@ -392,7 +397,7 @@ void bh_positions_undo(struct bh_positions *ps)
 		ps->staged = g->next_staged;
 		g->staged = false;
 		for (struct bh_part *p = g->head; p; p = p->next)
-			p->stage_durable = p->stage_settled = false;
+			p->staged = BH_PART_OPEN;
 	}
 }
 
@@ -431,6 +436,6 @@ uint64_t bh_generation_outstanding(const struct bh_generation *g)
 	uint64_t n = 0;
 
 	for (const struct bh_part *p = g->head; p; p = p->next)
-		n += !p->settled;
+		n += p->level < BH_PART_COMPLETE;
 	return n;
 }

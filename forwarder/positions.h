@@ -2,22 +2,30 @@
  * Where every file generation stands: `safe`, `delivered`, `complete` (spec/logs.md §15,
  * durability.md §1, §4). Pure and in memory; forwarder/store.h keeps what it says.
  *
- * A generation is a chain of parts in the order they were handed over. A part is durable when a
- * spool row with its origin is committed or when it was settled; it is settled when its destination
- * took it or it was dropped for a counted reason.
+ * A generation is a chain of parts in the order they were handed over. How far a part has come is
+ * one of four levels, each including those before it:
  *
- *   safe      = end of the unbroken run of durable parts
- *   delivered = start of the first part that is not settled; `safe` when there is none. So what was
- *               settled behind an open part needs no memory of its own: after a restart the chain
- * is rebuilt from the spool's rows alone. complete  = delivered, while every class has one reliable
- * destination
+ *   open       some reliable destination would lose it with this process
+ *   durable    each reliable destination has taken it, or has dropped it for a counted reason, or
+ *              is owed it by a committed row of the spool that carries its origin
+ *   delivered  durable, and at least one of them has taken it
+ *   complete   none of them is owed it any more
+ *
+ *   safe      = end of the unbroken run of parts that are durable at least
+ *   delivered = start of the first part that is not delivered; `safe` when there is none
+ *   complete  = start of the first part that is not complete; `safe` when there is none
+ *
+ * So what was settled behind an open part needs no memory of its own: after a restart the chain is
+ * rebuilt from the spool's rows alone, and from delivered_ord. What one destination took out of
+ * order behind an open part, while another is still owed it, counts as not delivered after a
+ * restart: `delivered` then waits for that part and is too low rather than too high.
  *
  * Changes come in two steps, because memory may only follow COMMIT: stage marks, then either
  * bh_positions_apply() or bh_positions_undo(). bh_positions_staged() lists what to write in
  * between.
  *
  * A generation whose last durable part says BH_ORIGIN_FORGOTTEN leaves, here and in the store, with
- * the commit that settles its last part.
+ * the commit that completes its last part.
  *
  * Invariants: positions move over unbroken runs only, and never backwards.
  */
@@ -29,22 +37,19 @@
 #include <stdint.h>
 
 #include "common/attrs.h"
+#include "forwarder/position.h"
 #include "proto/origin.h"
 
-struct bh_part;
+enum bh_part_level { BH_PART_OPEN, BH_PART_DURABLE, BH_PART_DELIVERED, BH_PART_COMPLETE };
 
-/* What a commit must write of one generation. */
-struct bh_position {
-	struct bh_origin row; /* offset_last = safe, offset_first = delivered; borrowed */
-	uint64_t safe_ord, delivered_ord;
-	bool gone; /* forgotten, and nothing of it is outstanding: the row is deleted */
-};
+struct bh_part;
 
 struct bh_generation {
 	struct bh_generation *next; /* in its hash chain */
 	struct bh_generation *next_staged;
 	struct bh_origin row; /* owned strings; offset_last = safe, offset_first = delivered */
-	uint64_t safe_ord, delivered_ord;
+	char *complete;       /* owned */
+	uint64_t safe_ord, delivered_ord, complete_ord;
 	char *tip; /* end of the last part handed over; owned */
 	struct bh_part *head, *tail;
 	bool staged;
@@ -61,10 +66,9 @@ struct bh_positions {
 int bh_positions_init(struct bh_positions *ps) BH_MUST_CHECK;
 void bh_positions_release(struct bh_positions *ps);
 
-/* A row of the registry (copied); delivered is its offset_first. */
-int bh_positions_load(struct bh_positions *ps, const struct bh_origin *row, uint64_t safe_ord,
-    uint64_t delivered_ord) BH_MUST_CHECK;
-/* An origin of a spool row found at start, in order of ord: durable, not settled. One whose
+/* A row of the registry (copied). */
+int bh_positions_load(struct bh_positions *ps, const struct bh_position *p) BH_MUST_CHECK;
+/* An origin of a spool row found at start, in order of ord: durable, not complete. One whose
  * generation is not there was forgotten while the row waited: the payload is still delivered. */
 int bh_positions_load_part(
     struct bh_positions *ps, const struct bh_origin *o, uint64_t ord) BH_MUST_CHECK;
@@ -74,8 +78,9 @@ int bh_positions_load_part(
 int bh_positions_add(
     struct bh_positions *ps, const struct bh_origin *o, uint64_t ord) BH_MUST_CHECK;
 
-/* Marks every part of `origins` that was added under ord. Positions do not move yet. */
-void bh_positions_stage(struct bh_positions *ps, struct bh_str origins, uint64_t ord, bool settled);
+/* Raises every part of `origins` that was added under ord to a level. Positions do not move yet. */
+void bh_positions_stage(
+    struct bh_positions *ps, struct bh_str origins, uint64_t ord, enum bh_part_level level);
 /* Calls fn for each generation that a commit must write, with its new values. Stops at an error. */
 int bh_positions_staged(struct bh_positions *ps, int (*fn)(void *ctx, const struct bh_position *p),
     void *ctx) BH_MUST_CHECK;
@@ -91,7 +96,7 @@ int bh_positions_each(const struct bh_positions *ps,
  * something is staged. */
 void bh_positions_forget(struct bh_positions *ps, struct bh_str identifier, uint64_t gen);
 
-/* Parts of it that are not settled. */
+/* Parts of it that are not complete. */
 uint64_t bh_generation_outstanding(const struct bh_generation *g);
 
 /* A row that an import made and no part has moved since. */

@@ -1,7 +1,9 @@
 #include "forwarder/quarantine.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CLASS_QUARANTINE 2 /* destination.kind: 1 logs, 0 metrics */
 
@@ -17,7 +19,7 @@ int bh_quarantine_open(
 	    .max_rows = (uint64_t)max_rows,
 	    .changed = true,
 	};
-	rc = bh_store_destination(store, BH_QUARANTINE_NAME, CLASS_QUARANTINE, &q->id);
+	rc = bh_store_destination(store, BH_QUARANTINE_NAME, CLASS_QUARANTINE, true, &q->id);
 	if (!rc)
 		bh_quarantine_refresh(q);
 	return rc;
@@ -46,10 +48,11 @@ static int make_room(struct bh_quarantine *q, uint64_t bytes)
 	}
 }
 
-int bh_quarantine_put(
-    struct bh_quarantine *q, const struct bh_spool_row *row, uint64_t ord, long status)
+int bh_quarantine_put(struct bh_quarantine *q, const struct bh_spool_row *row, uint64_t ord,
+    long status, const char *dest)
 {
 	struct bh_spool_row kept = *row;
+	char producer[BH_STORE_DEST_KEY + sizeof(BH_QUARANTINE_NAME) + 1];
 	int rc;
 
 	if (row->body.n > q->max_bytes || q->max_rows == 0) {
@@ -57,7 +60,9 @@ int bh_quarantine_put(
 		return 0;
 	}
 	q->changed = true;
-	kept.producer = BH_QUARANTINE_NAME;
+	(void)snprintf(
+	    producer, sizeof(producer), BH_QUARANTINE_NAME "%s%s", *dest ? " " : "", dest);
+	kept.producer = producer;
 	kept.epoch = (uint64_t)status;
 	kept.seq = row->ord;
 	kept.expires_ms = INT64_MAX;
@@ -87,12 +92,22 @@ int bh_quarantine_first(struct bh_quarantine *q, uint64_t *ord)
 	return bh_store_oldest(q->store, q->id, INT64_MAX, ord, &items);
 }
 
+static const char *dest_id(const struct bh_spool_row *row)
+{
+	size_t n = strlen(BH_QUARANTINE_NAME);
+
+	return strncmp(row->producer, BH_QUARANTINE_NAME " ", n + 1) == 0 ? row->producer + n + 1
+									  : "";
+}
+
 int bh_quarantine_release(struct bh_quarantine *q, uint64_t ord, uint64_t new_ord,
-    const int64_t dests[2], int64_t now_ms, int64_t ttl_ms, struct bh_spool_row *row)
+    bh_quarantine_dest_fn *dest_of, void *ctx, int64_t now_ms, int64_t ttl_ms,
+    struct bh_spool_row *row)
 {
 	void *block = NULL;
 	int loaded = bh_store_load(q->store, ord, row, &block);
 	int rc = loaded == BH_E_CORRUPT ? 0 : loaded;
+	int64_t dest = 0;
 
 	q->changed = true;
 	if (!rc)
@@ -100,9 +115,13 @@ int bh_quarantine_release(struct bh_quarantine *q, uint64_t ord, uint64_t new_or
 		    q->store, ord, q->id, loaded ? BH_STORE_POISON : BH_STORE_TAKEN);
 	if (!rc && !loaded) {
 		row->ord = new_ord;
-		row->created_ms = now_ms;
-		row->expires_ms = now_ms + ttl_ms;
-		rc = bh_store_put(q->store, row, dests[row->kind == BH_KIND_LOGS ? 0 : 1]);
+		dest = dest_of(ctx, row->kind, dest_id(row));
+		if (dest) {
+			row->created_ms = now_ms;
+			row->expires_ms = now_ms + ttl_ms;
+		}
+		rc = bh_store_put(q->store, row, dest ? dest : q->id);
+		loaded = dest ? 0 : BH_E_STATE;
 	}
 	free(block);
 	return rc ? rc : loaded;

@@ -82,17 +82,19 @@ static void put_bytes(struct bh_jsonw *w, const char *key, const char *hex_key, 
 	bh_buf_release(&hex);
 }
 
-static void put_members(struct writer *b, const struct bh_origin *o)
+static void put_members(struct writer *b, const struct bh_generation *g)
 {
+	const struct bh_origin *o = &g->row;
+	struct bh_str complete = bh_str_from(g->complete);
 	struct bh_jsonw *w = &b->w;
-	bool settled = bh_str_eq(o->offset_first, o->offset_last);
+	bool settled = bh_str_eq(complete, o->offset_last);
 
 	bh_jsonw_str(w, "LastUpdated", b->now);
 	bh_jsonw_bytes(w, "Offset", o->offset_first.p, o->offset_first.n);
 	bh_jsonw_bytes(w, "TailingMode", o->tailing_mode.p, o->tailing_mode.n);
 	bh_jsonw_i64(w, "IngestionTimestamp", o->ingestion_ns);
 	put_fingerprint(w, o);
-	bh_jsonw_bytes(w, "Complete", o->offset_first.p, o->offset_first.n);
+	bh_jsonw_bytes(w, "Complete", complete.p, complete.n);
 	put_u64(w, "Generation", o->gen);
 	put_bytes(w, "Path", "PathHex", o->path);
 	put_u64(w, "Device", o->dev);
@@ -122,7 +124,7 @@ static int put_row(void *ctx, const struct bh_generation *g)
 	bh_jsonw_object(&b->w, b->part == PART_LIVE ? key : NULL);
 	if (b->part == PART_OTHER)
 		put_bytes(&b->w, "Identifier", "IdentifierHex", o->identifier);
-	put_members(b, o);
+	put_members(b, g);
 	bh_jsonw_object_end(&b->w);
 	return bh_buf_failed(b->out);
 }

@@ -233,6 +233,9 @@ static void take_own(struct parse *ps, const json_t *entry, struct bh_origin *o)
 
 	if (!json_object_get(entry, "Generation"))
 		return;
+	/* The other destinations are owed what comes after it, and the spool is gone. */
+	if (text_of(entry, "Complete").n)
+		o->offset_last = text_of(entry, "Complete");
 	o->gen = u64_of(entry, "Generation");
 	o->dev = u64_of(entry, "Device");
 	o->ino = u64_of(entry, "Inode");

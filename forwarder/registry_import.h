@@ -6,7 +6,7 @@
  * time and fingerprint; generation, device and inode are 0 and there is no marker: the file does
  * not know them. Identifiers of other kinds ("docker:…", "journald:…") become rows as well.
  * A backup of ours (registry_backup.h) is such a file too and says these; its sources come as rows
- * as well.
+ * as well, and the position of an entry is its "Complete" in place of its "Offset".
  *
  * An entry is ignored, and counted, when it says no position: an empty offset, one of a file that
  * is no number, members of another type, a name longer than a row holds. The rest of the file

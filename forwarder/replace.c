@@ -292,6 +292,7 @@ static int take_backup_row(void *ctx, const struct bh_origin *row)
 {
 	struct from_backup *b = ctx;
 	struct bh_origin o = *row;
+	struct bh_position p;
 
 	if (salvaged(b->to, row))
 		return 0;
@@ -300,7 +301,8 @@ static int take_backup_row(void *ctx, const struct bh_origin *row)
 		o.gen = bh_rng_u64(b->to->cfg.rng);
 		b->taken++;
 	}
-	return bh_store_position(b->to, &o, 0, 0);
+	p = bh_position_of(&o, 0, 0);
+	return bh_store_position(b->to, &p);
 }
 
 static int read_backup(struct bh_store *s, size_t *taken)

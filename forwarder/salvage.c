@@ -20,6 +20,7 @@ struct salvage {
 	struct bh_store *to;
 	struct bh_proof *proof;
 	int64_t ids[BH_SALVAGE_DESTS]; /* in the new store, by place in out->dests */
+	int kinds[BH_SALVAGE_DESTS];
 	struct bh_salvage_cursor walks[WALKS];
 	size_t place[WALKS]; /* in out->dests, of each walk */
 	size_t walks_n;
@@ -41,10 +42,11 @@ static int report_place(struct salvage *s, const char *key, int kind, size_t *pl
 		return BH_E_LIMIT;
 	(void)snprintf(out->dests[out->dests_n].key, BH_SALVAGE_KEY, "%s", key);
 	out->dests_n++;
-	return bh_store_destination(s->to, key, kind, &s->ids[*place]);
+	s->kinds[*place] = kind;
+	return bh_store_destination(s->to, key, kind, true, &s->ids[*place]);
 }
 
-/* Without its row in delivery a payload is owed to the one destination its class has. */
+/* Without its row in delivery a payload is owed to the first destination its class has. */
 static size_t class_of(const struct bh_spool_row *row)
 {
 	return row->kind == BH_KIND_LOGS ? 0 : 1;
@@ -247,24 +249,27 @@ static int read_position(void *ctx, const struct bh_origin *row, uint64_t safe_o
 static int write_position(void *ctx, const struct bh_proven *v)
 {
 	struct salvage *s = ctx;
+	struct bh_position p = bh_position_of(&v->row, v->safe_ord, v->delivered_ord);
 
 	s->out->positions++;
 	s->out->moved_back += v->moved_back;
 	s->out->bytes_back += v->bytes_back;
-	return bh_store_position(s->to, &v->row, v->safe_ord, v->delivered_ord);
+	return bh_store_position(s->to, &p);
 }
 
 static int write_source(void *ctx, const struct bh_origin *o)
 {
 	struct salvage *s = ctx;
 	struct bh_origin row = *o;
+	struct bh_position p;
 	char at[24];
 
 	if (strtoll(o->offset_last.p, NULL, 10) > s->cfg->lost_ms) {
 		(void)snprintf(at, sizeof(at), "%lld", (long long)s->cfg->lost_ms);
 		row.offset_last = bh_str_from(at);
 	}
-	return bh_store_position(s->to, &row, 0, 0);
+	p = bh_position_of(&row, 0, 0);
+	return bh_store_position(s->to, &p);
 }
 
 static int write_registry(struct salvage *s, bool registry_whole)

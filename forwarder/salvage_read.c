@@ -70,8 +70,8 @@ static bool key_agrees(struct bh_salvage_reader *r, const struct bh_salvage_dest
 
 static void read_dests(struct bh_salvage_reader *r)
 {
-	sqlite3_stmt *st = prepare(
-	    r, "SELECT id,key,kind,pending_rows FROM destination WHERE id>0 ORDER BY id LIMIT 8");
+	sqlite3_stmt *st =
+	    prepare(r, "SELECT id,key,kind,pending_rows FROM destination WHERE id>0 ORDER BY id");
 	int step = st ? SQLITE_ROW : SQLITE_CORRUPT;
 
 	while (step == SQLITE_ROW && r->dests_n < BH_SALVAGE_DESTS &&
@@ -252,15 +252,21 @@ static int take_position(struct walk *w, sqlite3_stmt *st)
 	struct bh_origin o;
 	uint64_t safe_ord = (uint64_t)sqlite3_column_int64(st, 15);
 	uint64_t delivered_ord = (uint64_t)sqlite3_column_int64(st, 16);
+	uint64_t complete_ord = (uint64_t)sqlite3_column_int64(st, 18);
+	struct bh_str complete;
 
 	if (!types_fit(st) || safe_ord >= BH_SALVAGE_ORD_MAX || delivered_ord > safe_ord ||
-	    sqlite3_column_int64(st, 18) != sqlite3_column_int64(st, 16)) {
+	    complete_ord > delivered_ord) {
 		w->whole = false;
 		return 0;
 	}
 	bh_store_read_position(st, &o);
-	return w->fn(w->ctx, &o, safe_ord, delivered_ord,
-	    (struct bh_str){sqlite3_column_blob(st, 17), (size_t)sqlite3_column_bytes(st, 17)});
+	complete =
+	    (struct bh_str){sqlite3_column_blob(st, 17), (size_t)sqlite3_column_bytes(st, 17)};
+	/* A destination that fell behind is still owed what lies between: proof begins there. */
+	if (complete_ord < delivered_ord)
+		o.offset_first = complete;
+	return w->fn(w->ctx, &o, safe_ord, complete_ord, complete);
 }
 
 static int note_key(struct walk *w, sqlite3_stmt *st)

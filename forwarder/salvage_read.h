@@ -13,8 +13,8 @@
 #include "common/attrs.h"
 #include "forwarder/store_internal.h"
 
-#define BH_SALVAGE_DESTS   8
-#define BH_SALVAGE_KEY     128
+#define BH_SALVAGE_DESTS   BH_STORE_DESTS_MAX
+#define BH_SALVAGE_KEY     BH_STORE_DEST_KEY
 #define BH_SALVAGE_ORD_MAX ((uint64_t)1 << 62) /* a higher one is damage */
 
 /* One ascending walk over the ords of spool (dest 0) or of one destination in delivery. */
@@ -58,7 +58,8 @@ int bh_salvage_row(struct bh_salvage_reader *r, uint64_t ord, struct bh_spool_ro
     void **block) BH_MUST_CHECK;
 
 /* Registry rows whose columns have the types they must have, from both ends of the table;
- * `complete` is the text of that column. *whole: none was missed. Returns fn's first error. */
+ * `complete` is the text of that column; row's offset_first is `delivered`, or `complete` where
+ * that is behind. *whole: none was missed. Returns fn's first error. */
 int bh_salvage_positions(struct bh_salvage_reader *r,
     int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord,
 	struct bh_str complete),

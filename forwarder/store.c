@@ -39,10 +39,11 @@ static const char *const sql[ST__N] = {
 	" taken=taken+(?3=0), dropped=dropped+(?3=1), expired=expired+(?3=2), poison=poison+(?3=3)"
 	" WHERE id=?1",
     [ST_OWED] = "SELECT 1 FROM destination d JOIN delivery y ON y.dest=d.id AND y.ord=?1 LIMIT 1",
+    [ST_OWERS] = "SELECT count(*) FROM destination d JOIN delivery y ON y.dest=d.id AND y.ord=?1",
     [ST_DEL_SPOOL] = "DELETE FROM spool WHERE ord=?1",
     [ST_DEL_BODY] = "DELETE FROM spool_body WHERE ord=?1",
     [ST_POSITION] = "INSERT INTO registry VALUES "
-		    "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)"
+		    "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?19,?20,?10,?11,?12,?13,?14,?15,?16,?17,?18)"
 		    " ON CONFLICT(identifier,gen) DO UPDATE SET path=excluded.path, "
 		    "dev=excluded.dev, ino=excluded.ino,"
 		    " safe=excluded.safe, safe_ord=excluded.safe_ord, delivered=excluded.delivered,"
@@ -54,7 +55,7 @@ static const char *const sql[ST__N] = {
 		    "last_size=excluded.last_size,"
 		    " state=excluded.state, updated_ms=excluded.updated_ms"
 		    " WHERE excluded.safe_ord >= registry.safe_ord AND excluded.delivered_ord >= "
-		    "registry.delivered_ord",
+		    "registry.delivered_ord AND excluded.complete_ord >= registry.complete_ord",
     [ST_FORGET] = "DELETE FROM registry WHERE identifier=?1 AND gen=?2",
     [ST_SOURCE] = "INSERT INTO source VALUES (?1,?2) ON CONFLICT(cfg_hash) DO UPDATE SET"
 		  " last_scan_ms=excluded.last_scan_ms",
@@ -223,10 +224,10 @@ static int start_up(struct bh_store *s)
 	found = meta_get(s, "clean", &clean);
 	if (found < 0)
 		return found;
-	if (found == 1 && clean == 0)
+	/* A start writes nothing into a store that is there: the disk may be full. */
+	s->marked_clean = clean != 0;
+	if (clean == 0)
 		rc = recount(s);
-	if (!rc)
-		rc = meta_set(s, "clean", 0);
 	if (!rc) {
 		found = meta_get(s, "ord_floor", &floor);
 		rc = found < 0 ? found : 0;
@@ -262,7 +263,7 @@ int bh_store_open_file(struct bh_store *s)
 
 	if (bh_replace_noted(s))
 		return BH_E_CORRUPT;
-	rc = bh_store_error(sqlite3_open_v2(s->path, &s->db, flags, NULL));
+	rc = bh_store_error(sqlite3_open_v2(s->path, &s->db, flags, s->cfg.vfs));
 	if (!rc)
 		rc = bh_store_prepare_file(s->db);
 	if (!rc)
@@ -285,6 +286,7 @@ int bh_store_check(struct bh_store *s, int code)
 {
 	int rc = bh_store_error(code);
 
+	s->failed |= rc == -EIO;
 	if (rc == BH_E_CORRUPT && !s->damaged) {
 		s->damaged = true;
 		bh_replace_note(s);
@@ -375,7 +377,7 @@ void bh_store_free(struct bh_store *s)
 
 void bh_store_close_clean(struct bh_store *s)
 {
-	bh_store_close_file(s, true);
+	bh_store_close_file(s, !s->failed);
 	bh_store_free(s);
 }
 
@@ -394,6 +396,11 @@ bool bh_store_damaged(const struct bh_store *s)
 	return s->damaged;
 }
 
+bool bh_store_failed(const struct bh_store *s)
+{
+	return s->failed;
+}
+
 bool bh_store_in_memory(const struct bh_store *s)
 {
 	return s->in_memory;
@@ -404,17 +411,9 @@ const char *bh_store_dir(const struct bh_store *s)
 	return s->dir;
 }
 
-/* Runs between transactions or inside one: the floor only has to be ahead of what is used. */
+/* Reserved on disk by the commit that uses it; one that is never committed may come again. */
 int bh_store_next_ord(struct bh_store *s, uint64_t *ord)
 {
-	if (s->next_ord >= s->ord_floor) {
-		uint64_t floor = s->next_ord + ORD_STEP;
-		int rc = meta_set(s, "ord_floor", (sqlite3_int64)floor);
-
-		if (rc)
-			return rc;
-		s->ord_floor = floor;
-	}
 	*ord = s->next_ord++;
 	return 0;
 }
@@ -447,7 +446,7 @@ static int one_shot(struct bh_store *s, const char *text, const char *key, int64
 	return rc;
 }
 
-int bh_store_destination(struct bh_store *s, const char *key, int kind, int64_t *id)
+static int note_destination(struct bh_store *s, const char *key, int kind, bool reliable)
 {
 	int64_t now = bh_wall_ms(s->cfg.clock);
 	int rc = one_shot(s,
@@ -457,7 +456,21 @@ int bh_store_destination(struct bh_store *s, const char *key, int kind, int64_t 
 	if (!rc)
 		rc = one_shot(
 		    s, "UPDATE destination SET last_seen_ms=?2 WHERE key=?1", key, now, NULL);
-	return rc ? rc : one_shot(s, "SELECT id FROM destination WHERE key=?1 AND ?2", key, 1, id);
+	return rc ? rc
+		  : one_shot(
+			s, "UPDATE destination SET reliable=?2 WHERE key=?1", key, reliable, NULL);
+}
+
+int bh_store_destination(struct bh_store *s, const char *key, int kind, bool reliable, int64_t *id)
+{
+	int rc, noted = note_destination(s, key, kind, reliable);
+
+	/* On a full disk one that is known cannot be noted, and serves all the same. */
+	if (noted && noted != -ENOSPC)
+		return noted;
+	*id = 0;
+	rc = one_shot(s, "SELECT id FROM destination WHERE key=?1 AND ?2", key, 1, id);
+	return !rc && *id == 0 ? noted : rc;
 }
 
 int bh_store_counts(struct bh_store *s, int64_t dest, struct bh_dest_counts *c)
@@ -506,7 +519,20 @@ int bh_store_begin(struct bh_store *s)
 
 int bh_store_commit(struct bh_store *s)
 {
-	return run(s, ST_COMMIT);
+	bool reserve = s->next_ord > s->ord_floor;
+	uint64_t floor = s->next_ord + ORD_STEP;
+	int rc = reserve ? meta_set(s, "ord_floor", (sqlite3_int64)floor) : 0;
+
+	if (!rc && s->marked_clean)
+		rc = meta_set(s, "clean", 0);
+	if (!rc)
+		rc = run(s, ST_COMMIT);
+	if (rc)
+		return rc;
+	s->marked_clean = false;
+	if (reserve)
+		s->ord_floor = floor;
+	return 0;
 }
 
 void bh_store_rollback(struct bh_store *s)
@@ -573,6 +599,18 @@ static int row_bytes(struct bh_store *s, int64_t dest, uint64_t ord, uint64_t *b
 	*bytes = step == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
 	(void)sqlite3_reset(st);
 	return step == SQLITE_DONE ? -ENOENT : bh_store_check(s, step);
+}
+
+int bh_store_owers(struct bh_store *s, uint64_t ord, unsigned *n)
+{
+	sqlite3_stmt *st = s->st[ST_OWERS];
+	int step;
+
+	bind_u64(st, 1, ord);
+	step = sqlite3_step(st);
+	*n = step == SQLITE_ROW ? (unsigned)sqlite3_column_int64(st, 0) : 0;
+	(void)sqlite3_reset(st);
+	return bh_store_check(s, step);
 }
 
 static int still_owed(struct bh_store *s, uint64_t ord, bool *owed)
@@ -648,9 +686,9 @@ int bh_store_forget(struct bh_store *s, struct bh_str identifier, uint64_t gen)
 	return run(s, ST_FORGET);
 }
 
-int bh_store_position(
-    struct bh_store *s, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord)
+int bh_store_position(struct bh_store *s, const struct bh_position *p)
 {
+	const struct bh_origin *row = &p->row;
 	sqlite3_stmt *st = s->st[ST_POSITION];
 	struct bh_str hash;
 
@@ -662,9 +700,9 @@ int bh_store_position(
 	bind_u64(st, 4, row->dev);
 	bind_u64(st, 5, row->ino);
 	(void)bind_text(st, 6, row->offset_last);
-	bind_u64(st, 7, safe_ord);
+	bind_u64(st, 7, p->safe_ord);
 	(void)bind_text(st, 8, row->offset_first);
-	bind_u64(st, 9, delivered_ord);
+	bind_u64(st, 9, p->delivered_ord);
 	(void)sqlite3_bind_int64(st, 10, row->marker_len);
 	bind_u64(st, 11, row->marker_hash);
 	bind_u64(st, 12, row->fp_value);
@@ -674,6 +712,8 @@ int bh_store_position(
 	bind_u64(st, 16, row->last_size);
 	(void)sqlite3_bind_int(st, 17, (int)row->state);
 	(void)sqlite3_bind_int64(st, 18, bh_wall_ms(s->cfg.clock));
+	(void)bind_text(st, 19, p->complete);
+	bind_u64(st, 20, p->complete_ord);
 	return run(s, ST_POSITION);
 }
 
@@ -736,7 +776,13 @@ static void vacuum_slice(struct bh_store *s)
 	char text[64];
 
 	(void)snprintf(text, sizeof(text), "PRAGMA incremental_vacuum(%d)", VACUUM_PAGES);
-	(void)sqlite3_exec(s->db, text, NULL, NULL, NULL);
+	(void)bh_store_check(s, sqlite3_exec(s->db, text, NULL, NULL, NULL));
+}
+
+/* A full disk makes it fail without harm. */
+static void checkpoint(struct bh_store *s, int mode)
+{
+	(void)bh_store_check(s, sqlite3_wal_checkpoint_v2(s->db, NULL, mode, NULL, NULL));
 }
 
 static void give_space_back(struct bh_store *s)
@@ -758,14 +804,14 @@ void bh_store_tend(struct bh_store *s, bool idle)
 	/* Never more WAL than the ballast can make room for. */
 	if (wal >= BH_MIN(WAL_THRESHOLD, BH_MAX(s->ballast_bytes / 2, (uint64_t)1 << 19)) ||
 	    (idle && wal > 0))
-		(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+		checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
 }
 
 void bh_store_relieve(struct bh_store *s)
 {
 	if (s->ballast_bytes && unlink(s->ballast) == 0)
 		s->ballast_bytes = 0;
-	(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE);
 }
 
 bool bh_store_ballasted(struct bh_store *s)
@@ -776,5 +822,5 @@ bool bh_store_ballasted(struct bh_store *s)
 void bh_store_reclaim(struct bh_store *s)
 {
 	vacuum_slice(s);
-	(void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE);
 }

@@ -20,6 +20,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/rng.h"
+#include "forwarder/position.h"
 #include "forwarder/receiver.h"
 #include "proto/link.h"
 #include "proto/origin.h"
@@ -39,6 +40,7 @@ struct bh_store_config {
 	struct bh_rng *rng;
 	struct bh_log *log;
 	int64_t max_size_bytes; /* of the spool; sizes the ballast */
+	const char *vfs;        /* SQLite's name of what lies below the file; NULL = its default */
 };
 
 /* A spool row. Strings borrow: from the caller when writing, from the loaded block when reading. */
@@ -63,7 +65,7 @@ struct bh_dest_counts {
  * could be read (replace.h); when that cannot be made either, by one in memory. */
 int bh_store_open(
     struct bh_store **out, const struct bh_store_config *cfg, struct bh_err *err) BH_MUST_CHECK;
-/* Ordered end: clean = 1, WAL written back and cut. */
+/* Ordered end: clean = 1, WAL written back and cut. After a failure as bh_store_free(). */
 void bh_store_close_clean(struct bh_store *s);
 /* Closes without a word to the file, as a crash would leave it. */
 void bh_store_free(struct bh_store *s);
@@ -72,20 +74,37 @@ const uint8_t *bh_store_id(const struct bh_store *s);
 /* SQLite met damage since the start. A note of it lies beside the file, so the next start replaces
  * the store: the process should end (exit 70). */
 bool bh_store_damaged(const struct bh_store *s);
+/* An operation failed for a reason that does not pass (-EIO), in a checkpoint too: what the disk
+ * holds is unknown, nothing is tried again here. The process should end (exit 70). */
+bool bh_store_failed(const struct bh_store *s);
 /* The replacement of this start, or of an earlier one that was not acknowledged by then; NULL =
  * none. */
 const struct bh_replaced *bh_store_replaced(const struct bh_store *s);
 bool bh_store_in_memory(const struct bh_store *s); /* no file: nothing outlives the process */
 const char *bh_store_dir(const struct bh_store *s);
 
-/* The next ord: rises for ever, never repeats (reserved in meta). */
+/* The next ord: rises for ever; one that was committed never comes again (the commit that uses it
+ * reserves it in meta). 0. */
 int bh_store_next_ord(struct bh_store *s, uint64_t *ord) BH_MUST_CHECK;
 
 /* From now on every ord is above this one. */
 int bh_store_raise_ord(struct bh_store *s, uint64_t above) BH_MUST_CHECK;
 
-/* Looks up or makes the destination row. Not inside begin … commit. */
-int bh_store_destination(struct bh_store *s, const char *key, int kind, int64_t *id) BH_MUST_CHECK;
+/* Destinations are told apart by a key that holds no secret and stays the same over restarts
+ * (forwarder/endpoints.h). Those of a store: so many at most, the quarantine among them. */
+#define BH_STORE_DESTS_MAX 64
+#define BH_STORE_DEST_KEY  256 /* bytes of a key, with its NUL */
+
+/* Looks up or makes the destination row, and notes that it was seen. Not inside begin … commit.
+ * -ENOSPC: it is new, and the disk is full. */
+int bh_store_destination(
+    struct bh_store *s, const char *key, int kind, bool reliable, int64_t *id) BH_MUST_CHECK;
+/* Every destination that is owed rows, in order of id. Not inside begin … commit; fn may not
+ * write. */
+int bh_store_each_owed(struct bh_store *s,
+    int (*fn)(void *ctx, int64_t id, const char *key, int kind), void *ctx) BH_MUST_CHECK;
+/* How many destinations are owed the row; 0 = there is no such row. */
+int bh_store_owers(struct bh_store *s, uint64_t ord, unsigned *n) BH_MUST_CHECK;
 int bh_store_counts(struct bh_store *s, int64_t dest, struct bh_dest_counts *c) BH_MUST_CHECK;
 int bh_store_items(
     struct bh_store *s, int64_t dest, uint64_t *items) BH_MUST_CHECK; /* in its rows */
@@ -104,8 +123,7 @@ enum bh_store_end { BH_STORE_TAKEN, BH_STORE_DROPPED, BH_STORE_EXPIRED, BH_STORE
 int bh_store_remove(
     struct bh_store *s, uint64_t ord, int64_t dest, enum bh_store_end end) BH_MUST_CHECK;
 /* A row of the registry, or of the table of sources when its identifier is one (proto/LINK.md). */
-int bh_store_position(struct bh_store *s, const struct bh_origin *row, uint64_t safe_ord,
-    uint64_t delivered_ord) BH_MUST_CHECK;
+int bh_store_position(struct bh_store *s, const struct bh_position *p) BH_MUST_CHECK;
 /* Deletes the row, or the source's; harmless when there is none. */
 int bh_store_forget(struct bh_store *s, struct bh_str identifier, uint64_t gen) BH_MUST_CHECK;
 int bh_store_producer(
@@ -118,9 +136,8 @@ int bh_store_meta_get(struct bh_store *s, const char *key, int64_t *v) BH_MUST_C
 /* Loading at start. */
 int bh_store_load_producer(
     struct bh_store *s, const char *name, struct bh_receiver *r) BH_MUST_CHECK;
-int bh_store_each_position(struct bh_store *s,
-    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord),
-    void *ctx) BH_MUST_CHECK;
+int bh_store_each_position(
+    struct bh_store *s, int (*fn)(void *ctx, const struct bh_position *p), void *ctx) BH_MUST_CHECK;
 int bh_store_each_origins(struct bh_store *s,
     int (*fn)(void *ctx, uint64_t ord, struct bh_str origins), void *ctx) BH_MUST_CHECK;
 

@@ -22,6 +22,7 @@ enum stmt {
 	ST_DEL_DELIVERY,
 	ST_END,
 	ST_OWED,
+	ST_OWERS,
 	ST_DEL_SPOOL,
 	ST_DEL_BODY,
 	ST_POSITION,
@@ -47,11 +48,13 @@ struct bh_store {
 	sqlite3 *db;
 	sqlite3_stmt *st[ST__N];
 	uint8_t id[BH_STORE_ID_BYTES];
-	uint64_t next_ord, ord_floor;
+	uint64_t next_ord, ord_floor; /* floor: as committed; every ord in the file is below it */
+	bool marked_clean;            /* the file still says so: the first commit takes it back */
 	uint64_t page_size;
 	uint64_t ballast_bytes; /* 0 = there is none */
 	struct bh_replaced replaced;
 	bool damaged;   /* SQLite said so; noted beside the file */
+	bool failed;    /* an operation failed for another reason than damage or a full disk */
 	bool in_memory; /* path is ":memory:"; no rows, no ballast */
 };
 
@@ -65,7 +68,7 @@ int bh_store_probe(struct bh_store *s) BH_MUST_CHECK;
 void bh_store_read_position(sqlite3_stmt *st, struct bh_origin *o);
 /* s->path and s->wal of a file of this name in the folder. */
 void bh_store_name(struct bh_store *s, const char *name);
-/* Maps a code of SQLite; notes damage. */
+/* Maps a code of SQLite; notes damage and I/O errors. */
 int bh_store_check(struct bh_store *s, int code);
 
 /* The bits are kept, the sign is not a sign. */

@@ -67,23 +67,28 @@ void bh_store_read_position(sqlite3_stmt *st, struct bh_origin *o)
 	};
 }
 
-static int each_row(struct bh_store *s,
-    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord),
-    void *ctx)
+static int each_row(
+    struct bh_store *s, int (*fn)(void *ctx, const struct bh_position *p), void *ctx)
 {
 	static const char query[] =
 	    "SELECT "
 	    "identifier,gen,path,dev,ino,safe,delivered,marker_len,marker_hash,fp_value,fp_config,"
-	    "tailing_mode,ingest_ns,last_size,state,safe_ord,delivered_ord FROM registry";
+	    "tailing_mode,ingest_ns,last_size,state,safe_ord,delivered_ord,complete,complete_ord "
+	    "FROM registry";
 	sqlite3_stmt *st = NULL;
 	int rc = bh_store_check(s, sqlite3_prepare_v2(s->db, query, -1, &st, NULL));
 	int step = SQLITE_ROW;
 
 	while (!rc && (step = sqlite3_step(st)) == SQLITE_ROW) {
-		struct bh_origin o;
+		struct bh_position p = {
+		    .safe_ord = column_u64(st, 15),
+		    .delivered_ord = column_u64(st, 16),
+		    .complete = column(st, 17),
+		    .complete_ord = column_u64(st, 18),
+		};
 
-		bh_store_read_position(st, &o);
-		rc = fn(ctx, &o, column_u64(st, 15), column_u64(st, 16));
+		bh_store_read_position(st, &p.row);
+		rc = fn(ctx, &p);
 	}
 	if (!rc)
 		rc = bh_store_check(s, step);
@@ -93,11 +98,11 @@ static int each_row(struct bh_store *s,
 
 /* As it was handed over: an identifier and a time in text. */
 static int give_source(struct bh_str hash, int64_t last_scan_ms,
-    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord),
-    void *ctx)
+    int (*fn)(void *ctx, const struct bh_position *p), void *ctx)
 {
 	struct bh_buf identifier = BH_BUF_INIT;
 	struct bh_origin o = {.gen = BH_ORIGIN_SOURCE_GEN};
+	struct bh_position p;
 	char at[24];
 	int rc;
 
@@ -107,15 +112,15 @@ static int give_source(struct bh_str hash, int64_t last_scan_ms,
 	o.identifier = bh_buf_view(&identifier);
 	o.offset_first = o.offset_last = bh_str_from(at);
 	rc = bh_buf_failed(&identifier);
+	p = bh_position_of(&o, 0, 0);
 	if (!rc)
-		rc = fn(ctx, &o, 0, 0);
+		rc = fn(ctx, &p);
 	bh_buf_release(&identifier);
 	return rc;
 }
 
-static int each_source(struct bh_store *s,
-    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord),
-    void *ctx)
+static int each_source(
+    struct bh_store *s, int (*fn)(void *ctx, const struct bh_position *p), void *ctx)
 {
 	sqlite3_stmt *st = NULL;
 	int rc = bh_store_check(s,
@@ -130,9 +135,8 @@ static int each_source(struct bh_store *s,
 	return rc;
 }
 
-int bh_store_each_position(struct bh_store *s,
-    int (*fn)(void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord),
-    void *ctx)
+int bh_store_each_position(
+    struct bh_store *s, int (*fn)(void *ctx, const struct bh_position *p), void *ctx)
 {
 	int rc = each_row(s, fn, ctx);
 
@@ -172,23 +176,22 @@ static int look_at_origins(void *ctx, uint64_t ord, struct bh_str origins)
 	return rc == BH_E_FORMAT ? BH_E_CORRUPT : rc;
 }
 
-static int look_at_position(
-    void *ctx, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord)
+static int look_at_position(void *ctx, const struct bh_position *p)
 {
-	(void)ctx, (void)row, (void)safe_ord, (void)delivered_ord;
+	(void)ctx, (void)p;
 	return 0;
 }
 
-/* While every class has one destination these are written twice: a page that was changed under us
- * shows. */
+/* Where one destination has not fallen behind another these are written twice: a page that was
+ * changed under us shows. */
 static int columns_agree(struct bh_store *s)
 {
 	sqlite3_stmt *st = NULL;
-	int rc = bh_store_check(
-	    s, sqlite3_prepare_v2(s->db,
-		   "SELECT 1 FROM registry WHERE complete<>delivered OR complete_ord<>delivered_ord"
-		   " OR delivered_ord>safe_ord LIMIT 1",
-		   -1, &st, NULL));
+	int rc = bh_store_check(s,
+	    sqlite3_prepare_v2(s->db,
+		"SELECT 1 FROM registry WHERE (complete_ord=delivered_ord AND complete<>delivered)"
+		" OR complete_ord>delivered_ord OR delivered_ord>safe_ord LIMIT 1",
+		-1, &st, NULL));
 	int step = rc ? SQLITE_DONE : sqlite3_step(st);
 
 	if (!rc)
@@ -212,6 +215,28 @@ int bh_store_probe(struct bh_store *s)
 		rc = count_all(s, "SELECT count(*) FROM destination INDEXED BY "
 				  "sqlite_autoindex_destination_1 WHERE key>''");
 	return rc ? rc : count_all(s, "SELECT count(*) FROM destination, producer");
+}
+
+int bh_store_each_owed(
+    struct bh_store *s, int (*fn)(void *ctx, int64_t id, const char *key, int kind), void *ctx)
+{
+	sqlite3_stmt *st = NULL;
+	int rc = bh_store_check(s, sqlite3_prepare_v2(s->db,
+				       "SELECT id,key,kind FROM destination WHERE pending_rows>0 "
+				       "ORDER BY id",
+				       -1, &st, NULL));
+	int step = SQLITE_ROW;
+
+	while (!rc && (step = sqlite3_step(st)) == SQLITE_ROW) {
+		const char *key = (const char *)sqlite3_column_text(st, 1);
+
+		rc =
+		    fn(ctx, sqlite3_column_int64(st, 0), key ? key : "", sqlite3_column_int(st, 2));
+	}
+	if (!rc)
+		rc = bh_store_check(s, step);
+	(void)sqlite3_finalize(st);
+	return rc;
 }
 
 int bh_store_claim(struct bh_store *s, int64_t dest, bool newest, unsigned skip_max,

@@ -143,7 +143,10 @@ static int migrate(sqlite3 *db, sqlite3_int64 version)
 		if (!rc)
 			rc = exec(db, "COMMIT");
 		if (rc) {
-			(void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+			/* Where SQLite rolled back by itself another one would fail, and hide why.
+			 */
+			if (!sqlite3_get_autocommit(db))
+				(void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 			return rc;
 		}
 	}

@@ -23,6 +23,13 @@
 /* So much of a body is kept that an echo of the key across the end of the text is seen whole. */
 #define KEPT_MAX (BH_HTTP_TEXT_MAX + HEADER_MAX)
 #define URL_MAX  2048
+#define KEYS_MAX 64
+
+struct key {
+	char header[HEADER_MAX];
+	const char *text;     /* in header */
+	char old[HEADER_MAX]; /* of requests that may be under way still; "" = none */
+};
 
 struct request {
 	struct bh_transport *t;
@@ -32,6 +39,7 @@ struct request {
 	void *token;
 	struct bh_target target;
 	struct bh_way way;
+	const struct key *key; /* borrowed from t */
 	int64_t timeout_ms;
 	char error[CURL_ERROR_SIZE];
 	size_t head_seen, body_seen;
@@ -54,8 +62,8 @@ struct bh_transport {
 	struct sock *socks;
 	const struct bh_config *cfg;
 	struct bh_tls tls;
-	char key_header[HEADER_MAX];
-	const char *key;      /* in key_header */
+	struct key *keys[KEYS_MAX];
+	unsigned keys_n;
 	int64_t timed_out_ns; /* when a request ran out of time last; 0 = never */
 	bool near_told;
 	bh_http_done_fn *done;
@@ -80,6 +88,14 @@ static void unlink_request(struct bh_transport *t, struct request *r)
 		*at = r->next;
 	(void)curl_multi_remove_handle(t->multi, r->easy);
 	discard(r);
+}
+
+/* What is told to a person holds no key, neither this one nor the one before. */
+static void clean(const struct key *k, char *text)
+{
+	bh_http_clean(text, k->text);
+	if (k->old[0])
+		bh_http_clean(text, k->old);
 }
 
 /* --- the outcome ------------------------------------------------------------------------------ */
@@ -143,7 +159,7 @@ static void explain(const struct request *r, CURLcode code, struct bh_http_resul
 	if (r->way.proxy)
 		bh_proxy_show(r->way.proxy, proxy, sizeof(proxy));
 	bh_http_explain(&f, out->text, sizeof(out->text));
-	bh_http_clean(out->text, r->t->key);
+	clean(r->key, out->text);
 }
 
 static void tell_redirect(const struct request *r, struct bh_http_result *out)
@@ -154,7 +170,7 @@ static void tell_redirect(const struct request *r, struct bh_http_result *out)
 	(void)snprintf(out->text, sizeof(out->text),
 	    "redirect to %.110s is not followed; set the URL to the intake itself",
 	    to ? to : "nowhere");
-	bh_http_clean(out->text, r->t->key);
+	clean(r->key, out->text);
 }
 
 static int64_t retry_after(CURL *easy)
@@ -176,7 +192,7 @@ static void judge(struct request *r, CURLcode code, struct bh_http_result *out)
 	if (out->status >= 300 && out->status < 400) {
 		tell_redirect(r, out);
 	} else if (out->status && (code == CURLE_OK || r->body_seen > 0)) {
-		bh_http_clean(r->body, r->t->key);
+		clean(r->key, r->body);
 		(void)snprintf(out->text, sizeof(out->text), "%.*s", BH_HTTP_TEXT_MAX, r->body);
 	} else {
 		explain(r, code, out);
@@ -334,15 +350,56 @@ static void set_multi(struct bh_transport *t)
 	(void)curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, IDLE_MAX);
 }
 
-static int take_key(struct bh_transport *t, const char *api_key, struct bh_err *err)
+static int put_key(struct key *k, const char *text)
 {
 	static const char name[] = "DD-API-KEY: ";
-	int n = snprintf(t->key_header, sizeof(t->key_header), "%s%s", name, api_key);
 
-	t->key = t->key_header + sizeof(name) - 1;
-	if (n < 0 || (size_t)n >= sizeof(t->key_header))
-		return bh_err_set(err, BH_E_CONFIG, "api_key is longer than %zu bytes",
-		    sizeof(t->key_header) - sizeof(name));
+	for (const char *p = text; *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return BH_E_CONFIG;
+	}
+	if (strlen(text) > sizeof(k->header) - sizeof(name))
+		return BH_E_CONFIG;
+	explicit_bzero(k->header, sizeof(k->header));
+	(void)snprintf(k->header, sizeof(k->header), "%s%s", name, text);
+	k->text = k->header + sizeof(name) - 1;
+	return 0;
+}
+
+int bh_transport_set_key(struct bh_transport *t, unsigned key, const char *text)
+{
+	struct key *k = key < t->keys_n ? t->keys[key] : NULL;
+	char old[HEADER_MAX];
+	int rc;
+
+	if (!k)
+		return BH_E_STATE;
+	(void)snprintf(old, sizeof(old), "%s", k->text);
+	rc = put_key(k, text);
+	if (!rc)
+		(void)snprintf(k->old, sizeof(k->old), "%s", old);
+	explicit_bzero(old, sizeof(old));
+	return rc;
+}
+
+bool bh_transport_key_is(const struct bh_transport *t, unsigned key, const char *text)
+{
+	return key < t->keys_n && strcmp(t->keys[key]->text, text) == 0;
+}
+
+int bh_transport_add_key(struct bh_transport *t, const char *text, struct bh_err *err)
+{
+	struct key *k;
+
+	if (t->keys_n == KEYS_MAX)
+		return bh_err_set(err, BH_E_CONFIG, "there are more API keys than %d", KEYS_MAX);
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return bh_err_set(err, -ENOMEM, "transport");
+	t->keys[t->keys_n++] = k;
+	if (put_key(k, text))
+		return bh_err_set(
+		    err, BH_E_CONFIG, "an API key is too long, or has control characters");
 	return 0;
 }
 
@@ -365,7 +422,7 @@ int bh_transport_new(struct bh_transport **out, struct bh_loop *loop, struct bh_
 	t->done = done;
 	t->ctx = ctx;
 	set_multi(t);
-	rc = take_key(t, cfg->api_key, err);
+	rc = bh_transport_add_key(t, cfg->api_key, err);
 	if (!rc && (rc = bh_tls_init(&t->tls, cfg, log)))
 		(void)bh_err_set(err, rc, "TLS settings");
 	if (rc)
@@ -392,7 +449,10 @@ void bh_transport_free(struct bh_transport *t)
 	bh_timer_cancel(&t->timer);
 	bh_tls_release(&t->tls);
 	curl_global_cleanup();
-	explicit_bzero(t->key_header, sizeof(t->key_header));
+	for (unsigned i = 0; i < t->keys_n; i++) {
+		explicit_bzero(t->keys[i], sizeof(*t->keys[i]));
+		free(t->keys[i]);
+	}
 	free(t);
 }
 
@@ -426,7 +486,7 @@ static bool add_headers(struct request *r, const struct bh_http_request *req)
 	char line[HEADER_MAX];
 
 	/* An empty Expect keeps libcurl from asking for 100-continue and waiting a second. */
-	if (!add_header(r, r->t->key_header) || !add_header(r, "Expect:") ||
+	if (!add_header(r, r->key->header) || !add_header(r, "Expect:") ||
 	    !add_header(r, protobuf ? "Content-Type: application/x-protobuf"
 				    : "Content-Type: application/json"))
 		return false;
@@ -446,8 +506,7 @@ static bool add_headers(struct request *r, const struct bh_http_request *req)
 /* GET <url>?api_key=<key>; libcurl keeps a copy of its own, gone with the handle. */
 static void set_key_query(struct request *r, const struct bh_http_request *req)
 {
-	const char *key = r->t->key_header + sizeof("DD-API-KEY: ") - 1;
-	char *escaped = curl_easy_escape(r->easy, key, 0);
+	char *escaped = curl_easy_escape(r->easy, r->key->text, 0);
 	char url[2 * HEADER_MAX + URL_MAX];
 
 	(void)snprintf(
@@ -586,13 +645,17 @@ static int prepare(struct request *r, const struct bh_http_request *req)
 
 int bh_transport_start(struct bh_transport *t, const struct bh_http_request *req, void *token)
 {
-	struct request *r = calloc(1, sizeof(*r));
+	struct request *r;
 	int rc;
 
+	if (req->key >= t->keys_n)
+		return BH_E_STATE; /* no other key may go there */
+	r = calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
 	r->t = t;
 	r->token = token;
+	r->key = t->keys[req->key];
 	rc = prepare(r, req);
 	if (rc) {
 		discard(r);

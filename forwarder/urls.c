@@ -6,6 +6,8 @@
 #include "common/err.h"
 #include "common/version.h"
 
+#define LOGS_PATH "/api/v2/logs"
+
 const char *bh_url_path(enum bh_kind kind)
 {
 	switch (kind) {
@@ -119,19 +121,28 @@ int bh_url_metrics_base(const struct bh_config *cfg, struct bh_buf *out)
 	return rc;
 }
 
+int bh_url_metrics_rewrite(struct bh_str base, struct bh_buf *out)
+{
+	return bh_url_version_prefix(base, BH_AGENT_VERSION, out);
+}
+
+int bh_url_logs_path(struct bh_str url, struct bh_buf *out)
+{
+	(void)bh_buf_append(out, url.p, url.n);
+	if (bh_str_ends(url, BH_STR_LIT(LOGS_PATH)) || bh_str_ends(url, BH_STR_LIT("/v1/input")))
+		return bh_buf_failed(out);
+	return bh_buf_str(out, LOGS_PATH);
+}
+
 int bh_url_logs(const struct bh_config *cfg, struct bh_buf *out)
 {
-	static const char path[] = "/api/v2/logs";
 	struct bh_str url = trim_slashes(cfg->logs_dd_url);
 
 	if (url.n == 0)
-		return bh_buf_printf(out, "https://agent-http-intake.logs.%s%s", cfg->site, path);
+		return bh_buf_printf(out, "https://agent-http-intake.logs.%s" LOGS_PATH, cfg->site);
 	if (!memmem(url.p, url.n, "://", 3))
 		(void)bh_buf_str(out, cfg->logs_no_ssl ? "http://" : "https://");
-	(void)bh_buf_append(out, url.p, url.n);
-	if (bh_str_ends(url, BH_STR_LIT(path)) || bh_str_ends(url, BH_STR_LIT("/v1/input")))
-		return bh_buf_failed(out);
-	return bh_buf_str(out, path);
+	return bh_url_logs_path(url, out);
 }
 
 /* Start of the label that ends before `end`. */
@@ -196,4 +207,14 @@ int bh_url_validate(struct bh_str base, struct bh_buf *out)
 	else
 		(void)bh_buf_append(out, base.p, base.n);
 	return bh_buf_str(out, "/api/v1/validate");
+}
+
+int bh_url_validate_logs(struct bh_str url, struct bh_buf *out)
+{
+	const char *scheme = memmem(url.p, url.n, "://", 3);
+	size_t n = scheme ? (size_t)(scheme - url.p) + 3 : 0;
+
+	while (n < url.n && url.p[n] != '/')
+		n++;
+	return bh_url_validate((struct bh_str){url.p, n}, out);
 }

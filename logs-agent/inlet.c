@@ -194,11 +194,15 @@ void bh_inlet_release(struct bh_inlet *in)
 }
 
 /* Takes the descriptor of a source out of what the supervisor gave; -1: there is none. */
-static int take_fd(struct bh_child *child, const char *kind, uint16_t port)
+static int take_fd(struct bh_child *child, const struct bh_log_source *source)
 {
-	char name[32];
+	char name[64];
 
-	(void)snprintf(name, sizeof(name), "logs-%s:%" PRIu16, kind, port);
+	if (source->port)
+		(void)snprintf(
+		    name, sizeof(name), "logs-%.16s:%" PRIu16, source->type, source->port);
+	else
+		(void)snprintf(name, sizeof(name), "logs-%.16s:%.32s", source->type, source->path);
 	for (size_t i = 0; i < child->fds_n; i++) {
 		struct bh_child_fd *f = &child->fds[i];
 
@@ -215,8 +219,12 @@ static int take_fd(struct bh_child *child, const char *kind, uint16_t port)
 static void refuse(struct bh_inlets *all, struct bh_source *s, const char *why)
 {
 	s->runs = false;
-	(void)snprintf(s->note, sizeof(s->note), "Error: %s port %" PRIu16 " is not read: %s",
-	    s->cfg->type, s->cfg->port, why);
+	if (s->cfg->port)
+		(void)snprintf(s->note, sizeof(s->note),
+		    "Error: %s port %" PRIu16 " is not read: %s", s->cfg->type, s->cfg->port, why);
+	else
+		(void)snprintf(
+		    s->note, sizeof(s->note), "Error: %s is not read: %s", s->cfg->path, why);
 	bh_error(&all->logs->child->log, BH_INLET, "%s: %s", s->cfg->where, s->note);
 }
 
@@ -230,17 +238,17 @@ static int unless_refused(struct bh_inlets *all, struct bh_source *s, int rc)
 
 static int add(struct bh_inlets *all, struct bh_source *s)
 {
-	bool tcp = s->type == BH_SOURCE_TCP;
+	bool udp = s->type == BH_SOURCE_UDP, run = s->type == BH_SOURCE_RUN;
 	int fd, rc;
 
-	if (!s->runs || (!tcp && s->type != BH_SOURCE_UDP))
+	if (!s->runs || (!udp && !run && s->type != BH_SOURCE_TCP))
 		return 0;
-	fd = take_fd(all->logs->child, tcp ? "tcp" : "udp", s->cfg->port);
+	fd = take_fd(all->logs->child, s->cfg);
 	if (fd < 0) {
 		refuse(all, s, "it could not be opened, see the notes of the supervisor");
 		return 0;
 	}
-	rc = tcp ? bh_tcp_add(all, s, fd) : bh_udp_add(all, s, fd);
+	rc = udp ? bh_udp_add(all, s, fd) : bh_tcp_add(all, s, fd, run);
 	return unless_refused(all, s, rc);
 }
 

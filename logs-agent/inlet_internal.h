@@ -82,7 +82,9 @@ bool bh_inlet_has_room(const struct bh_inlets *all);
 int64_t bh_inlet_now(void); /* mono */
 
 /* --- inlet_tcp.c --- Takes fd, also on failure. -ENOMEM, BH_E_CONFIG. */
-int bh_tcp_add(struct bh_inlets *all, struct bh_source *source, int fd) BH_MUST_CHECK;
+/* connected: fd is no listener but the one connection there will be. */
+int bh_tcp_add(
+    struct bh_inlets *all, struct bh_source *source, int fd, bool connected) BH_MUST_CHECK;
 void bh_tcp_start(struct bh_inlets *all);
 void bh_tcp_stop(struct bh_inlets *all);  /* the drain begins */
 bool bh_tcp_drain(struct bh_inlets *all); /* true: done */

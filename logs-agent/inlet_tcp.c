@@ -31,7 +31,8 @@ struct bh_conn {
 struct bh_tcp {
 	struct bh_tcp *next;
 	struct bh_inlet in;
-	int fd; /* listens; owned */
+	int fd;        /* listens; owned */
+	int connected; /* owned: the one connection, before it is read; -1 = none */
 	struct bh_watch watch;
 	struct bh_timer again; /* accepts again */
 	struct bh_timer idle;
@@ -256,7 +257,8 @@ static int open_conn(struct bh_tcp *t, int fd, const struct bh_ip *from)
 		free(c);
 		return rc;
 	}
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	if (from)
+		(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	c->tcp = t;
 	c->syslog = s->format == BH_FORMAT_SYSLOG;
 	if (c->syslog)
@@ -349,7 +351,7 @@ static void on_connection(struct bh_watch *w, unsigned events)
 /* --- all of them --------------------------------------------------------------------------------
  */
 
-int bh_tcp_add(struct bh_inlets *all, struct bh_source *source, int fd)
+int bh_tcp_add(struct bh_inlets *all, struct bh_source *source, int fd, bool connected)
 {
 	struct bh_tcp *t = calloc(1, sizeof(*t));
 	int rc = t ? bh_inlet_init(&t->in, all, source) : -ENOMEM;
@@ -359,17 +361,33 @@ int bh_tcp_add(struct bh_inlets *all, struct bh_source *source, int fd)
 		free(t);
 		return rc;
 	}
-	t->fd = fd;
+	t->fd = connected ? -1 : fd;
+	t->connected = connected ? fd : -1;
 	t->watch.fd = -1;
 	t->next = all->tcp;
 	all->tcp = t;
 	return 0;
 }
 
+/* What cannot be opened for want of memory is lost with the process; a fresh one has the socket. */
+static void open_connected(struct bh_tcp *t)
+{
+	int fd = t->connected;
+
+	t->connected = -1;
+	if (fd < 0 || open_conn(t, fd, NULL) == 0)
+		return;
+	(void)close(fd);
+	bh_child_fail(t->in.all->logs->child, BH_EXIT_INTERNAL);
+}
+
 void bh_tcp_start(struct bh_inlets *all)
 {
-	for (struct bh_tcp *t = all->tcp; t; t = t->next)
-		accept_again(&t->again);
+	for (struct bh_tcp *t = all->tcp; t; t = t->next) {
+		if (t->fd >= 0)
+			accept_again(&t->again);
+		open_connected(t);
+	}
 }
 
 /* What the receive buffer holds now. */
@@ -400,6 +418,7 @@ void bh_tcp_stop(struct bh_inlets *all)
 {
 	for (struct bh_tcp *t = all->tcp; t; t = t->next) {
 		stop_accepting(t);
+		open_connected(t);
 		stop_conns(t);
 	}
 }
@@ -450,6 +469,8 @@ static void free_one(struct bh_tcp *t)
 	bh_inlet_release(&t->in);
 	if (t->fd >= 0)
 		(void)close(t->fd);
+	if (t->connected >= 0)
+		(void)close(t->connected);
 	free(t);
 }
 
@@ -487,7 +508,7 @@ int bh_tcp_leave(struct bh_inlets *all, const struct bh_source *source, struct b
 
 	stop_accepting(t);
 	if (heir)
-		rc = bh_tcp_add(all, heir, t->fd);
+		rc = bh_tcp_add(all, heir, t->fd, false);
 	else
 		(void)close(t->fd);
 	t->fd = -1;

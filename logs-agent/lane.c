@@ -1,6 +1,7 @@
 #include "logs-agent/lane.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "logs-agent/logs_internal.h"
 #include "logs-agent/syslog.h"
@@ -18,8 +19,11 @@ static int on_message(void *ctx, const struct bh_message *m)
 
 static int start(struct bh_lane *lane)
 {
+	const struct bh_source *s = lane->source;
+	bool is_error = s->type == BH_SOURCE_RUN && strcmp(s->cfg->path, "stderr") == 0;
+
 	lane->continues = false;
-	lane->status = BH_STATUS_INFO;
+	lane->status = is_error ? BH_STATUS_ERROR : BH_STATUS_INFO;
 	return bh_assembler_init(
 	    &lane->assembler, lane->source, &lane->logs->work, on_message, lane);
 }
@@ -31,9 +35,10 @@ int bh_lane_init(struct bh_lane *lane, struct bh_logs *logs, struct bh_source *s
 	int rc;
 
 	*lane = (struct bh_lane){.logs = logs, .source = source, .names = names};
-	bh_ip_text(from, text);
-	if (logs->child->config.logs_use_sourcehost_tag)
+	if (from && logs->child->config.logs_use_sourcehost_tag) {
+		bh_ip_text(from, text);
 		(void)snprintf(lane->tag, sizeof(lane->tag), "source_host:%s", text);
+	}
 	rc = bh_ends_cache_get(names, bh_str_from(lane->tag), BH_STR_LIT(""), &lane->who);
 	if (!rc)
 		rc = start(lane);

@@ -37,7 +37,8 @@ struct bh_lane {
 	char tag[BH_LANE_TAG_MAX]; /* "" or source_host:… */
 };
 
-/* Everything outlives the lane. -ENOMEM, BH_E_LIMIT: nothing to release. */
+/* Everything outlives the lane. from: NULL = no address, and no tag for it. -ENOMEM, BH_E_LIMIT:
+ * nothing to release. */
 int bh_lane_init(struct bh_lane *lane, struct bh_logs *logs, struct bh_source *source,
     struct bh_ends_cache *names, const struct bh_ip *from) BH_MUST_CHECK;
 /* What is held is forgotten. */

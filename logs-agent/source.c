@@ -18,6 +18,8 @@ static enum bh_source_type type_of(const char *word)
 		return BH_SOURCE_TCP;
 	if (strcmp(word, "udp") == 0)
 		return BH_SOURCE_UDP;
+	if (strcmp(word, "run") == 0)
+		return BH_SOURCE_RUN;
 	return strcmp(word, "journald") == 0 ? BH_SOURCE_JOURNALD : BH_SOURCE_FILE;
 }
 

@@ -25,6 +25,7 @@ enum bh_source_type {
 	BH_SOURCE_TCP,
 	BH_SOURCE_UDP,
 	BH_SOURCE_JOURNALD,
+	BH_SOURCE_RUN, /* standard output or error of the supervisor's command */
 };
 
 enum bh_line_format { BH_FORMAT_NONE, BH_FORMAT_DOCKER, BH_FORMAT_CRI, BH_FORMAT_SYSLOG };

@@ -103,6 +103,8 @@ static int put_part(struct bh_buf *out, const struct bh_ctl_msg *m)
 	case BH_CTL_EXIT:
 	case BH_CTL_STATS:
 	case BH_CTL_RELOAD:
+	case BH_CTL_KEY_REFUSED:
+	case BH_CTL_LOG:
 		return 0;
 	}
 	return BH_E_FORMAT;
@@ -291,6 +293,8 @@ static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 	case BH_CTL_EXIT:
 	case BH_CTL_STATS:
 	case BH_CTL_RELOAD:
+	case BH_CTL_KEY_REFUSED:
+	case BH_CTL_LOG:
 		return 0;
 	}
 	return BH_E_FORMAT;

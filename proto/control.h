@@ -35,6 +35,7 @@ enum bh_ctl_type {
 	BH_CTL_QUERY_ROW = 7,
 	BH_CTL_QUERY_PART = 8,
 	BH_CTL_RELOADED = 9,
+	BH_CTL_KEY_REFUSED = 10, /* forwarder: an intake refuses its API key */
 	/* supervisor → child */
 	BH_CTL_DRAIN = 32,
 	BH_CTL_EXIT = 33,
@@ -45,6 +46,7 @@ enum bh_ctl_type {
 	BH_CTL_STREAM = 38,  /* so it does with this one */
 	BH_CTL_QUERY_ARG = 39,
 	BH_CTL_RELOAD = 40, /* and with this one */
+	BH_CTL_LOG = 41,    /* and with this one: our own log, opened again */
 };
 
 /* QUERY: what dogstatsd is to count, and what the forwarder is to do with its registry. */
@@ -175,7 +177,7 @@ struct bh_ctl_msg {
 		uint32_t capture_seconds;       /* CAPTURE */
 		struct bh_stream_filter stream; /* STREAM */
 		struct bh_str part;             /* QUERY_PART, QUERY_ARG; borrowed */
-	} u;                                    /* READY, EXIT, STATS, RELOAD have no content */
+	} u; /* READY, EXIT, STATS, RELOAD, KEY_REFUSED, LOG have no content */
 };
 
 /* Clears out and writes one message. BH_E_LIMIT when it would not fit BH_CTL_MSG_MAX. */

@@ -36,10 +36,15 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_EVENTS] = "events",
 	    [BH_VERB_EVENTS_FOLLOW] = "events-follow",
 	    [BH_VERB_SIGNAL] = "signal",
+	    [BH_VERB_CONFIG_DIFF] = "config-diff",
+	    [BH_VERB_REOPEN_LOGS] = "reopen-logs",
+	    [BH_VERB_TAIL] = "tail",
 	};
 
 	return names[verb];
 }
+
+#define POSITION_DIGITS 19 /* of a number that 64 bits hold */
 
 static void skip_space(struct bh_str *s)
 {
@@ -85,16 +90,18 @@ static int parse_verb(struct bh_str word, enum bh_verb *verb)
 	return BH_E_STATE;
 }
 
-static int add_name(struct bh_str word, unsigned *roles)
+static int add_name(struct bh_str word, struct bh_ctl_request *r)
 {
+	enum bh_role first = r->verb == BH_VERB_TAIL ? BH_ROLE_SUPERVISOR : BH_ROLE_DOGSTATSD;
+
 	if (bh_str_eq(word, BH_STR_LIT("all"))) {
-		for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++)
-			*roles |= 1u << i;
+		for (int i = first; i < BH_ROLE__N; i++)
+			r->roles |= 1u << i;
 		return 0;
 	}
-	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
+	for (int i = first; i < BH_ROLE__N; i++) {
 		if (bh_str_eq(word, bh_str_from(bh_role_name((enum bh_role)i)))) {
-			*roles |= 1u << i;
+			r->roles |= 1u << i;
 			return 0;
 		}
 	}
@@ -117,7 +124,7 @@ static int parse_names(struct bh_str names, struct bh_ctl_request *r)
 
 		while (n < names.n && names.p[n] != ' ' && names.p[n] != '\t')
 			n++;
-		rc = add_name((struct bh_str){names.p, n}, &r->roles);
+		rc = add_name((struct bh_str){names.p, n}, r);
 		names = (struct bh_str){names.p + n, names.n - n};
 		skip_space(&names);
 	}
@@ -169,6 +176,26 @@ static int parse_signal(struct bh_str text, struct bh_ctl_request *r)
 	return r->signo ? 0 : BH_E_FORMAT;
 }
 
+/* A number for each role, between blanks. */
+static int parse_from(struct bh_str text, struct bh_ctl_request *r)
+{
+	for (int i = 0; i < BH_ROLE__N; i++) {
+		size_t digits = 0;
+
+		skip_space(&text);
+		for (; text.n && *text.p >= '0' && *text.p <= '9'; digits++) {
+			if (digits == POSITION_DIGITS)
+				return BH_E_FORMAT;
+			r->from[i] = r->from[i] * 10 + (uint64_t)(*text.p - '0');
+			text.p++;
+			text.n--;
+		}
+		if (!digits)
+			return BH_E_FORMAT;
+	}
+	return text.n ? BH_E_FORMAT : 0;
+}
+
 static int parse_arg(struct bh_str text, struct bh_ctl_request *r)
 {
 	r->arg = text;
@@ -185,8 +212,9 @@ static const struct member {
 	unsigned needed_by, taken_by; /* verbs */
 	member_fn *parse;
 } members[] = {
-    {"names", NAMED, NAMED, parse_names},
+    {"names", NAMED, NAMED | OF(TAIL), parse_names},
     {"signal", OF(SIGNAL), OF(SIGNAL), parse_signal},
+    {"from", 0, OF(TAIL), parse_from},
     {"seconds", OF(CAPTURE), OF(CAPTURE), parse_seconds},
     {"source", 0, OF(STREAM_LOGS), parse_source},
     {"service", 0, OF(STREAM_LOGS), parse_service},

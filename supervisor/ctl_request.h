@@ -40,14 +40,18 @@ enum bh_verb {
 	BH_VERB_EVENTS,
 	BH_VERB_EVENTS_FOLLOW,
 	BH_VERB_SIGNAL, /* with names and signal */
+	BH_VERB_CONFIG_DIFF,
+	BH_VERB_REOPEN_LOGS,
+	BH_VERB_TAIL, /* with names, from, both or neither */
 	BH_VERB__N,
 };
 
 struct bh_ctl_request {
 	enum bh_verb verb;
-	unsigned roles;   /* 1 << enum bh_role, of the names; 0 where the verb takes none */
-	uint32_t seconds; /* 0 where the verb takes none */
-	int signo;        /* of signal; else 0 */
+	unsigned roles; /* 1 << enum bh_role, of the names; 0 where the verb takes none */
+	uint64_t from[BH_ROLE__N]; /* tail: a position for each role */
+	uint32_t seconds;          /* 0 where the verb takes none */
+	int signo;                 /* of signal; else 0 */
 	struct bh_stream_filter filter;
 	struct bh_str arg; /* identifier or file as it came; borrows from the line */
 };
@@ -55,8 +59,9 @@ struct bh_ctl_request {
 const char *bh_verb_name(enum bh_verb verb);
 
 /* 0; BH_E_FORMAT when it is not such an object, a member is missing or not the verb's; BH_E_STATE
- * when the verb is unknown; BH_E_LIMIT when a name is. "all" stands for every child. A signal
- * that the verb does not send is BH_E_FORMAT. */
+ * when the verb is unknown; BH_E_LIMIT when a name is. "all" stands for every child; tail
+ * takes "supervisor" as well, and means it by "all" too. A
+ * signal that the verb does not send is BH_E_FORMAT. */
 int bh_ctl_request_parse(struct bh_str line, struct bh_ctl_request *r) BH_MUST_CHECK;
 
 #endif

@@ -148,7 +148,8 @@ static bool is_worth_noting(const struct bh_ctl_conn *c)
 	return c->verb == BH_VERB_DRAIN || c->verb == BH_VERB_SHUTDOWN ||
 	       c->verb == BH_VERB_STREAM_LOGS || c->verb == BH_VERB_REGISTRY_FORGET ||
 	       c->verb == BH_VERB_REGISTRY_IMPORT || c->verb == BH_VERB_QUARANTINE_REPLAY ||
-	       c->verb == BH_VERB_RELOAD || c->roles || c->seconds;
+	       c->verb == BH_VERB_RELOAD || c->verb == BH_VERB_REOPEN_LOGS ||
+	       (c->roles && c->verb != BH_VERB_TAIL) || c->seconds;
 }
 
 static void take_request(struct bh_ctl_conn *c, size_t n)
@@ -159,6 +160,7 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 	c->asked = true;
 	c->verb = request.verb;
 	c->roles = request.roles;
+	memcpy(c->from, request.from, sizeof(c->from));
 	c->seconds = request.seconds;
 	c->signo = request.signo;
 	c->filter = request.filter;

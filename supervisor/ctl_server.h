@@ -39,6 +39,7 @@ struct bh_ctl_conn {
 	bool answered;
 	enum bh_verb verb;
 	unsigned roles;                  /* of a request with names */
+	uint64_t from[BH_ROLE__N];       /* of tail */
 	uint32_t seconds;                /* of a request with seconds */
 	int signo;                       /* of signal */
 	struct bh_stream_filter filter;  /* of stream-logs */

@@ -215,6 +215,7 @@ static struct bh_spawn_request request_of(const struct bh_kid *k)
 	    .spool_only = k->spool_only,
 	    .config_fd = k->config_fd,
 	    .log_fd = k->env->log_fd,
+	    .log_form = bh_log_form_name(k->env->log->form),
 	    .lock_fd = k->env->lock_fd,
 	    .fds = k->fds,
 	    .fds_n = k->fds_n};
@@ -309,6 +310,7 @@ static unsigned allowed_in(enum bh_ctl_type type)
 	case BH_CTL_QUERY_ROW:
 	case BH_CTL_QUERY_PART:
 	case BH_CTL_RELOADED:
+	case BH_CTL_KEY_REFUSED:
 		return IN(RUNNING) | IN(DRAINING) | IN(STOPPING);
 	case BH_CTL_DRAIN_PROGRESS:
 	case BH_CTL_DRAIN_ACK:
@@ -322,6 +324,7 @@ static unsigned allowed_in(enum bh_ctl_type type)
 	case BH_CTL_CAPTURE:
 	case BH_CTL_STREAM:
 	case BH_CTL_RELOAD:
+	case BH_CTL_LOG:
 		break;
 	}
 	return 0;
@@ -379,6 +382,10 @@ static void take(struct bh_kid *k, const struct bh_ctl_msg *m)
 	case BH_CTL_RELOADED:
 		k->env->ops->reloaded(k->env->ctx, k, m->id, &m->u.reloaded);
 		break;
+	case BH_CTL_KEY_REFUSED:
+		if (k->role == BH_ROLE_FORWARDER) /* nobody else has one */
+			k->env->ops->key_refused(k->env->ctx, k);
+		break;
 	case BH_CTL_HELLO:
 	case BH_CTL_DRAIN:
 	case BH_CTL_EXIT:
@@ -389,6 +396,7 @@ static void take(struct bh_kid *k, const struct bh_ctl_msg *m)
 	case BH_CTL_CAPTURE:
 	case BH_CTL_STREAM:
 	case BH_CTL_RELOAD:
+	case BH_CTL_LOG:
 		break;
 	}
 }
@@ -463,18 +471,18 @@ static void on_control(struct bh_watch *w, unsigned events)
 	(void)read_control(BH_CONTAINER(w, struct bh_kid, control));
 }
 
-static void on_process(struct bh_watch *w, unsigned events)
+void bh_kid_reap(struct bh_kid *k)
 {
-	struct bh_kid *k = BH_CONTAINER(w, struct bh_kid, process);
 	struct bh_life_exit how = {-1, 0, false};
 	siginfo_t si = {0};
 
-	(void)events;
-	if (waitid(P_PIDFD, (id_t)w->fd, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == 0)
+	if (k->process.fd < 0 ||
+	    waitid(P_PIDFD, (id_t)k->process.fd, &si, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+	    si.si_pid == 0)
 		return;
 	/* Not reaped yet, it keeps its number: the group is its own, and nobody of it stays. */
 	(void)kill(-k->pid, SIGKILL);
-	if (waitid(P_PIDFD, (id_t)w->fd, &si, WEXITED | WNOHANG) < 0)
+	if (waitid(P_PIDFD, (id_t)k->process.fd, &si, WEXITED | WNOHANG) < 0)
 		return;
 	/* Its last words, an acknowledgement perhaps, are still in the socket. A process that it
 	 * left behind may hold the other end and go on: what the channel held is enough. */
@@ -487,6 +495,12 @@ static void on_process(struct bh_watch *w, unsigned events)
 	close_watch(&k->process);
 	close_watch(&k->control);
 	ended(k, &how);
+}
+
+static void on_process(struct bh_watch *w, unsigned events)
+{
+	(void)events;
+	bh_kid_reap(BH_CONTAINER(w, struct bh_kid, process));
 }
 
 bool bh_kid_ask(struct bh_kid *k, uint32_t id)
@@ -571,4 +585,11 @@ bool bh_kid_reload(struct bh_kid *k, uint32_t id)
 	if (k->life.state != BH_LIFE_RUNNING || k->control.fd < 0)
 		return false;
 	return send_with_fd(k, &m, k->config_fd);
+}
+
+bool bh_kid_log(struct bh_kid *k, int fd)
+{
+	struct bh_ctl_msg m = {.type = BH_CTL_LOG};
+
+	return k->control.fd >= 0 && send_with_fd(k, &m, fd);
 }

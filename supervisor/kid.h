@@ -42,6 +42,8 @@ struct bh_kid_ops {
 	/* the answer to RELOAD id */
 	void (*reloaded)(
 	    void *ctx, struct bh_kid *kid, uint32_t id, const struct bh_ctl_reloaded *r);
+	/* the forwarder's API key is refused */
+	void (*key_refused)(void *ctx, struct bh_kid *kid);
 };
 
 /* Shared by all kids, borrowed for their lives. */
@@ -90,6 +92,9 @@ struct bh_kid {
 void bh_kid_init(struct bh_kid *k, enum bh_role role, const struct bh_kid_env *env);
 void bh_kid_release(struct bh_kid *k);
 
+/* Its process has ended, and was not reaped yet; harmless otherwise. */
+void bh_kid_reap(struct bh_kid *k);
+
 /* Feeds the life cycle and carries out the action. deadline_ns (absolute) and mode matter for STOP.
  */
 void bh_kid_event(
@@ -120,6 +125,9 @@ bool bh_kid_capture(struct bh_kid *k, int fd, uint32_t seconds);
 /* RELOAD with the configuration it has from now on (config_fd); id is not 0. false when it does not
  * run. */
 bool bh_kid_reload(struct bh_kid *k, uint32_t id);
+
+/* LOG: it writes to fd from now on, which stays the caller's. false when there is nobody. */
+bool bh_kid_log(struct bh_kid *k, int fd);
 
 /* STREAM into fd, which stays the caller's. false when it does not run. */
 bool bh_kid_stream(struct bh_kid *k, int fd, const struct bh_stream_filter *filter);

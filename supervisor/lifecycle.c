@@ -7,7 +7,6 @@
 #define EXIT_NS      (2 * BH_NS_PER_S)
 #define KILL_NS      (5 * BH_NS_PER_S)
 #define MIN_UP_NS    (1 * BH_NS_PER_S)
-#define AT_ONCE_NS   (10 * BH_NS_PER_S)
 #define STABLE_NS    (60 * BH_NS_PER_S)
 #define DELAY_MIN_NS (1 * BH_NS_PER_S)
 #define DELAY_MAX_NS (60 * BH_NS_PER_S)
@@ -131,12 +130,13 @@ static int64_t next_delay(struct bh_life *l, int64_t now_ns, struct bh_rng *rng)
 		l->delay_ns = DELAY_MIN_NS;
 		l->spent = false;
 	}
+	if (l->ready_ns && !l->spent) {
+		l->spent = true;
+		return 0;
+	}
 	if (up < MIN_UP_NS) {
 		delay = l->delay_ns;
 		l->delay_ns = BH_MIN(2 * l->delay_ns, DELAY_MAX_NS);
-	} else if (up > AT_ONCE_NS && !l->spent) {
-		l->spent = true;
-		return 0;
 	}
 	return (int64_t)((double)delay * bh_rng_range(rng, 0.9, 1.1));
 }

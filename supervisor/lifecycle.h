@@ -8,10 +8,10 @@
  * A killed child stays a process until it is reaped, so `alive` is kept beside the state and is
  * part of the event: BACKOFF never starts a second copy while the first one lives.
  *
- * Restart delay: a failed start (never READY, or READY for less than 1 s) waits 1 s, doubled each
- * time up to 60 s; a child that had been READY for at least 1 s waits 1 s, and after more than 10 s
- * of READY not at all the first time; 60 s of READY make everything as at the beginning. All delays
- * have ±10 % jitter.
+ * Restart delay: a child that was READY restarts at once the first time, however short that was: a
+ * single end is no reason to keep anybody waiting. After that one that had been READY for at least
+ * 1 s waits 1 s; a failed start (never READY, or READY for less than 1 s) waits 1 s, doubled each
+ * time up to 60 s; 60 s of READY make everything as at the beginning. All delays have ±10 % jitter.
  */
 #ifndef BH_SUPERVISOR_LIFECYCLE_H
 #define BH_SUPERVISOR_LIFECYCLE_H

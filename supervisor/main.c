@@ -8,6 +8,9 @@
 
 static const char usage[] =
     "usage: bulkhead run [-c FILE|DIR]    run the agent in the foreground\n"
+    "       bulkhead run [-c FILE|DIR] -- COMMAND [ARGUMENT...]\n"
+    "                                     the agent, and beside it the command: when it ends, the\n"
+    "                                     agent drains and exits with the command's status\n"
     "       bulkhead --version | --help\n"
     "\n"
     "  -c, --config FILE|DIR   datadog.yaml, or the directory that holds it\n"
@@ -48,15 +51,12 @@ static int run(int argc, char **argv)
 			return wrong("unknown option", argv[optind - 1]);
 		}
 	}
-	if (optind < argc && strcmp(argv[optind - 1], "--") == 0) {
-		(void)fputs("bulkhead: run -- COMMAND is not in this version: start the command "
-			    "beside it\n",
-		    stderr);
-		return BH_EXIT_USAGE;
-	}
+	if (strcmp(argv[optind - 1], "--") == 0)
+		return argv[optind] ? bh_supervisor_run(config, argv + optind)
+				    : wrong("a command is missing", "--");
 	if (optind < argc)
-		return wrong("unexpected argument", argv[optind]);
-	return bh_supervisor_run(config);
+		return wrong("unexpected argument (a command stands behind --)", argv[optind]);
+	return bh_supervisor_run(config, NULL);
 }
 
 int main(int argc, char **argv)

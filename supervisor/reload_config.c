@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/config_finding.h"
 #include "common/config_value.h"
 #include "common/str.h"
 
@@ -12,6 +11,13 @@ static const char *const fixed[] = {
     "run_path",
     "bulkhead.run_dir",
     "log_file",
+    "log_to_syslog",
+    "syslog_uri",
+    "bulkhead.log.target",
+    "bulkhead.run.logs",
+    "bulkhead.run.service",
+    "bulkhead.run.source",
+    "bulkhead.run.tags",
     "logs_enabled",
     "use_dogstatsd",
     "dogstatsd_port",
@@ -25,11 +31,13 @@ static const char *const fixed[] = {
     "statsd_forward_port",
 };
 
-void bh_config_check(const struct bh_config *cfg, struct bh_findings *findings)
+bool bh_reload_is_fixed(const char *key)
 {
-	if (!cfg->api_key[0])
-		bh_finding_add(findings, BH_FINDING_ERROR,
-		    "api_key is not set: set it in datadog.yaml, or DD_API_KEY in the environment");
+	for (size_t i = 0; i < BH_ARRAY_LEN(fixed); i++) {
+		if (strcmp(fixed[i], key) == 0)
+			return true;
+	}
+	return false;
 }
 
 static const struct bh_option *option(const char *key)
@@ -59,12 +67,14 @@ static size_t size_of(const struct bh_option *o)
 {
 	if (o->type == BH_OPT_BOOL)
 		return sizeof(bool);
+	if (o->type == BH_OPT_LIST)
+		return sizeof(struct bh_strlist);
 	return o->type == BH_OPT_STRING ? sizeof(char *) : sizeof(int64_t);
 }
 
 static void exchange(struct bh_config *a, struct bh_config *b, const struct bh_option *o)
 {
-	char kept[sizeof(int64_t)];
+	char kept[sizeof(struct bh_strlist)];
 	char *x = (char *)a + o->offset, *y = (char *)b + o->offset;
 	size_t n = size_of(o);
 

@@ -8,10 +8,8 @@
 #include "common/attrs.h"
 #include "common/config_load.h"
 
-/* What is wrong with a configuration beyond its own text, as an error: at a start and at a reload.
- */
-void bh_config_check(const struct bh_config *cfg, struct bh_findings *findings);
-
+/* Does an option act only at a start of bulkhead? */
+bool bh_reload_is_fixed(const char *key);
 /* Options that act only at a start keep the value of `used` in `next` (and that one has theirs);
  * the keys of those that differ are added to keys. -ENOMEM. */
 int bh_reload_keep_fixed(

@@ -10,10 +10,15 @@
 #include <unistd.h>
 
 #include "common/child.h"
+#include "common/config_check.h"
 #include "common/config_load.h"
 #include "common/version.h"
+#include "supervisor/config_answer.h"
+#include "supervisor/own_log.h"
+#include "supervisor/reaper.h"
 #include "supervisor/reload_config.h"
 #include "supervisor/sealed.h"
+#include "supervisor/state_fs.h"
 #include "supervisor/supervisor.h"
 
 #define COMPONENT        "supervisor"
@@ -39,10 +44,18 @@ static void keep(struct bh_strlist *list, const char *text)
 static int load_config(struct bh_supervisor *s, const char *path)
 {
 	struct bh_findings findings = {0};
-	bool wrong = bh_config_load(&s->cfg, path, environ, &findings) != 0;
+	struct bh_config_trace trace;
+	bool wrong = bh_config_load_traced(&s->cfg, path, environ, &findings, &trace) != 0;
 
+	s->config_path = path;
+	/* A command runs without an agent where there is no key, and nobody asked to hear of it. */
+	if (!wrong && bh_wraps(s) && !s->cfg.api_key[0]) {
+		bh_findings_release(&findings);
+		return BH_EXIT_CONFIG;
+	}
 	if (!wrong)
-		bh_config_check(&s->cfg, &findings);
+		bh_config_check(&s->cfg, &trace, &findings);
+	bh_config_trace_release(&trace);
 	for (size_t i = 0; i < findings.n; i++) {
 		bool is_error = findings.v[i].level == BH_FINDING_ERROR;
 
@@ -53,23 +66,43 @@ static int load_config(struct bh_supervisor *s, const char *path)
 	}
 	wrong = findings.errors > 0;
 	bh_findings_release(&findings);
-	s->config_path = path;
+	if (!wrong && bh_wrap_config(s, &s->cfg)) {
+		(void)fputs("bulkhead: out of memory\n", stderr);
+		return BH_EXIT_INTERNAL;
+	}
+	bh_rng_init(&s->rng);
+	bh_config_diff_note(s);
 	return wrong ? BH_EXIT_CONFIG : 0;
+}
+
+/* Before anything else is taken: the command of the configuration may need its time. */
+static int find_secrets(struct bh_supervisor *s)
+{
+	struct bh_err err = BH_ERR_INIT;
+	int rc;
+
+	bh_key_watch_note(s, &s->cfg);
+	rc = bh_resolve(&s->cfg, &s->secrets, &err);
+	if (rc == 0)
+		return 0;
+	/* The service manager tries again what may succeed then, and nothing else. */
+	return complain(&err, rc == BH_E_STATE ? BH_EXIT_UNAVAILABLE : BH_EXIT_CONFIG);
 }
 
 static int open_log(struct bh_supervisor *s, int *fd)
 {
-	*fd = STDERR_FILENO;
-	if (s->cfg.log_file[0]) {
-		*fd = open(
-		    s->cfg.log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
-		if (*fd < 0) {
-			(void)fprintf(stderr, "bulkhead: error: log_file %s: %s\n", s->cfg.log_file,
-			    strerror(errno));
-			return errno == EACCES || errno == EPERM ? BH_EXIT_NOPERM : BH_EXIT_CONFIG;
-		}
+	struct bh_err err = BH_ERR_INIT;
+
+	*fd = bh_own_log_open(&s->cfg, &err);
+	if (*fd < 0) {
+		(void)fprintf(stderr, "bulkhead: error: %s\n", err.text);
+		return *fd == -EACCES || *fd == -EPERM ? BH_EXIT_NOPERM : BH_EXIT_CONFIG;
 	}
 	bh_log_init(&s->log, &bh_clock_system, "bulkhead", *fd);
+	if (bh_own_log_target(&s->cfg) == BH_OWN_LOG_SYSLOG)
+		s->log.form = BH_LOG_SYSLOG;
+	bh_log_rings_open(&s->rings);
+	s->log.ring = s->rings.map[BH_ROLE_SUPERVISOR];
 	if (bh_log_level_parse(s->cfg.log_level, &s->log.level))
 		s->log.level = BH_LOG_INFO;
 	return 0;
@@ -81,11 +114,10 @@ static int seal_config(struct bh_supervisor *s, struct bh_kid *k)
 {
 	struct bh_err err = BH_ERR_INIT;
 
-	k->config_fd = bh_sealed_make(&s->cfg, k->role);
+	k->config_fd = bh_sealed_make(&s->cfg, k->role, &s->secrets, &err);
 	if (k->config_fd >= 0)
 		return 0;
-	(void)bh_err_set(&err, k->config_fd, "hand the configuration to %s", bh_role_name(k->role));
-	return complain(&err, BH_EXIT_INTERNAL);
+	return complain(&err, err.code == BH_E_CONFIG ? BH_EXIT_CONFIG : BH_EXIT_INTERNAL);
 }
 
 static int enable(struct bh_supervisor *s, enum bh_role role)
@@ -107,8 +139,9 @@ static int prepare_children(struct bh_supervisor *s)
 		rc = enable(s, BH_ROLE_DOGSTATSD);
 	if (!rc && s->cfg.logs_enabled)
 		rc = enable(s, BH_ROLE_LOGS);
-	/* The forwarder's sealed copy is the only one from here on. */
-	explicit_bzero(s->cfg.api_key, strlen(s->cfg.api_key));
+	/* The children's sealed copies are the only ones from here on. */
+	bh_secrets_wipe_plain(&s->cfg);
+	bh_secrets_release(&s->secrets);
 	return rc;
 }
 
@@ -118,7 +151,7 @@ static int open_sockets(struct bh_supervisor *s)
 	static const char none[] =
 	    "DogStatsD is off: no listener came up (see the causes beside this note)";
 
-	if (bh_sockets_open(&s->sockets, &s->cfg))
+	if (bh_sockets_open(&s->sockets, &s->cfg, &s->given))
 		bh_error(&s->log, COMPONENT, "out of memory for the listeners");
 	for (size_t i = 0; i < s->sockets.notes.n; i++)
 		bh_error(&s->log, COMPONENT, "listener: %s", s->sockets.notes.v[i]);
@@ -128,6 +161,11 @@ static int open_sockets(struct bh_supervisor *s)
 		    s->sockets.v[i].name);
 	if (!s->cfg.use_dogstatsd || bh_sockets_listening(&s->sockets))
 		return 0;
+	if (!bh_sockets_wanted(&s->cfg) && !s->cfg.dogstatsd_require_listener) {
+		bh_info(&s->log, COMPONENT,
+		    "DogStatsD is off by configuration: it has no port and no socket");
+		return 0;
+	}
 	bh_error(&s->log, COMPONENT, "%s", none);
 	keep(&s->sockets.notes, none);
 	return s->cfg.dogstatsd_require_listener ? BH_EXIT_UNAVAILABLE : 0;
@@ -143,7 +181,17 @@ static void note_limits(struct bh_supervisor *s)
 	for (size_t i = 0; i < BH_ARRAY_LEN(limits); i++)
 		keep(&s->limits, limits[i]);
 	if (geteuid() == 0)
-		bh_warn(&s->log, COMPONENT, "running as root: every process has all rights");
+		bh_log_write(&s->log, bh_wraps(s) ? BH_LOG_INFO : BH_LOG_WARN, COMPONENT,
+		    "running as root: every process has all rights");
+}
+
+/* For status it is among the notes (reload.c). */
+static void warn_state_fs(struct bh_supervisor *s)
+{
+	const char *hint = bh_state_fs_check(s->cfg.run_path);
+
+	if (hint)
+		bh_warn(&s->log, COMPONENT, "run_path %s %s", s->cfg.run_path, hint);
 }
 
 /* --- signals ---------------------------------------------------------------------------------- */
@@ -155,7 +203,19 @@ static void on_signal(struct bh_watch *w, unsigned events)
 
 	(void)events;
 	while (read(w->fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		if (si.ssi_signo != SIGCHLD &&
+		    bh_wrap_signal(s, (int)si.ssi_signo, si.ssi_code == SI_KERNEL))
+			continue;
 		switch (si.ssi_signo) {
+		case SIGCHLD:
+			bh_reap_all(s);
+			break;
+		case SIGUSR1:
+			bh_log_reopen(s, NULL);
+			break;
+		case SIGCONT:
+		case SIGWINCH:
+			break;
 		case SIGTERM:
 			bh_stop_signal(s, "SIGTERM");
 			break;
@@ -179,13 +239,16 @@ static void on_signal(struct bh_watch *w, unsigned events)
 
 static int watch_signals(struct bh_supervisor *s)
 {
-	static const int taken[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
+	/* The last two are for a command only: SIGCONT acts on us too, as it should. */
+	static const int taken[] = {
+	    SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, SIGWINCH, SIGCONT};
+	size_t n = BH_ARRAY_LEN(taken) - (bh_wraps(s) ? 0 : 2);
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	sigset_t set;
 	int fd, rc;
 
 	(void)sigemptyset(&set);
-	for (size_t i = 0; i < BH_ARRAY_LEN(taken); i++)
+	for (size_t i = 0; i < n; i++)
 		(void)sigaddset(&set, taken[i]);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || sigaction(SIGPIPE, &ignore, NULL) < 0)
 		return -errno;
@@ -205,13 +268,16 @@ static int set_up_core(struct bh_supervisor *s, int log_fd)
 	static const struct rlimit no_core = {0, 0};
 	int rc;
 
-	bh_rng_init(&s->rng);
 	rc = bh_loop_init(&s->loop, &bh_clock_system);
 	if (!rc)
 		rc = watch_signals(s);
-	if (!rc &&
-	    (setrlimit(RLIMIT_CORE, &no_core) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0))
+	if (!rc && setrlimit(RLIMIT_CORE, &no_core) < 0)
 		rc = -errno;
+	/* A command may well run sudo; each child gives its rights up by itself. */
+	if (!rc && !bh_wraps(s) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		rc = -errno;
+	if (!rc)
+		rc = bh_wrap_set_up(s);
 	if (rc)
 		return rc;
 	s->started_ns = bh_mono_ns(s->loop.clock);
@@ -227,6 +293,7 @@ static int set_up_core(struct bh_supervisor *s, int log_fd)
 		bh_kid_init(&s->kids[i], (enum bh_role)i, &s->env);
 	bh_orders_init(s);
 	bh_events_init(&s->events, &s->loop);
+	bh_reload_init(s);
 	bh_handover_fds_init(&s->handover);
 	s->collect = (struct bh_collect){
 	    .kids = s->kids, .loop = &s->loop, .done = bh_supervisor_collected, .ctx = s};
@@ -246,6 +313,7 @@ static int bring_up(struct bh_supervisor *s, int log_fd)
 	if (!rc)
 		(void)bh_reload_ports(s);
 	note_limits(s);
+	warn_state_fs(s);
 	if (!rc)
 		rc = prepare_children(s);
 	if (rc)
@@ -259,25 +327,38 @@ static int bring_up(struct bh_supervisor *s, int log_fd)
 	s->ctl.ctx = s;
 	bh_info(&s->log, COMPONENT, "bulkhead %s pid=%d run_dir=%s run_path=%s", BH_VERSION,
 	    (int)getpid(), s->cfg.run_dir, s->cfg.run_path);
+	bh_key_watch_arm(s);
+	bh_supervisor_tell_manager(s);
+	bh_wrap_begin(s);
 	bh_supervisor_start_children(s);
 	return 0;
 }
 
-static void take_down(struct bh_supervisor *s)
+static void close_signals(struct bh_supervisor *s)
 {
 	int fd = s->signals.fd;
 
-	bh_ctl_server_close(&s->ctl);
-	for (int i = 0; i < BH_ROLE__N; i++)
-		bh_kid_release(&s->kids[i]);
 	bh_loop_del_fd(&s->signals);
 	if (fd >= 0)
 		(void)close(fd);
+}
+
+static void take_down(struct bh_supervisor *s)
+{
+	bh_ctl_server_close(&s->ctl);
+	for (int i = 0; i < BH_ROLE__N; i++)
+		bh_kid_release(&s->kids[i]);
+	close_signals(s);
+	bh_timer_cancel(&s->job_timer);
+	bh_timer_cancel(&s->notify_timer);
+	bh_notify_release(&s->notify);
+	bh_job_release(&s->job);
 	bh_sockets_release(&s->sockets);
 	bh_log_sockets_release(&s->log_sockets);
 	bh_handover_fds_release(&s->handover);
 	bh_reload_release(&s->reload);
 	bh_events_release(&s->events);
+	bh_key_watch_cancel(&s->key_watch);
 	bh_loop_release(&s->loop);
 	bh_buf_release(&s->report);
 	for (int i = 0; i < BH_ROLE__N; i++)
@@ -305,12 +386,15 @@ static int run_locked(struct bh_supervisor *s, int log_fd)
 	return rc;
 }
 
-static struct bh_supervisor *new_supervisor(void)
+static struct bh_supervisor *new_supervisor(char **command)
 {
 	struct bh_supervisor *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
+	bh_notify_init(&s->notify);
+	bh_job_init(&s->job, command);
+	bh_log_rings_init(&s->rings);
 	s->rundir = (struct bh_rundir)BH_RUNDIR_INIT;
 	s->signals.fd = s->ctl.listener.fd = -1;
 	s->loop.epoll_fd = -1;
@@ -323,9 +407,45 @@ static struct bh_supervisor *new_supervisor(void)
 	return s;
 }
 
-int bh_supervisor_run(const char *config_path)
+/* Only the command: no child, no socket. Its end ends the loop. */
+static int run_alone(struct bh_supervisor *s)
 {
-	struct bh_supervisor *s = new_supervisor();
+	int rc;
+
+	s->alone = true;
+	s->job.collects = false;
+	bh_rng_init(&s->rng);
+	bh_log_init(&s->log, &bh_clock_system, "bulkhead", STDERR_FILENO);
+	rc = bh_loop_init(&s->loop, &bh_clock_system);
+	if (!rc)
+		rc = watch_signals(s);
+	if (!rc)
+		rc = bh_wrap_set_up(s);
+	if (rc) {
+		(void)fprintf(stderr, "bulkhead: cannot watch a command: %s\n", bh_err_name(rc));
+		return BH_EXIT_INTERNAL;
+	}
+	bh_wrap_alone(s);
+	rc = s->job.told ? 0 : bh_loop_run(&s->loop);
+	close_signals(s);
+	bh_job_release(&s->job);
+	bh_loop_release(&s->loop);
+	return rc ? BH_EXIT_INTERNAL : 0;
+}
+
+/* The status of the whole: the command's, where there is one, even when the agent got nowhere. */
+static int end_status(struct bh_supervisor *s, int rc)
+{
+	if (!bh_wraps(s))
+		return rc;
+	if (!s->job.told)
+		rc = run_alone(s);
+	return s->job.told ? s->job.status : rc;
+}
+
+int bh_supervisor_run(const char *config_path, char **command)
+{
+	struct bh_supervisor *s = new_supervisor(command);
 	struct bh_err err = BH_ERR_INIT;
 	int log_fd = -1, rc;
 
@@ -333,9 +453,12 @@ int bh_supervisor_run(const char *config_path)
 		(void)fputs("bulkhead: out of memory\n", stderr);
 		return BH_EXIT_INTERNAL;
 	}
+	bh_given_take(&s->given, environ, getpid());
 	rc = load_config(s, config_path);
 	if (!rc)
 		rc = open_log(s, &log_fd);
+	if (!rc)
+		rc = find_secrets(s);
 	if (!rc) {
 		/* Signals have their default action until here: a wait for orphans can be broken
 		 * off. */
@@ -344,9 +467,14 @@ int bh_supervisor_run(const char *config_path)
 		rc = rc ? complain(&err, exit_code_of(rc)) : run_locked(s, log_fd);
 		bh_rundir_release(&s->rundir);
 	}
+	rc = end_status(s, rc);
+	s->log.ring = NULL;
+	bh_log_rings_release(&s->rings);
 	bh_strlist_release(&s->notes);
 	bh_strlist_release(&s->config_notes);
 	bh_strlist_release(&s->limits);
+	bh_secrets_release(&s->secrets);
+	bh_config_image_release(&s->image);
 	bh_config_release(&s->cfg);
 	if (log_fd > STDERR_FILENO)
 		(void)close(log_fd);

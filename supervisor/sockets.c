@@ -106,11 +106,14 @@ int bh_sockets_rcvbuf(struct bh_sockets *s, int fd, const char *what, int64_t wa
 	return 0;
 }
 
-static int bind_udp(const union bh_address *a, bool dual, int *fd)
+static int bind_udp(struct bh_sockets *s, const union bh_address *a, bool dual, int *fd)
 {
 	int on = 1, off = 0;
 	int rc;
 
+	*fd = bh_given_find(s->given, &a->any, bh_address_len(a), SOCK_DGRAM);
+	if (*fd >= 0)
+		return 0;
 	*fd = socket(a->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (*fd < 0)
 		return -errno;
@@ -203,10 +206,10 @@ static int open_udp(struct bh_sockets *s, const struct bh_config *cfg)
 	if (rc)
 		return rc == BH_E_CONFIG ? 0 : rc;
 	bh_address_set_port(&a, port);
-	rc = bind_udp(&a, all, &fd);
+	rc = bind_udp(s, &a, all, &fd);
 	if (all && (rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL)) {
 		a.v4 = (struct sockaddr_in){AF_INET, htons(port), {htonl(INADDR_ANY)}, {0}};
-		rc = bind_udp(&a, false, &fd);
+		rc = bind_udp(s, &a, false, &fd);
 	}
 	if (rc) {
 		bh_address_text(&a, where, sizeof(where));
@@ -217,7 +220,7 @@ static int open_udp(struct bh_sockets *s, const struct bh_config *cfg)
 		return rc;
 	a.v6 = (struct sockaddr_in6){
 	    .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-	rc = bind_udp(&a, false, &fd);
+	rc = bind_udp(s, &a, false, &fd);
 	if (rc == -EADDRINUSE && cfg->dogstatsd_port > 0) {
 		bh_address_text(&a, where, sizeof(where));
 		return udp_failed(s, where, rc);
@@ -253,13 +256,10 @@ static int open_forward(struct bh_sockets *s, const struct bh_config *cfg)
 	    where, strerror(-rc));
 }
 
-int bh_sockets_open(struct bh_sockets *s, const struct bh_config *cfg)
+static int open_all(struct bh_sockets *s, const struct bh_config *cfg)
 {
 	int rc = 0;
 
-	*s = (struct bh_sockets){0};
-	if (!cfg->use_dogstatsd)
-		return 0;
 	if (cfg->dogstatsd_port != 0)
 		rc = open_udp(s, cfg);
 	if (!rc && cfg->dogstatsd_socket[0])
@@ -269,6 +269,24 @@ int bh_sockets_open(struct bh_sockets *s, const struct bh_config *cfg)
 	if (!rc && cfg->statsd_forward_host[0] && cfg->statsd_forward_port)
 		rc = open_forward(s, cfg);
 	return rc;
+}
+
+int bh_sockets_open(struct bh_sockets *s, const struct bh_config *cfg, struct bh_given *given)
+{
+	int rc, rest = 0;
+
+	*s = (struct bh_sockets){.given = given};
+	rc = cfg->use_dogstatsd ? open_all(s, cfg) : 0;
+	if (given)
+		rest = bh_given_release(given, &s->notes);
+	s->given = NULL;
+	return rc ? rc : rest;
+}
+
+bool bh_sockets_wanted(const struct bh_config *cfg)
+{
+	return cfg->use_dogstatsd && (cfg->dogstatsd_port != 0 || cfg->dogstatsd_socket[0] ||
+					 cfg->dogstatsd_stream_socket[0]);
 }
 
 bool bh_sockets_listening(const struct bh_sockets *s)
@@ -293,7 +311,7 @@ bool bh_sockets_unread(const struct bh_sockets *s)
 	for (size_t i = 0; i < s->n; i++) {
 		int bytes = 0;
 
-		if (s->v[i].kind == BH_SOCKET_DATAGRAM &&
+		if (s->v[i].kind == BH_SOCKET_DATAGRAM && s->v[i].path &&
 		    ioctl(s->v[i].fd, FIONREAD, &bytes) == 0 && bytes > 0)
 			return true;
 	}

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include "common/attrs.h"
 #include "common/config.h"
+#include "supervisor/sockets_given.h"
 
 #define BH_SOCKETS_MAX 5
 
@@ -26,28 +27,36 @@ struct bh_socket {
 	char *name; /* "udp:127.0.0.1:8125", "udp:[::1]:8125", "uds:/run/x.sock",
 		       "uds-stream:/run/y.sock", "forward:host:8125" */
 	enum bh_socket_kind kind;
-	int fd;     /* non-blocking, SO_RXQ_OVFL set */
-	char *path; /* of a Unix socket; NULL else */
+	int fd; /* non-blocking, SO_RXQ_OVFL set */
+	char
+	    *path; /* of a Unix socket of ours; NULL else, and where the service manager holds it */
 };
 
 struct bh_sockets {
 	struct bh_socket v[BH_SOCKETS_MAX];
 	size_t n;
 	struct bh_strlist notes; /* what could not be made, and why; plain sentences */
+	struct bh_given *given;  /* while they are opened; not owned */
 };
 
-/* Makes all listeners the configuration asks for. Fails only when out of memory. */
-int bh_sockets_open(struct bh_sockets *s, const struct bh_config *cfg) BH_MUST_CHECK;
+/* Makes all listeners the configuration asks for; those that are among given (NULL: none) are taken
+ * from there, the rest of given is closed. Fails only when out of memory. */
+int bh_sockets_open(
+    struct bh_sockets *s, const struct bh_config *cfg, struct bh_given *given) BH_MUST_CHECK;
+
+/* Whether the configuration asks for a listener at all. */
+bool bh_sockets_wanted(const struct bh_config *cfg);
 
 /* Whether clients can send anything at all. */
 bool bh_sockets_listening(const struct bh_sockets *s);
 
 /* Ends the taking in for good: clients of the Unix sockets get EPIPE or are refused from here on,
  * what they sent before stays readable. (UDP has no such end: what arrives after the last read is
- * lost, as with any UDP server that stops.) */
+ * lost, as with any UDP server that stops.) A socket that the service manager holds stays open:
+ * what is unread waits in it for the next start. */
 void bh_sockets_close_intake(struct bh_sockets *s);
 
-/* Whether the Unix datagram socket still holds a datagram that nobody has read. */
+/* Whether a Unix datagram socket of ours still holds a datagram that nobody has read. */
 bool bh_sockets_unread(const struct bh_sockets *s);
 
 /* Closes all, and removes the Unix sockets' files unless somebody else receives there. */

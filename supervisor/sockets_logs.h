@@ -15,7 +15,8 @@
 #include "common/config.h"
 #include "supervisor/spawn.h"
 
-#define BH_LOG_SOCKETS_MAX  BH_CHILD_FDS_MAX
+/* The output of a command and the ring of the log come beside them. */
+#define BH_LOG_SOCKETS_MAX  (BH_CHILD_FDS_MAX - 4)
 #define BH_LOG_RCVBUF_BYTES (4 << 20) /* asked for a UDP socket */
 
 struct bh_log_sockets {

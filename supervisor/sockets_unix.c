@@ -108,6 +108,18 @@ static int bind_unix(
 	return rc;
 }
 
+/* The one the service manager holds for this path, if there is one. */
+static bool take_given(struct bh_sockets *s, const struct sockaddr_un *sun,
+    enum bh_socket_kind kind, bool credentials, int *fd)
+{
+	int on = 1;
+
+	*fd = bh_given_find(s->given, (const struct sockaddr *)sun, sizeof(*sun), type_of(kind));
+	if (*fd >= 0 && credentials)
+		(void)setsockopt(*fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+	return *fd >= 0;
+}
+
 int bh_sockets_open_unix(
     struct bh_sockets *s, const struct bh_config *cfg, enum bh_socket_kind kind)
 {
@@ -115,8 +127,8 @@ int bh_sockets_open_unix(
 	    kind == BH_SOCKET_STREAM ? cfg->dogstatsd_stream_socket : cfg->dogstatsd_socket;
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	char what[160];
-	bool refused;
-	int fd, rc;
+	bool refused, ours;
+	int fd, rc = 0;
 
 	if (path[0] != '/')
 		return bh_sockets_note(&s->notes,
@@ -126,16 +138,17 @@ int bh_sockets_open_unix(
 		    "Unix socket %s: the path is longer than %zu bytes: shorten %s", path,
 		    sizeof(sun.sun_path) - 1, key_of(kind));
 	memcpy(sun.sun_path, path, strlen(path) + 1);
-	if (!clear_path(s, &sun, kind, &rc))
+	ours = !take_given(s, &sun, kind, cfg->dogstatsd_origin_detection, &fd);
+	if (ours && !clear_path(s, &sun, kind, &rc))
 		return rc;
-	rc = bind_unix(&sun, kind, cfg->dogstatsd_origin_detection, &fd);
+	if (ours)
+		rc = bind_unix(&sun, kind, cfg->dogstatsd_origin_detection, &fd);
 	if (rc)
 		return failed(s, path, kind, rc);
 	rc = bh_sockets_keep(s, fd, kind, path);
 	if (rc)
 		return rc;
-	s->v[s->n - 1].path = strdup(path);
-	if (!s->v[s->n - 1].path)
+	if (ours && !(s->v[s->n - 1].path = strdup(path)))
 		return -ENOMEM;
 	(void)snprintf(what, sizeof(what), "Unix socket %s", path);
 	return bh_sockets_rcvbuf(s, fd, what, cfg->dogstatsd_so_rcvbuf, &refused);

@@ -22,7 +22,7 @@
 
 #define CLEAR_OF (BH_CHILD_FD_FIRST + BH_CHILD_FDS_MAX + 1) /* lowest number no child is given */
 #define MOVES    (BH_CHILD_FD_FIRST + BH_CHILD_FDS_MAX + 1)
-#define ENV_MAX  8
+#define ENV_MAX  10
 
 enum stage { STAGE_GROUP, STAGE_NULL, STAGE_FD, STAGE_RIGHTS, STAGE_EXEC };
 
@@ -175,6 +175,8 @@ static int make_plan(struct plan *p, const struct bh_spawn_request *req, int con
 	rc = rc ? rc : add_env_text(p, "BULKHEAD_RUN_ID", text);
 	if (!rc && req->spool_only)
 		rc = add_env_text(p, "BULKHEAD_DRAIN", "spool-only");
+	if (!rc && req->log_form)
+		rc = add_env_text(p, "BULKHEAD_LOG", req->log_form);
 	rc = rc ? rc : add_fds(p, req);
 	if (!rc && req->lock_fd >= 0)
 		p->from[p->count++] = req->lock_fd;

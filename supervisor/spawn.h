@@ -31,9 +31,10 @@ struct bh_spawn_request {
 	uint32_t generation;
 	uint64_t run_id;
 	bool spool_only;
-	int config_fd; /* sealed memfd, see bh_spawn_seal */
-	int log_fd;    /* becomes 1 and 2 */
-	int lock_fd;   /* held open by the child and not announced; -1 = none */
+	int config_fd;        /* sealed memfd, see bh_spawn_seal */
+	int log_fd;           /* becomes 1 and 2 */
+	const char *log_form; /* of lines on it (common/log.h); NULL = plain */
+	int lock_fd;          /* held open by the child and not announced; -1 = none */
 	const struct bh_spawn_fd *fds;
 	size_t fds_n;
 };

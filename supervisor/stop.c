@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -7,10 +8,13 @@
 #include "supervisor/report.h"
 #include "supervisor/supervisor.h"
 
-#define COMPONENT    "stop"
-#define REPEAT_NS    BH_NS_PER_S       /* a terminal and a manager both signal */
-#define FAST_NS      (3 * BH_NS_PER_S) /* what a second request leaves */
-#define LAST_REAP_NS (2 * BH_NS_PER_S) /* after SIGKILL to all */
+#define COMPONENT       "stop"
+#define REPEAT_NS       BH_NS_PER_S       /* a terminal and a manager both signal */
+#define FAST_NS         (3 * BH_NS_PER_S) /* what a second request leaves */
+#define PID1_BUDGET_MS  8000
+#define LEAST_BUDGET_MS 1000
+#define EXTEND_USEC     10000000
+#define LAST_REAP_NS    (2 * BH_NS_PER_S) /* after SIGKILL to all */
 
 static int64_t now(const struct bh_supervisor *s)
 {
@@ -55,7 +59,8 @@ static void make_report(struct bh_supervisor *s)
 	if (rc)
 		bh_warn(
 		    &s->log, COMPONENT, "%s/last-stop.json: %s", s->cfg.run_path, bh_err_name(rc));
-	if (text.len)
+	/* Beside a command's own output only what went wrong is told. */
+	if (text.len && !(bh_wraps(s) && s->accounted))
 		(void)fwrite(text.data, 1, text.len, stderr);
 	bh_buf_release(&text);
 }
@@ -78,6 +83,7 @@ static void answer_waiting(struct bh_supervisor *s)
 static void finish(struct bh_supervisor *s)
 {
 	bh_timer_cancel(&s->drain_timer);
+	bh_timer_cancel(&s->notify_timer);
 	if (!s->report.len) {
 		make_report(s);
 		bh_event_drain_end(&s->events, s->stop_cause, s->accounted);
@@ -86,6 +92,10 @@ static void finish(struct bh_supervisor *s)
 	bh_supervisor_write_status(s);
 	if (!s->exit_wanted)
 		return;
+	/* Told to stop by itself, the agent is gone before the command, whose end is awaited. */
+	if (bh_wraps(s) && !s->job.told)
+		return;
+	bh_wrap_report(s);
 	s->exit_code = s->accounted ? BH_EXIT_OK : BH_EXIT_UNPROVEN;
 	bh_loop_stop(&s->loop);
 }
@@ -119,7 +129,7 @@ static void on_due(struct bh_timer *t)
 
 static void pump_killing(struct bh_supervisor *s)
 {
-	if (!bh_supervisor_alive(s))
+	if (!bh_supervisor_alive(s) && (!bh_wraps(s) || s->job.told))
 		bh_loop_stop(&s->loop);
 }
 
@@ -156,6 +166,36 @@ static enum bh_drain_child child_now(const struct bh_kid *k)
 	return k->life.state == BH_LIFE_RUNNING ? BH_DRAIN_RUNNING : BH_DRAIN_STARTING;
 }
 
+/* A container's manager kills everything 10 s after its TERM: the drain fits into what is left of
+ * that (spec/supervision.md §17). */
+static int64_t budget_ms(const struct bh_supervisor *s)
+{
+	int64_t budget = bh_config_stop_budget_ms(&s->cfg);
+	int64_t used = s->stop_asked_ns ? (now(s) - s->stop_asked_ns) / BH_NS_PER_MS : 0;
+
+	if (getpid() != 1)
+		return budget;
+	return BH_MIN(budget, BH_MAX(PID1_BUDGET_MS - used, LEAST_BUDGET_MS));
+}
+
+/* Each second, so that a drain within its budget is not taken for one that hangs. */
+static void tell_progress(struct bh_timer *t)
+{
+	struct bh_supervisor *s = BH_CONTAINER(t, struct bh_supervisor, notify_timer);
+	uint64_t items = 0, bytes = 0;
+
+	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
+		if (!s->kids[i].life.alive)
+			continue;
+		items += s->kids[i].beat.pending_items;
+		bytes += s->kids[i].beat.pending_bytes;
+	}
+	bh_notify_send(&s->notify,
+	    "STATUS=draining: %" PRIu64 " items, %" PRIu64 " bytes left\nEXTEND_TIMEOUT_USEC=%d",
+	    items, bytes, EXTEND_USEC);
+	bh_timer_in(&s->loop, t, BH_NS_PER_S, tell_progress);
+}
+
 void bh_stop_begin(struct bh_supervisor *s, const char *cause)
 {
 	enum bh_drain_child child[BH_ROLE__N] = {BH_DRAIN_ABSENT};
@@ -168,7 +208,12 @@ void bh_stop_begin(struct bh_supervisor *s, const char *cause)
 		return;
 	}
 	bh_info(&s->log, COMPONENT, "ordered drain begins cause=%s budget_ms=%lld", cause,
-	    (long long)bh_config_stop_budget_ms(&s->cfg));
+	    (long long)budget_ms(s));
+	bh_timer_cancel(&s->notify_timer);
+	if (s->exit_wanted) {
+		bh_notify_send(&s->notify, "STOPPING=1");
+		tell_progress(&s->notify_timer);
+	}
 	/* The sockets are the supervisor's: a producer that reads until they are empty would never
 	 * come to an end, or leave what came after its last look. */
 	bh_sockets_close_intake(&s->sockets);
@@ -181,7 +226,7 @@ void bh_stop_begin(struct bh_supervisor *s, const char *cause)
 		child[i] = child_now(&s->kids[i]);
 	bh_drain_begin(&s->drain, child,
 	    forwarder->enabled && forwarder->life.state != BH_LIFE_FATAL,
-	    bh_config_stop_budget_ms(&s->cfg) * BH_NS_PER_MS, now(s));
+	    budget_ms(s) * BH_NS_PER_MS, now(s));
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
 		if (s->kids[i].life.state == BH_LIFE_BACKOFF)
 			bh_kid_event(&s->kids[i], BH_LIFE_EV_STOP, 0, BH_DRAIN_FULL);

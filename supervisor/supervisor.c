@@ -1,6 +1,7 @@
 #include "supervisor/supervisor.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "common/version.h"
 #include "supervisor/capture.h"
 #include "supervisor/ctl_answers.h"
+#include "supervisor/config_answer.h"
 #include "supervisor/file_write.h"
 #include "supervisor/health.h"
 #include "supervisor/status_view.h"
@@ -66,7 +68,10 @@ static struct bh_status_view view(const struct bh_supervisor *s)
 
 static void on_status_timer(struct bh_timer *t)
 {
-	bh_supervisor_write_status(BH_CONTAINER(t, struct bh_supervisor, status_timer));
+	struct bh_supervisor *s = BH_CONTAINER(t, struct bh_supervisor, status_timer);
+
+	bh_log_repair(s);
+	bh_supervisor_write_status(s);
 }
 
 /* For when the supervisor hangs: what it last knew. */
@@ -122,6 +127,15 @@ static void tell_peers(struct bh_supervisor *s, const struct bh_kid *k)
 	}
 }
 
+/* How many were put: 0 or 1. */
+static size_t put_ring(const struct bh_supervisor *s, enum bh_role role, struct bh_spawn_fd *to)
+{
+	if (s->rings.fd[role] < 0)
+		return 0;
+	*to = (struct bh_spawn_fd){BH_LOG_RING_NAME, s->rings.fd[role]};
+	return 1;
+}
+
 /* dogstatsd inherits its sockets, and what its open buckets go through. */
 static void prepare_dogstatsd(struct bh_supervisor *s, struct bh_kid *k)
 {
@@ -136,7 +150,21 @@ static void prepare_dogstatsd(struct bh_supervisor *s, struct bh_kid *k)
 	if (s->handover.out >= 0)
 		fds[n++] = (struct bh_spawn_fd){"handover-out", s->handover.out};
 	k->fds = fds;
-	k->fds_n = n;
+	k->fds_n = n + put_ring(s, BH_ROLE_DOGSTATSD, &fds[n]);
+}
+
+/* Ports, and the output of a command. */
+static void prepare_logs(struct bh_supervisor *s, struct bh_kid *k)
+{
+	static const char *const names[BH_JOB_STREAMS] = {"logs-run:stdout", "logs-run:stderr"};
+	size_t n = s->log_sockets.n;
+
+	memcpy(s->logs_fds, s->log_sockets.fds, n * sizeof(s->logs_fds[0]));
+	for (int i = 0; i < BH_JOB_STREAMS && s->job.collects; i++)
+		s->logs_fds[n++] =
+		    (struct bh_spawn_fd){names[i], bh_job_output_link(&s->job.output, i)};
+	k->fds = s->logs_fds;
+	k->fds_n = n + put_ring(s, BH_ROLE_LOGS, &s->logs_fds[n]);
 }
 
 static void on_prepare(void *ctx, struct bh_kid *k)
@@ -145,11 +173,14 @@ static void on_prepare(void *ctx, struct bh_kid *k)
 
 	if (k->role == BH_ROLE_DOGSTATSD)
 		prepare_dogstatsd(s, k);
+	if (k->role == BH_ROLE_FORWARDER) {
+		k->fds = &s->ring_fd;
+		k->fds_n = put_ring(s, BH_ROLE_FORWARDER, &s->ring_fd);
+	}
 	if (k->role == BH_ROLE_LOGS) {
 		/* Its predecessor is gone: a port that it still held then is free. */
 		bh_reload_ports(s);
-		k->fds = s->log_sockets.fds;
-		k->fds_n = s->log_sockets.n;
+		prepare_logs(s, k);
 	}
 }
 
@@ -169,6 +200,29 @@ static void note_ready(struct bh_supervisor *s)
 		return;
 	s->was_ready = true;
 	bh_info(&s->log, COMPONENT, "ready: every process runs");
+	bh_timer_cancel(&s->notify_timer);
+	bh_notify_send(&s->notify, "READY=1\nSTATUS=ready: every process runs");
+}
+
+/* One that does not come up does not keep the others from being used (§4). */
+static void on_ready_late(struct bh_timer *t)
+{
+	struct bh_supervisor *s = BH_CONTAINER(t, struct bh_supervisor, notify_timer);
+	char missing[64] = "";
+	size_t len = 0;
+
+	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
+		if (s->kids[i].enabled && s->kids[i].life.state != BH_LIFE_RUNNING)
+			len += (size_t)snprintf(missing + len, sizeof(missing) - len, " %s",
+			    bh_role_name((enum bh_role)i));
+	}
+	bh_notify_send(&s->notify, "READY=1\nSTATUS=does not run:%s", missing);
+}
+
+void bh_supervisor_tell_manager(struct bh_supervisor *s)
+{
+	bh_notify_start(&s->notify, &s->loop);
+	bh_timer_in(&s->loop, &s->notify_timer, BH_NOTIFY_READY_NS, on_ready_late);
 }
 
 static void on_changed(void *ctx, struct bh_kid *k, enum bh_life_state from)
@@ -196,6 +250,7 @@ static void on_changed(void *ctx, struct bh_kid *k, enum bh_life_state from)
 	bh_supervisor_write_status(s);
 	bh_orders_changed(s);
 	bh_reload_pump(s);
+	bh_wrap_pump(s);
 }
 
 static void note_death(struct bh_supervisor *s, const struct bh_kid *k)
@@ -268,8 +323,13 @@ static void on_part(void *ctx, struct bh_kid *k, uint32_t id, struct bh_str part
 
 static void on_reloaded(void *ctx, struct bh_kid *k, uint32_t id, const struct bh_ctl_reloaded *r)
 {
+	bh_reload_answered(ctx, k->role, id, r);
+}
+
+static void on_key_refused(void *ctx, struct bh_kid *k)
+{
 	(void)k;
-	bh_reload_answered(ctx, id, r);
+	bh_key_watch_refused(ctx);
 }
 
 const struct bh_kid_ops bh_supervisor_kid_ops = {
@@ -282,6 +342,7 @@ const struct bh_kid_ops bh_supervisor_kid_ops = {
     .part = on_part,
     .row = on_row,
     .reloaded = on_reloaded,
+    .key_refused = on_key_refused,
 };
 
 /* --- questions -------------------------------------------------------------------------------- */
@@ -432,6 +493,15 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 		break;
 	case BH_VERB_SIGNAL:
 		bh_signal_answer(s, conn);
+		break;
+	case BH_VERB_CONFIG_DIFF:
+		bh_config_diff_answer(s, conn);
+		break;
+	case BH_VERB_REOPEN_LOGS:
+		bh_log_reopen(s, conn);
+		break;
+	case BH_VERB_TAIL:
+		bh_log_answer_tail(s, conn);
 		break;
 	case BH_VERB__N:
 		break;

@@ -32,10 +32,11 @@ struct bh_ctl_options {
 	bool json;
 	bool quiet;                   /* no text; the exit status tells */
 	bool verbose;                 /* status */
-	bool follow;                  /* events */
+	bool follow;                  /* events, tail */
 	const char *source, *service; /* stream-logs */
 	long duration_s;              /* stream-logs; 0 = no end */
 	long long count;              /* stream-logs; 0 = no end */
+	bool non_default;             /* config show */
 };
 
 /* A question to the supervisor and what to do with its answer. */
@@ -67,13 +68,13 @@ struct bh_ctl_command {
 /* Asks the query of the command; its words are the names of processes when it has a member. */
 bh_ctl_run bh_ctl_run_query;
 bh_ctl_run bh_ctl_run_quarantine, bh_ctl_run_registry, bh_ctl_run_stream, bh_ctl_run_top,
-    bh_ctl_run_capture, bh_ctl_run_replay;
+    bh_ctl_run_capture, bh_ctl_run_replay, bh_ctl_run_config, bh_ctl_run_tail;
 bh_ctl_run bh_ctl_run_status, bh_ctl_run_pid, bh_ctl_run_events, bh_ctl_run_last_stop,
     bh_ctl_run_signal;
 
 extern const struct bh_ctl_query bh_ctl_status, bh_ctl_ledger, bh_ctl_drain, bh_ctl_shutdown,
     bh_ctl_version, bh_ctl_start, bh_ctl_stop, bh_ctl_restart, bh_ctl_reload,
-    bh_ctl_dogstatsd_stats, bh_ctl_health;
+    bh_ctl_dogstatsd_stats, bh_ctl_reopen_logs, bh_ctl_health;
 
 /* Says on stderr what is wrong with the command line; word may be NULL. Returns BH_CTL_USAGE. */
 int bh_ctl_usage(const char *what, const char *word);

@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/jsonw.h"
 #include "common/version.h"
 #include "proto/control.h"
 #include "supervisor/ctl/ctl.h"
 
 /* Options that only some verbs take: the letters in their rows of the table below. */
 #define STREAM_OPTIONS "SWdn"
+#define CONFIG_OPTIONS "N"
 #define STATUS_OPTIONS "v"
 #define FOLLOW_OPTION  "f"
 #define COMMON_OPTIONS "csjtqC"
@@ -45,6 +47,16 @@ static const struct bh_ctl_command commands[] = {
     {"reload", NULL,
 	"reads the configuration again; what changed is applied, nothing\nelse notices",
 	bh_ctl_run_query, &bh_ctl_reload, NULL},
+    {"config", "check|show|diff",
+	"what is wrong with the files (78 when something is); their values\nand where each was "
+	"set, --non-default without the others; what a\nreload would change (1 when anything)",
+	bh_ctl_run_config, NULL, CONFIG_OPTIONS},
+    {"reopen-logs", NULL, "opens log_file again, after a rotation", bh_ctl_run_query,
+	&bh_ctl_reopen_logs, NULL},
+    {"tail", "[NAME...]",
+	"the last lines of bulkhead's own log: of supervisor, dogstatsd,\nlogs, forwarder, or all; "
+	"-f goes on with what comes",
+	bh_ctl_run_tail, NULL, FOLLOW_OPTION},
     {"dogstatsd-stats", NULL, "the most frequent metrics: count, last seen, tags", bh_ctl_run_query,
 	&bh_ctl_dogstatsd_stats, NULL},
     {"top", NULL,
@@ -92,11 +104,12 @@ static const char options_help[] =
     "      --timeout SECONDS   how long to wait for the answer\n"
     "  -q, --quiet             no text: the exit status tells\n"
     "  -v, --verbose           status: with a head line and the last ends\n"
-    "  -f, --follow            until Ctrl-C\n"
+    "  -f, --follow            events, tail: until Ctrl-C\n"
     "      --no-color          accepted: nothing is coloured\n"
     "      --source S, --service S   stream-logs: only messages with exactly this one\n"
     "      --duration SECONDS, --count N   stream-logs: end after so long, or so many messages;\n"
     "                          top: so many pictures\n"
+    "      --non-default       config show: only what is set somewhere\n"
     "  -h, --help; --version\n";
 
 #define HELP_COLUMN 18
@@ -117,11 +130,41 @@ static void print_command_help(const struct bh_ctl_command *c)
 	}
 }
 
+/* For programs; the completions of the shells are made from it (deploy/completion). */
+static int help_json(const struct bh_ctl_options *o)
+{
+	struct bh_buf out = BH_BUF_INIT;
+	struct bh_jsonw w;
+	int code;
+
+	bh_jsonw_init(&w, &out);
+	bh_jsonw_object(&w, NULL);
+	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_array(&w, "verbs");
+	for (size_t i = 0; i < BH_ARRAY_LEN(commands); i++) {
+		bh_jsonw_object(&w, NULL);
+		bh_jsonw_str(&w, "name", commands[i].name);
+		bh_jsonw_str(&w, "args", commands[i].args);
+		bh_jsonw_str(&w, "help", commands[i].help);
+		bh_jsonw_object_end(&w);
+	}
+	bh_jsonw_array_end(&w);
+	bh_jsonw_str(&w, "options", options_help);
+	bh_jsonw_object_end(&w);
+	(void)bh_buf_u8(&out, '\n');
+	code = bh_buf_failed(&out) ? bh_ctl_fail(o, "out of memory", BH_CTL_WRONG) : BH_CTL_DONE;
+	if (code == BH_CTL_DONE)
+		bh_ctl_print(&out);
+	bh_buf_release(&out);
+	return code;
+}
+
 static int help(const struct bh_ctl_options *o, const struct bh_ctl_command *command, char **words)
 {
-	(void)o;
 	(void)command;
 	(void)words;
+	if (o->json)
+		return help_json(o);
 	(void)fputs("usage: bulkheadctl [options] VERB\n\n", stdout);
 	for (size_t i = 0; i < BH_ARRAY_LEN(commands); i++)
 		print_command_help(&commands[i]);
@@ -189,6 +232,9 @@ static int take_option(struct bh_ctl_options *o, int opt, char **argv)
 	case 'j':
 		o->json = true;
 		return -1;
+	case 'N':
+		o->non_default = true;
+		return -1;
 	case 't':
 		o->timeout_s = strtol(optarg, &end, 10);
 		return *end || o->timeout_s < 1 || o->timeout_s > 86400
@@ -249,6 +295,7 @@ int main(int argc, char **argv)
 	    {"service", required_argument, NULL, 'W'},
 	    {"duration", required_argument, NULL, 'd'},
 	    {"count", required_argument, NULL, 'n'},
+	    {"non-default", no_argument, NULL, 'N'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'},
 	    {NULL, 0, NULL, 0},

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Figures, not verdicts: each part prints its tables. Run without a name, all parts run.
 
-    run.py [dogstatsd|logs …] [-- CASE …]      BENCH_RUNS=5 BENCH_SECONDS=20 in the environment
+    run.py [dogstatsd|logs|supervisor …] [-- CASE …]      BENCH_RUNS=5 BENCH_SECONDS=20 in the environment
 
 A part named alone takes its cases: `run.py logs -- backlog idle`.
 """
@@ -10,8 +10,9 @@ import sys
 
 import dogstatsd
 import logs
+import supervisor
 
-PARTS = {"dogstatsd": dogstatsd.main, "logs": logs.main}
+PARTS = {"dogstatsd": dogstatsd.main, "logs": logs.main, "supervisor": supervisor.main}
 
 
 def main():

@@ -255,7 +255,7 @@ def test_a_stop_during_the_start_is_an_ordered_end():
 @pytest.mark.parametrize(
     "text, position, cause",
     [
-        ("api_key: k\nlogs_config:\n  batch_wait: [1\n", "datadog.yaml:4:1", ""),
+        ("api_key: k\nlogs_config:\n  batch_wait: [1\n", "datadog.yaml:3:15", ""),
         ("api_key: k\ndogstatsd_port: many\n", "datadog.yaml:2:17", "many"),
         ("api_key: k\nlogs_enabled: perhaps\n", "datadog.yaml:2:15", "perhaps"),
         ("api_key: k\n\tlog_level: info\n", "datadog.yaml:2:1", ""),

@@ -59,13 +59,13 @@ static bool set_probability(struct bh_fault *rule, const char *value)
 	       rule->probability >= 0 && rule->probability <= 1;
 }
 
-static bool set_path(struct bh_fault *rule, const char *value)
+static bool set_text(char field[BH_FAULT_PATH_MAX], const char *value)
 {
 	size_t n = strlen(value);
 
-	if (n >= sizeof(rule->path))
+	if (n >= BH_FAULT_PATH_MAX)
 		return false;
-	memcpy(rule->path, value, n + 1);
+	memcpy(field, value, n + 1);
 	return true;
 }
 
@@ -123,7 +123,9 @@ int bh_fault_set(struct bh_fault *rule, const char *key, const char *value, stru
 	else if (!strcmp(key, "probability"))
 		ok = set_probability(rule, value);
 	else if (!strcmp(key, "path"))
-		ok = set_path(rule, value);
+		ok = set_text(rule->path, value);
+	else if (!strcmp(key, "key"))
+		ok = set_text(rule->key, value);
 	else
 		ok = set_number(rule, key, value);
 	return ok ? 0 : bh_err_set(err, BH_E_FORMAT, "fault: %.40s=%.80s", key, value);
@@ -215,8 +217,17 @@ void bh_faults_clear(struct bh_faults *faults)
 	faults->n = 0;
 }
 
-static bool fires(struct bh_fault *rule, const char *path, uint64_t bytes)
+static bool ends_with(const char *text, const char *tail)
 {
+	size_t n = strlen(text), m = strlen(tail);
+
+	return n >= m && strcmp(text + n - m, tail) == 0;
+}
+
+static bool fires(struct bh_fault *rule, const char *path, const char *key, uint64_t bytes)
+{
+	if (!ends_with(key, rule->key))
+		return false;
 	if (rule->above && bytes <= rule->above)
 		return false;
 	if (rule->count == 0 || strncmp(path, rule->path, strlen(rule->path)) != 0)
@@ -228,11 +239,11 @@ static bool fires(struct bh_fault *rule, const char *path, uint64_t bytes)
 	return true;
 }
 
-void bh_faults_draw(
-    struct bh_faults *faults, const char *path, uint64_t bytes, struct bh_fault *out)
+void bh_faults_draw(struct bh_faults *faults, const char *path, const char *key, uint64_t bytes,
+    struct bh_fault *out)
 {
 	for (size_t i = 0; i < faults->n; i++) {
-		if (fires(&faults->rules[i], path, bytes)) {
+		if (fires(&faults->rules[i], path, key, bytes)) {
 			*out = faults->rules[i];
 			return;
 		}

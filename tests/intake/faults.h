@@ -13,6 +13,7 @@
  *   count=N             the rule ends after it fired N times
  *   path=/api/v2/logs   only requests whose path begins so
  *   above=N             only requests whose Content-Length is more than N bytes
+ *   key=TAIL            only requests whose API key ends so
  *   seed=N              0 when absent: the same seed gives the same draws
  *
  * Plain data; the owner serializes access.
@@ -46,6 +47,7 @@ struct bh_fault {
 	uint64_t above; /* bytes, 0 = any body */
 	int64_t count;  /* firings left, -1 = without end */
 	char path[BH_FAULT_PATH_MAX];
+	char key[BH_FAULT_PATH_MAX];
 	struct bh_rng rng;
 };
 
@@ -68,8 +70,8 @@ void bh_faults_clear(struct bh_faults *faults);
 
 /* Decides for one request with a body of so many bytes; *out is what to do with it (mode NONE and
  * latency 0: nothing). */
-void bh_faults_draw(
-    struct bh_faults *faults, const char *path, uint64_t bytes, struct bh_fault *out);
+void bh_faults_draw(struct bh_faults *faults, const char *path, const char *key, uint64_t bytes,
+    struct bh_fault *out);
 
 const char *bh_fault_mode_name(enum bh_fault_mode mode);
 

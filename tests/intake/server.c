@@ -279,7 +279,8 @@ static struct request *begin(
 	q->path = q->route ? q->route->path : "other";
 	q->status = known ? 405 : 404;
 	pthread_mutex_lock(&s->fault_lock);
-	bh_faults_draw(&s->faults, path, length ? strtoull(length, NULL, 10) : 0, &q->fault);
+	bh_faults_draw(
+	    &s->faults, path, api_key(c), length ? strtoull(length, NULL, 10) : 0, &q->fault);
 	pthread_mutex_unlock(&s->fault_lock);
 	return q;
 }

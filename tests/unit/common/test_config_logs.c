@@ -1,78 +1,24 @@
 /* Log sources, rules, samples and the options of logs_config (spec/logs.md §2, §19). */
 #include <criterion/criterion.h>
 
-#include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/config_load.h"
 #include "common/config_yaml.h"
+#include "config_fixture.h"
 
-static char dir[64];
-static struct bh_config cfg;
-static struct bh_findings findings;
-
-static void start(void)
-{
-	(void)snprintf(dir, sizeof(dir), "/tmp/bh-config-logs-XXXXXX");
-	cr_assert_not_null(mkdtemp(dir));
-	bh_config_defaults(&cfg);
-}
-
-static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *at)
-{
-	(void)st;
-	(void)flag;
-	(void)at;
-	return remove(path);
-}
-
-static void stop(void)
-{
-	bh_config_release(&cfg);
-	bh_findings_release(&findings);
-	(void)nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-TestSuite(config_logs, .init = start, .fini = stop);
-
-/* Writes dir/name, with the folders before it. */
-static void put(const char *name, const char *text)
-{
-	char path[256];
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-	for (char *slash = strchr(path + strlen(dir) + 1, '/'); slash;
-	     slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		cr_assert(mkdir(path, 0700) == 0 || errno == EEXIST);
-		*slash = '/';
-	}
-	f = fopen(path, "we");
-	cr_assert_not_null(f);
-	cr_assert_geq(fputs(text, f), 0);
-	cr_assert_eq(fclose(f), 0);
-}
-
-static const char *finding(size_t i)
-{
-	return i < findings.n ? findings.v[i].text : "(none)";
-}
+TestSuite(config_logs, .init = config_start, .fini = config_stop);
 
 static void load_with(const char *yaml, char *const *env)
 {
 	put("datadog.yaml", yaml);
-	bh_config_release(&cfg);
-	bh_findings_release(&findings);
-	cr_assert_eq(bh_config_load(&cfg, dir, env, &findings), 0, "%s", finding(0));
+	cr_assert_eq(load_env(env), 0, "%s", finding(0));
 }
 
-static void load(const char *yaml)
+static void load_good(const char *yaml)
 {
 	load_with(yaml, NULL);
 }
@@ -84,7 +30,7 @@ static void load_source(const char *keys)
 
 	(void)snprintf(yaml, sizeof(yaml), "logs: [{%s}]\n", keys);
 	put("conf.d/a.d/conf.yaml", yaml);
-	load("hostname: h\n");
+	load_good("hostname: h\n");
 }
 
 static void assert_says(size_t i, const char *what)
@@ -197,7 +143,7 @@ Test(config_logs, what_cannot_be_read_is_a_finding_only)
 		cr_assert_eq(cfg.log_sources_n, 0, "%s", cases[i].keys);
 	}
 	put("conf.d/a.d/conf.yaml", "logs: [5, {type: file, path: /a}]");
-	load("");
+	load_good("");
 	assert_says(0, "a source must be a map; source skipped");
 	cr_assert_eq(cfg.log_sources_n, 1);
 }
@@ -210,7 +156,7 @@ Test(config_logs, a_rule_is_refused_at_its_own_line)
 				    "    log_processing_rules:\n"
 				    "      - {name: fine, type: exclude_at_match, pattern: x}\n"
 				    "      - {name: bad, type: exclude_at_match}\n");
-	load("");
+	load_good("");
 	cr_assert_eq(findings.n, 1);
 	assert_says(0, "conf.d/a.d/conf.yaml:6:9: no pattern provided for processing rule: bad");
 }
@@ -238,7 +184,7 @@ Test(config_logs, an_input_is_read_by_one_source)
 		(void)snprintf(
 		    yaml, sizeof(yaml), "logs:\n- {%s}\n- {%s}\n", cases[i].first, cases[i].second);
 		put("conf.d/a.d/conf.yaml", yaml);
-		load("");
+		load_good("");
 		cr_assert_eq(cfg.log_sources_n, 2);
 		cr_assert_eq(cfg.log_sources[1].fault[0] != '\0', cases[i].same, "%s / %s: %s",
 		    cases[i].first, cases[i].second, cfg.log_sources[1].fault);
@@ -319,7 +265,7 @@ Test(config_logs, a_bad_sample_costs_only_itself)
 	    "  - text\n"
 	    "  - {sample: 'line 1', label: no_aggregate, match_threshold: 0.25}\n"
 	    "  - {regex: 'a+', sample: b}\n");
-	load("");
+	load_good("");
 	cr_assert_eq(findings.n, BH_ARRAY_LEN(says));
 	for (size_t i = 0; i < BH_ARRAY_LEN(says); i++) {
 		char place[64];
@@ -380,7 +326,7 @@ Test(config_logs, the_keys_of_a_file)
 	    "  - {type: multi_line, name: m, pattern: '\\d+'}\n"
 	    "  - {type: exclude_truncated, name: t}\n"
 	    "  - {type: mask_sequences, name: x, pattern: 'a\"b', replace_placeholder: \"[é]\"}\n");
-	load("logs_config: {fingerprint_config: {count: 5, max_bytes: 9}}");
+	load_good("logs_config: {fingerprint_config: {count: 5, max_bytes: 9}}");
 	cr_assert_eq(findings.n, 0, "%s", finding(0));
 	to_child(&child);
 	cr_assert_eq(child.log_sources_n, 1);
@@ -427,7 +373,7 @@ Test(config_logs, the_keys_of_sockets_and_journal)
 	    "   exclude_matches: 'B=', process_raw_message: false, container_mode: true,\n"
 	    "   default_application_name: app, config_id: id}\n"
 	    "- {type: tcp, port: 1, idle_timeout: 500ms}\n");
-	load("");
+	load_good("");
 	cr_assert_eq(findings.n, 0, "%s", finding(0));
 	to_child(&child);
 	cr_assert_eq(child.log_sources_n, 4);
@@ -476,9 +422,9 @@ Test(config_logs, what_a_source_leaves_open_is_as_for_all)
 	put("conf.d/a.d/conf.yaml", "logs:\n- {type: file, path: /a}\n"
 				    "- {type: file, path: /b, fingerprint_config: {count: 2},"
 				    " auto_multi_line: {tag_aggregated_json: false}}\n");
-	load("logs_config:\n  fingerprint_config: {fingerprint_strategy: byte_checksum}\n"
-	     "  auto_multi_line: {enable_json_detection: false, tag_aggregated_json: true,\n"
-	     "    timestamp_detector_match_threshold: 0.75}\n");
+	load_good("logs_config:\n  fingerprint_config: {fingerprint_strategy: byte_checksum}\n"
+		  "  auto_multi_line: {enable_json_detection: false, tag_aggregated_json: true,\n"
+		  "    timestamp_detector_match_threshold: 0.75}\n");
 	cr_assert_eq(findings.n, 0, "%s", finding(0));
 	s = cfg.log_sources;
 	cr_assert_eq(s[0].fingerprint.strategy, BH_FP_BYTE_CHECKSUM);
@@ -507,7 +453,7 @@ Test(config_logs, a_default_file_counts_until_there_is_one_of_the_user)
 	put("conf.d/e.yaml", "logs: [{type: file, path: /e}]");
 	put("conf.d/f.d/conf.yaml.default.disabled", "logs: [{type: file, path: /no4}]");
 	put("conf.d/f.d/.conf.yaml.default", "logs: [{type: file, path: /no5}]");
-	load("");
+	load_good("");
 	cr_assert_eq(findings.n, 0, "%s", finding(0));
 	cr_assert_eq(cfg.log_sources_n, 5);
 	for (size_t i = 0; i < 5; i++)
@@ -539,7 +485,7 @@ Test(config_logs, defaults_of_logs_config)
 
 Test(config_logs, a_word_of_no_mode_costs_the_value_and_not_the_start)
 {
-	load("logs_config: {file_wildcard_selection_mode: by_size}");
+	load_good("logs_config: {file_wildcard_selection_mode: by_size}");
 	cr_assert_eq(findings.n, 1);
 	assert_says(0, "is not one of: by_name by_modification_time; by_name is used");
 	cr_assert_str_eq(cfg.logs_file_wildcard_selection_mode, "by_name");
@@ -547,14 +493,14 @@ Test(config_logs, a_word_of_no_mode_costs_the_value_and_not_the_start)
 
 Test(config_logs, the_old_name_of_auto_multi_line_turns_it_on)
 {
-	load("logs_config: {experimental_auto_multi_line_detection: true}");
+	load_good("logs_config: {experimental_auto_multi_line_detection: true}");
 	cr_assert_eq(findings.n, 0, "%s", finding(0));
 	cr_assert(cfg.logs_auto_multi_line_detection);
 }
 
 Test(config_logs, a_misspelt_key_below_a_section_is_named)
 {
-	load("logs_config: {auto_multi_line: {tag_agregated_json: true}}");
+	load_good("logs_config: {auto_multi_line: {tag_agregated_json: true}}");
 	assert_says(0, "did you mean logs_config.auto_multi_line.tag_aggregated_json?");
 }
 
@@ -571,7 +517,7 @@ Test(config_logs, keys_without_effect_are_warned_of)
 		char yaml[128];
 
 		(void)snprintf(yaml, sizeof(yaml), "logs_config: {%s}", keys[i]);
-		load(yaml);
+		load_good(yaml);
 		cr_assert_eq(findings.n, 1, "%s", keys[i]);
 		assert_says(0, "known but has no effect");
 	}
@@ -584,11 +530,11 @@ Test(config_logs, rules_for_all_are_read_from_the_file)
 {
 	struct bh_config child;
 
-	load("logs_config:\n"
-	     "  processing_rules:\n"
-	     "    - {type: mask_sequences, name: m, pattern: 'a b', replace_placeholder: x}\n"
-	     "    - {type: multi_line, name: ml, pattern: '^x'}\n"
-	     "    - {type: exclude_at_match, name: e, pattern: y}\n");
+	load_good("logs_config:\n"
+		  "  processing_rules:\n"
+		  "    - {type: mask_sequences, name: m, pattern: 'a b', replace_placeholder: x}\n"
+		  "    - {type: multi_line, name: ml, pattern: '^x'}\n"
+		  "    - {type: exclude_at_match, name: e, pattern: y}\n");
 	cr_assert_eq(findings.n, 1, "%s", finding(1));
 	assert_says(0, "the multi_line rule ml has no effect for all sources");
 	to_child(&child);
@@ -613,13 +559,13 @@ Test(config_logs, rules_for_all_are_read_from_json)
 	cr_assert_eq(findings.n, 0, "%s", finding(0));
 	cr_assert_eq(cfg.log_rules_n, 1);
 	cr_assert_str_eq(cfg.log_rules[0].pattern, "\\d/\xf0\x9f\x98\x80\xc3\xa9");
-	load("logs_config:\n  processing_rules: "
-	     "'[{\"type\": \"exclude_truncated\", \"name\": \"t\"}]'\n");
+	load_good("logs_config:\n  processing_rules: "
+		  "'[{\"type\": \"exclude_truncated\", \"name\": \"t\"}]'\n");
 	cr_assert_eq(findings.n, 0, "%s", finding(0));
 	cr_assert_eq(cfg.log_rules[0].type, BH_RULE_EXCLUDE_TRUNCATED);
-	load("logs_config: {processing_rules: }");
+	load_good("logs_config: {processing_rules: }");
 	cr_assert_eq(findings.n, 0, "%s", finding(0));
-	load("logs_config: {processing_rules: []}");
+	load_good("logs_config: {processing_rules: []}");
 	cr_assert_eq(findings.n, 0, "%s", finding(0));
 	cr_assert_eq(cfg.log_rules_n, 0);
 }

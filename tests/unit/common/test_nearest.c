@@ -27,3 +27,11 @@ Test(nearest, short_words_tolerate_less)
 	cr_assert_eq(bh_edit_tolerance("site"), 2);
 	cr_assert_eq(bh_edit_tolerance("dogstatsd_port"), 3);
 }
+
+Test(nearest, the_edit_distance_counts_and_stops_at_its_limit)
+{
+	cr_assert_eq(bh_edit_distance("site", "site", 3), 0);
+	cr_assert_eq(bh_edit_distance("site", "sites", 3), 1);
+	cr_assert_eq(bh_edit_distance("kitten", "sitting", 3), 3);
+	cr_assert_eq(bh_edit_distance("abcdefgh", "", 3), 4);
+}

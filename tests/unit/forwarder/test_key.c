@@ -21,6 +21,12 @@ static bool check(struct bh_key *k, long status, int64_t at)
 	return bh_key_checked(k, status);
 }
 
+/* Of a request of this key. */
+static enum bh_key_refusal refused(struct bh_key *k, struct bh_key_refusals *r, int64_t at)
+{
+	return bh_key_refused(k, r, at, at);
+}
+
 Test(key, shows_five_characters_and_none_of_a_short_one)
 {
 	struct bh_key k = fresh();
@@ -83,10 +89,10 @@ Test(key, refusals_ask_at_once_then_once_a_minute)
 	struct bh_key_refusals r = {0, 0};
 
 	(void)check(&k, 200, S);
-	cr_expect_not(bh_key_refused(&k, &r, 10 * S));
+	cr_expect_eq(refused(&k, &r, 10 * S), BH_KEY_WAIT);
 	cr_expect_eq(bh_key_next(&k), 0, "at once");
 	(void)check(&k, 403, 10 * S);
-	cr_expect_not(bh_key_refused(&k, &r, 11 * S));
+	cr_expect_eq(refused(&k, &r, 11 * S), BH_KEY_WAIT);
 	cr_expect_eq(bh_key_next(&k), 10 * S + BH_KEY_ASK_NS);
 	cr_expect_not(bh_key_ask(&k, 69 * S));
 	cr_expect(bh_key_ask(&k, 70 * S));
@@ -99,11 +105,11 @@ Test(key, the_third_refusal_under_a_valid_key_drops_the_payload)
 
 	(void)check(&k, 200, S);
 	/* the check of before says nothing about now */
-	cr_expect_not(bh_key_refused(&k, &r, 10 * S));
+	cr_expect_eq(refused(&k, &r, 10 * S), BH_KEY_WAIT);
 	(void)check(&k, 200, 10 * S);
-	cr_expect_not(bh_key_refused(&k, &r, 12 * S));
-	cr_expect_not(bh_key_refused(&k, &r, 14 * S));
-	cr_expect(bh_key_refused(&k, &r, 16 * S));
+	cr_expect_eq(refused(&k, &r, 12 * S), BH_KEY_WAIT);
+	cr_expect_eq(refused(&k, &r, 14 * S), BH_KEY_WAIT);
+	cr_expect_eq(refused(&k, &r, 16 * S), BH_KEY_DROP);
 }
 
 Test(key, nothing_is_dropped_while_the_key_is_invalid_or_unknown)
@@ -116,7 +122,7 @@ Test(key, nothing_is_dropped_while_the_key_is_invalid_or_unknown)
 
 		(void)check(&k, answers[i], S);
 		for (int64_t at = 2; at < 100; at++) {
-			cr_expect_not(bh_key_refused(&k, &r, at * S));
+			cr_expect_eq(refused(&k, &r, at * S), BH_KEY_WAIT);
 			if (bh_key_ask(&k, at * S))
 				(void)bh_key_checked(&k, answers[i]);
 		}
@@ -130,11 +136,11 @@ Test(key, refusals_under_an_invalid_key_do_not_count_when_it_is_valid_again)
 
 	(void)check(&k, 403, S);
 	for (int64_t at = 2; at < 10; at++)
-		cr_expect_not(bh_key_refused(&k, &r, at * S));
+		cr_expect_eq(refused(&k, &r, at * S), BH_KEY_WAIT);
 	cr_expect(check(&k, 200, 62 * S), "becomes valid: pauses end");
-	cr_expect_not(bh_key_refused(&k, &r, 63 * S));
-	cr_expect_not(bh_key_refused(&k, &r, 64 * S));
-	cr_expect(bh_key_refused(&k, &r, 65 * S));
+	cr_expect_eq(refused(&k, &r, 63 * S), BH_KEY_WAIT);
+	cr_expect_eq(refused(&k, &r, 64 * S), BH_KEY_WAIT);
+	cr_expect_eq(refused(&k, &r, 65 * S), BH_KEY_DROP);
 }
 
 Test(key, a_payload_taken_ends_the_refusal)
@@ -143,9 +149,31 @@ Test(key, a_payload_taken_ends_the_refusal)
 	struct bh_key_refusals r = {0, 0};
 
 	(void)check(&k, 403, S);
-	(void)bh_key_refused(&k, &r, 2 * S);
+	(void)refused(&k, &r, 2 * S);
 	cr_expect_eq(k.refused_since_ns, 2 * S);
-	bh_key_accepted(&k);
+	bh_key_accepted(&k, 3 * S);
 	cr_expect_eq(k.refusals, 0);
 	cr_expect_eq(k.state, BH_KEY_VALID);
+}
+
+Test(key, what_an_earlier_key_is_answered_says_nothing_about_a_new_one)
+{
+	struct bh_key k = fresh();
+	struct bh_key_refusals r = {0, 0};
+
+	(void)check(&k, 403, S);
+	cr_expect_eq(refused(&k, &r, 2 * S), BH_KEY_WAIT);
+	cr_expect(bh_key_ask(&k, 2 * S + BH_KEY_ASK_NS));
+	bh_key_replace(&k, "99999999999999999999999999999new", 100 * S);
+	cr_expect_str_eq(k.tail, "99new");
+	cr_expect_eq(k.refusals, 0);
+	cr_expect_not(bh_key_checked(&k, 200), "the check under way was of the old one");
+	cr_expect_eq(k.state, BH_KEY_UNCHECKED);
+	cr_expect_eq(bh_key_refused(&k, &r, 99 * S, 101 * S), BH_KEY_STALE);
+	bh_key_accepted(&k, 99 * S);
+	cr_expect_eq(k.state, BH_KEY_UNCHECKED);
+	cr_expect(bh_key_ask(&k, 101 * S), "checked at once");
+	(void)bh_key_checked(&k, 200);
+	cr_expect_eq(refused(&k, &r, 102 * S), BH_KEY_WAIT, "its refusals begin anew");
+	cr_expect_eq(r.n, 0);
 }

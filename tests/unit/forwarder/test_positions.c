@@ -30,8 +30,16 @@ static void stage(struct bh_positions *ps, uint64_t ord, bool settled)
 	struct bh_buf b = BH_BUF_INIT;
 
 	cr_assert_eq(bh_origins_encode(&o, 1, &b), 0);
-	bh_positions_stage(ps, bh_buf_view(&b), ord, settled);
+	bh_positions_stage(ps, bh_buf_view(&b), ord, settled ? BH_PART_COMPLETE : BH_PART_DURABLE);
 	bh_buf_release(&b);
+}
+
+static int load(
+    struct bh_positions *ps, const struct bh_origin *row, uint64_t safe_ord, uint64_t delivered_ord)
+{
+	struct bh_position p = bh_position_of(row, safe_ord, delivered_ord);
+
+	return bh_positions_load(ps, &p);
 }
 
 static void commit(struct bh_positions *ps, uint64_t ord, bool settled)
@@ -98,6 +106,28 @@ Test(positions, a_row_makes_safe_but_not_delivered)
 	bh_positions_release(&ps);
 }
 
+static int orders_agree(void *ctx, const struct bh_generation *g)
+{
+	(void)ctx;
+	return g->delivered_ord > g->safe_ord;
+}
+
+/* Orders are shared by all sources: the open part is number 4, number 3 was another's. */
+Test(positions, delivered_is_never_ahead_of_safe_in_its_order_either) /* durability.md §1.3, I6 */
+{
+	struct bh_positions ps;
+
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	add(&ps, "0", "10", 2);
+	add(&ps, "10", "20", 4);
+	commit(&ps, 2, true);
+	expect(&ps, "10", "10");
+	cr_expect_eq(bh_positions_each(&ps, orders_agree, NULL), 0);
+	commit(&ps, 4, true);
+	cr_expect_eq(bh_positions_each(&ps, orders_agree, NULL), 0);
+	bh_positions_release(&ps);
+}
+
 Test(positions, undo_leaves_everything_as_it_was)
 {
 	struct bh_positions ps;
@@ -135,7 +165,7 @@ Test(positions, after_a_restart_the_rows_alone_say_what_is_delivered)
 	/* 0-10 and 20-30 were delivered, 10-20 is a row: what was settled behind it needs no memory
 	 */
 	cr_assert_eq(bh_positions_init(&ps), 0);
-	cr_assert_eq(bh_positions_load(&ps, &row, 3, 0), 0);
+	cr_assert_eq(load(&ps, &row, 3, 0), 0);
 	cr_assert_eq(bh_positions_load_part(&ps, &spooled, 2), 0);
 	commit(&ps, 2, true);
 	expect(&ps, "30", "30");
@@ -261,7 +291,7 @@ Test(positions, a_forgotten_row_found_at_start_leaves_with_its_last_part)
 
 	row.state = BH_ORIGIN_FORGOTTEN;
 	cr_assert_eq(bh_positions_init(&ps), 0);
-	cr_assert_eq(bh_positions_load(&ps, &row, 1, 0), 0);
+	cr_assert_eq(load(&ps, &row, 1, 0), 0);
 	cr_assert_eq(bh_positions_load_part(&ps, &spooled, 1), 0);
 	cr_expect_eq(commit_counted(&ps, 1, true), 100);
 	cr_expect_eq(ps.n, 0);
@@ -315,7 +345,7 @@ Test(positions, only_a_row_that_no_part_has_moved_is_imported)
 	struct bh_positions ps;
 
 	cr_assert_eq(bh_positions_init(&ps), 0);
-	cr_assert_eq(bh_positions_load(&ps, &row, 0, 0), 0);
+	cr_assert_eq(load(&ps, &row, 0, 0), 0);
 	for (size_t i = 0; i < ps.slots_n; i++)
 		cr_expect(!ps.slots[i] || bh_generation_imported(ps.slots[i]));
 	add(&ps, "5", "10", 1);
@@ -335,10 +365,100 @@ Test(positions, sources_are_counted_by_themselves)
 	source.identifier = BH_STR_LIT("source:0a");
 	source.gen = BH_ORIGIN_SOURCE_GEN;
 	cr_assert_eq(bh_positions_init(&ps), 0);
-	cr_assert_eq(bh_positions_load(&ps, &source, 0, 0), 0);
-	cr_assert_eq(bh_positions_load(&ps, &file, 0, 0), 0);
+	cr_assert_eq(load(&ps, &source, 0, 0), 0);
+	cr_assert_eq(load(&ps, &file, 0, 0), 0);
 	cr_expect(ps.n == 2 && ps.sources == 1);
 	bh_positions_forget(&ps, source.identifier, source.gen);
 	cr_expect(ps.n == 1 && ps.sources == 0);
+	bh_positions_release(&ps);
+}
+
+/* --- several destinations -----------------------------------------------------------------------
+ */
+
+static void raise_to(struct bh_positions *ps, uint64_t ord, enum bh_part_level level)
+{
+	struct bh_origin o = part("", "");
+	struct bh_buf b = BH_BUF_INIT;
+
+	cr_assert_eq(bh_origins_encode(&o, 1, &b), 0);
+	bh_positions_stage(ps, bh_buf_view(&b), ord, level);
+	bh_buf_release(&b);
+}
+
+static int look_at_complete(void *ctx, const struct bh_generation *g)
+{
+	cr_expect_str_eq(g->complete, (const char *)ctx);
+	cr_expect_leq(g->complete_ord, g->delivered_ord);
+	cr_expect_leq(g->delivered_ord, g->safe_ord);
+	return 0;
+}
+
+static void expect_all(
+    const struct bh_positions *ps, const char *safe, const char *delivered, char *complete)
+{
+	expect(ps, safe, delivered);
+	cr_assert_eq(bh_positions_each(ps, look_at_complete, complete), 0);
+}
+
+Test(positions, complete_follows_the_slowest_destination)
+{
+	struct bh_positions ps;
+	char zero[] = "0", ten[] = "10", thirty[] = "30";
+
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	add(&ps, "0", "10", 1);
+	add(&ps, "10", "20", 2);
+	add(&ps, "20", "30", 3);
+	raise_to(&ps, 2, BH_PART_DELIVERED);
+	raise_to(&ps, 3, BH_PART_DURABLE);
+	bh_positions_apply(&ps);
+	expect_all(&ps, "0", "0", zero);
+	raise_to(&ps, 1, BH_PART_DURABLE);
+	bh_positions_apply(&ps);
+	expect_all(&ps, "30", "0", zero);
+	raise_to(&ps, 1, BH_PART_DELIVERED);
+	bh_positions_apply(&ps);
+	expect_all(&ps, "30", "20", zero);
+	raise_to(&ps, 3, BH_PART_COMPLETE);
+	bh_positions_undo(&ps);
+	expect_all(&ps, "30", "20", zero);
+	raise_to(&ps, 3, BH_PART_COMPLETE);
+	raise_to(&ps, 1, BH_PART_COMPLETE);
+	bh_positions_apply(&ps);
+	expect_all(&ps, "30", "30", ten);
+	raise_to(&ps, 2, BH_PART_DURABLE); /* never backwards */
+	bh_positions_apply(&ps);
+	expect_all(&ps, "30", "30", ten);
+	raise_to(&ps, 2, BH_PART_COMPLETE);
+	bh_positions_apply(&ps);
+	expect_all(&ps, "30", "30", thirty);
+	bh_positions_release(&ps);
+}
+
+/* The chain comes back from the rows, and from delivered_ord. */
+Test(positions, after_a_restart_delivered_is_where_it_was)
+{
+	struct bh_origin row = part("20", "30"), parts[3];
+	struct bh_position p = bh_position_of(&row, 3, 2);
+	char zero[] = "0", ten[] = "10";
+	static const char *const ends[] = {"0", "10", "20", "30"};
+	struct bh_positions ps;
+
+	p.complete = bh_str_from("0");
+	p.complete_ord = 0;
+	cr_assert_eq(bh_positions_init(&ps), 0);
+	cr_assert_eq(bh_positions_load(&ps, &p), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		parts[i] = part(ends[i], ends[i + 1]);
+		cr_assert_eq(bh_positions_load_part(&ps, &parts[i], i + 1), 0);
+	}
+	expect_all(&ps, "30", "20", zero);
+	raise_to(&ps, 1, BH_PART_COMPLETE);
+	bh_positions_apply(&ps);
+	expect_all(&ps, "30", "20", ten);
+	raise_to(&ps, 3, BH_PART_DELIVERED);
+	bh_positions_apply(&ps);
+	expect_all(&ps, "30", "30", ten);
 	bh_positions_release(&ps);
 }

@@ -8,7 +8,8 @@
 static char dir[] = "/tmp/bh-quarantine-XXXXXX";
 static struct bh_rng rng;
 static struct bh_store *store;
-static int64_t dests[2];
+static int64_t dests[3];
+static const char *refuser; /* who refuses what is put */
 
 static void open_store(void)
 {
@@ -17,8 +18,10 @@ static void open_store(void)
 	struct bh_err err = BH_ERR_INIT;
 
 	cr_assert_eq(bh_store_open(&store, &cfg, &err), 0, "%s", err.text);
-	cr_assert_eq(bh_store_destination(store, "logs/primary", 1, &dests[0]), 0);
-	cr_assert_eq(bh_store_destination(store, "metrics/primary", 0, &dests[1]), 0);
+	cr_assert_eq(bh_store_destination(store, "logs/primary", 1, true, &dests[0]), 0);
+	cr_assert_eq(bh_store_destination(store, "metrics/primary", 0, true, &dests[1]), 0);
+	cr_assert_eq(bh_store_destination(store, "metrics/http://other#1", 0, true, &dests[2]), 0);
+	refuser = "";
 }
 
 static void set_up(void)
@@ -66,9 +69,17 @@ static void put(struct bh_quarantine *q, enum bh_kind kind, const char *body)
 
 	cr_assert_eq(bh_store_next_ord(store, &ord), 0);
 	cr_assert_eq(bh_store_begin(store), 0);
-	cr_assert_eq(bh_quarantine_put(q, &row, ord, 413), 0);
+	cr_assert_eq(bh_quarantine_put(q, &row, ord, 413, refuser), 0);
 	cr_assert_eq(bh_store_commit(store), 0);
 	bh_quarantine_refresh(q);
+}
+
+static int64_t dest_of(void *ctx, enum bh_kind kind, const char *id)
+{
+	(void)ctx;
+	if (strcmp(id, "metrics/http://away#0") == 0)
+		return 0;
+	return *id ? dests[2] : dests[kind == BH_KIND_LOGS ? 0 : 1];
 }
 
 static void expect_first(struct bh_quarantine *q, const char *body)
@@ -133,7 +144,8 @@ Test(quarantine, a_released_row_is_owed_to_the_destination_of_its_class)
 		cr_assert_eq(bh_quarantine_first(&q, &ord), 1);
 		cr_assert_eq(bh_store_next_ord(store, &fresh), 0);
 		cr_assert_eq(bh_store_begin(store), 0);
-		cr_assert_eq(bh_quarantine_release(&q, ord, fresh, dests, 1000, 500, &row), 0);
+		cr_assert_eq(
+		    bh_quarantine_release(&q, ord, fresh, dest_of, NULL, 1000, 500, &row), 0);
 		cr_assert_eq(bh_store_commit(store), 0);
 		cr_expect_eq(row.ord, fresh);
 		cr_expect_eq(row.expires_ms, 1500);
@@ -143,4 +155,39 @@ Test(quarantine, a_released_row_is_owed_to_the_destination_of_its_class)
 	bh_quarantine_refresh(&q);
 	cr_expect_eq(q.rows, 0);
 	cr_expect_eq(q.bytes, 0);
+}
+
+Test(quarantine, a_row_goes_back_to_the_destination_that_refused_it_and_to_no_other)
+{
+	struct bh_quarantine q = opened(1000, 10);
+	struct bh_dest_counts counts = {0};
+	static const struct {
+		const char *refuser;
+		int rc;
+		unsigned owed[3];
+	} cases[] = {
+	    {"", 0, {0, 1, 0}},
+	    {"metrics/http://other#1", 0, {0, 1, 1}},
+	    {"metrics/http://away#0", BH_E_STATE, {0, 1, 1}},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		struct bh_spool_row row;
+		uint64_t ord = 0, fresh = 0;
+
+		refuser = cases[i].refuser;
+		put(&q, BH_KIND_SKETCHES, "sketch");
+		cr_assert_eq(bh_quarantine_first(&q, &ord), 1);
+		cr_assert_eq(bh_store_next_ord(store, &fresh), 0);
+		cr_assert_eq(bh_store_begin(store), 0);
+		cr_expect_eq(bh_quarantine_release(&q, ord, fresh, dest_of, NULL, 1000, 500, &row),
+		    cases[i].rc);
+		cr_assert_eq(bh_store_commit(store), 0);
+		for (size_t d = 0; d < 3; d++) {
+			cr_assert_eq(bh_store_counts(store, dests[d], &counts), 0);
+			cr_expect_eq(counts.pending_rows, cases[i].owed[d], "%zu %zu", i, d);
+		}
+	}
+	bh_quarantine_refresh(&q);
+	cr_expect_eq(q.rows, 1, "what nobody is there for stays");
 }

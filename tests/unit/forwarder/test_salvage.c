@@ -157,8 +157,8 @@ static unsigned make_store(bool checkpointed)
 
 	remove_all();
 	s = open_store(1 << 30);
-	cr_assert_eq(bh_store_destination(s, "logs/primary", 1, &dests[0]), 0);
-	cr_assert_eq(bh_store_destination(s, "metrics/primary", 0, &dests[1]), 0);
+	cr_assert_eq(bh_store_destination(s, "logs/primary", 1, true, &dests[0]), 0);
+	cr_assert_eq(bh_store_destination(s, "metrics/primary", 0, true, &dests[1]), 0);
 	for (unsigned i = 0; i < ROWS; i++) {
 		if (i % 60 == 0)
 			cr_assert_eq(bh_store_begin(s), 0);
@@ -172,12 +172,12 @@ static unsigned make_store(bool checkpointed)
 	cr_assert_eq(bh_store_begin(s), 0);
 	for (unsigned f = 0; f < FILES; f++) {
 		struct bh_origin o = part_of(f, parts_of(), texts);
+		struct bh_position p;
 
 		(void)snprintf(first, sizeof(first), "%u", delivered_of(f) * 100);
 		o.offset_first = bh_str_from(first);
-		cr_assert_eq(bh_store_position(s, &o, ROWS - FILES + f + 1,
-				 (delivered_of(f) - 1) * FILES + f + 1),
-		    0);
+		p = bh_position_of(&o, ROWS - FILES + f + 1, (delivered_of(f) - 1) * FILES + f + 1);
+		cr_assert_eq(bh_store_position(s, &p), 0);
 	}
 	cr_assert_eq(bh_store_commit(s), 0);
 	if (checkpointed)
@@ -333,15 +333,14 @@ static void look_for_row(struct bh_store *s, unsigned i, struct found *f)
 	free(block);
 }
 
-static int look_at_position(
-    void *ctx, const struct bh_origin *o, uint64_t safe_ord, uint64_t delivered_ord)
+static int look_at_position(void *ctx, const struct bh_position *p)
 {
+	const struct bh_origin *o = &p->row;
 	struct found *f = ctx;
 	unsigned file = FILES;
 	char name[BH_ORIGIN_STRING_MAX + 1], *end = NULL;
 	long safe, delivered;
 
-	(void)safe_ord, (void)delivered_ord;
 	(void)snprintf(name, sizeof(name), "%.*s", (int)o->identifier.n, o->identifier.p);
 	if (strncmp(name, "file:/var/log/", 14) == 0)
 		file = (unsigned)strtoul(name + 14, &end, 10);
@@ -375,9 +374,9 @@ static void check(struct bh_store *s, unsigned stored, bool wal_lost, const char
 	for (unsigned i = 0; i < ROWS; i++)
 		look_for_row(s, i, &f);
 	cr_assert_eq(bh_store_each_position(s, look_at_position, &f), 0, "%s", what);
-	cr_assert_eq(bh_store_destination(s, "logs/primary", 1, &dest), 0, "%s", what);
+	cr_assert_eq(bh_store_destination(s, "logs/primary", 1, true, &dest), 0, "%s", what);
 	cr_assert_eq(bh_store_counts(s, dest, &counts[0]), 0);
-	cr_assert_eq(bh_store_destination(s, "metrics/primary", 0, &dest), 0, "%s", what);
+	cr_assert_eq(bh_store_destination(s, "metrics/primary", 0, true, &dest), 0, "%s", what);
 	cr_assert_eq(bh_store_counts(s, dest, &counts[1]), 0);
 	if (!r)
 		return; /* nothing the start relies on was hit; bodies have their checksums */
@@ -435,10 +434,10 @@ static bool find_set(char name[128])
 static bool use(struct bh_store *s)
 {
 	int64_t id;
-	int rc = bh_store_destination(s, "logs/primary", 1, &id);
+	int rc = bh_store_destination(s, "logs/primary", 1, true, &id);
 
 	if (!rc)
-		rc = bh_store_destination(s, "metrics/primary", 0, &id);
+		rc = bh_store_destination(s, "metrics/primary", 0, true, &id);
 	if (!rc)
 		rc = bh_store_begin(s);
 	if (!rc)
@@ -497,12 +496,11 @@ static const struct bh_replaced *replaced_of(struct bh_store *s)
 	return bh_store_replaced(s);
 }
 
-static int count_positions(
-    void *ctx, const struct bh_origin *o, uint64_t safe_ord, uint64_t delivered_ord)
+static int count_positions(void *ctx, const struct bh_position *p)
 {
 	unsigned *n = ctx;
 
-	(void)o, (void)safe_ord, (void)delivered_ord;
+	(void)p;
 	(*n)++;
 	return 0;
 }
@@ -589,9 +587,10 @@ Test(salvage, a_row_that_is_lost_moves_its_generation_back) /* §10.3 */
 }
 
 /* "identifier safe ino marker;" of every row, without those at a position of their own. */
-static int note_row(void *ctx, const struct bh_origin *o, uint64_t safe_ord, uint64_t delivered_ord)
+static int note_row(void *ctx, const struct bh_position *p)
 {
-	(void)safe_ord, (void)delivered_ord;
+	const struct bh_origin *o = &p->row;
+
 	return bh_buf_printf(ctx, "%.*s %.*s %llu %u %llx %llu;", (int)o->identifier.n,
 	    o->identifier.p, (int)o->offset_last.n, o->offset_last.p, (unsigned long long)o->ino,
 	    o->marker_len, (unsigned long long)o->marker_hash, (unsigned long long)o->last_size);
@@ -635,8 +634,11 @@ static void back_up(void)
 	};
 
 	cr_assert_eq(bh_positions_init(&ps), 0);
-	for (size_t i = 0; i < BH_ARRAY_LEN(rows); i++)
-		cr_assert_eq(bh_positions_load(&ps, &rows[i], 1, 1), 0);
+	for (size_t i = 0; i < BH_ARRAY_LEN(rows); i++) {
+		struct bh_position p = bh_position_of(&rows[i], 1, 1);
+
+		cr_assert_eq(bh_positions_load(&ps, &p), 0);
+	}
 	cr_assert_eq(bh_backup_write(dir, &ps, 1700000000000), 0);
 	bh_positions_release(&ps);
 }

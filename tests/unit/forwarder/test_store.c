@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -54,14 +55,16 @@ static struct bh_origin row(const char *identifier, uint64_t gen, const char *of
 static void put(struct bh_store *s, const char *identifier, uint64_t gen, const char *offset)
 {
 	struct bh_origin o = row(identifier, gen, offset);
+	struct bh_position p = bh_position_of(&o, 1, 1);
 
-	cr_assert_eq(bh_store_position(s, &o, 1, 1), 0);
+	cr_assert_eq(bh_store_position(s, &p), 0);
 }
 
 /* "identifier gen offset;" of every row. */
-static int note(void *ctx, const struct bh_origin *o, uint64_t safe_ord, uint64_t delivered_ord)
+static int note(void *ctx, const struct bh_position *p)
 {
-	(void)safe_ord, (void)delivered_ord;
+	const struct bh_origin *o = &p->row;
+
 	return bh_buf_printf(ctx, "%.*s %llu %.*s;", (int)o->identifier.n, o->identifier.p,
 	    (unsigned long long)o->gen, (int)o->offset_last.n, o->offset_last.p);
 }
@@ -138,5 +141,68 @@ Test(store, meta_remembers)
 	s = reopen();
 	cr_expect_eq(bh_store_meta_get(s, "imported", &v), 1);
 	cr_expect_eq(v, 1);
+	bh_store_free(s);
+}
+
+/* --- several destinations -----------------------------------------------------------------------
+ */
+
+static int note_owed(void *ctx, int64_t id, const char *key, int kind)
+{
+	return bh_buf_printf(ctx, "%lld %s %d;", (long long)id, key, kind);
+}
+
+static void expect_owed(struct bh_store *s, const char *want)
+{
+	struct bh_buf got = BH_BUF_INIT;
+
+	cr_assert_eq(bh_store_each_owed(s, note_owed, &got), 0);
+	cr_expect_str_eq(got.data ? got.data : "", want);
+	bh_buf_release(&got);
+}
+
+static void expect_owers(struct bh_store *s, uint64_t ord, unsigned want)
+{
+	unsigned n = 99;
+
+	cr_assert_eq(bh_store_owers(s, ord, &n), 0);
+	cr_expect_eq(n, want);
+}
+
+/* One row and one body, whatever the number of destinations; the last one takes them along. */
+Test(store, a_row_stays_until_nobody_is_owed_it)
+{
+	struct bh_store *s = reopen();
+	struct bh_spool_row row = {.ord = 7,
+	    .producer = "logs",
+	    .kind = BH_KIND_LOGS,
+	    .items = 3,
+	    .body = BH_STR_LIT("body")};
+	int64_t a = 0, b = 0, again = 0;
+	void *block = NULL;
+
+	cr_assert_eq(bh_store_destination(s, "logs/primary", 1, true, &a), 0);
+	cr_assert_eq(bh_store_destination(s, "logs/http://x#0", 1, true, &b), 0);
+	cr_assert_eq(bh_store_destination(s, "logs/http://x#0", 1, false, &again), 0);
+	cr_expect_eq(b, again, "a destination is the same, reliable or not");
+	cr_assert_neq(a, b);
+	expect_owed(s, "");
+	cr_assert_eq(bh_store_begin(s), 0);
+	cr_assert_eq(bh_store_put(s, &row, a), 0);
+	expect_owers(s, 7, 1);
+	cr_assert_eq(bh_store_put_delivery(s, 7, row.body.n, b), 0);
+	cr_assert_eq(bh_store_commit(s), 0);
+	expect_owers(s, 7, 2);
+	cr_assert_eq(bh_store_remove(s, 7, a, BH_STORE_TAKEN), 0);
+	cr_assert_eq(bh_store_remove(s, 7, a, BH_STORE_TAKEN), 0, "a repeated answer");
+	expect_owers(s, 7, 1);
+	bh_store_free(s); /* as a crash would */
+	s = reopen();
+	expect_owed(s, "2 logs/http://x#0 1;");
+	cr_assert_eq(bh_store_load(s, 7, &row, &block), 0);
+	free(block);
+	cr_assert_eq(bh_store_remove(s, 7, b, BH_STORE_TAKEN), 0);
+	expect_owers(s, 7, 0);
+	cr_expect_eq(bh_store_load(s, 7, &row, &block), -ENOENT);
 	bh_store_free(s);
 }

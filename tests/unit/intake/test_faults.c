@@ -19,7 +19,7 @@ static enum bh_fault_mode draw(struct bh_faults *faults, const char *path)
 {
 	struct bh_fault f;
 
-	bh_faults_draw(faults, path, 0, &f);
+	bh_faults_draw(faults, path, "", 0, &f);
 	return f.mode;
 }
 
@@ -28,7 +28,7 @@ Test(faults, without_rules_nothing_happens)
 	struct bh_faults faults = {.n = 0};
 	struct bh_fault f;
 
-	bh_faults_draw(&faults, "/api/v2/logs", 0, &f);
+	bh_faults_draw(&faults, "/api/v2/logs", "", 0, &f);
 	cr_expect_eq(f.mode, BH_FAULT_NONE);
 	cr_expect_eq(f.latency_ms, 0);
 }
@@ -39,7 +39,7 @@ Test(faults, every_key_is_read)
 	    "status=429&retry_after=7&latency_ms=20&probability=1&count=2&path=%2Fapi%2fv2&seed=5");
 	struct bh_fault f;
 
-	bh_faults_draw(&faults, "/api/v2/logs", 0, &f);
+	bh_faults_draw(&faults, "/api/v2/logs", "", 0, &f);
 	cr_expect_eq(f.mode, BH_FAULT_STATUS);
 	cr_expect_eq(f.status, 429);
 	cr_expect_eq(f.retry_after, 7);
@@ -90,9 +90,9 @@ Test(faults, a_size_lets_smaller_bodies_pass)
 	struct bh_faults faults = with_rule("status=413&above=1000");
 	struct bh_fault f;
 
-	bh_faults_draw(&faults, "/", 1000, &f);
+	bh_faults_draw(&faults, "/", "", 1000, &f);
 	cr_expect_eq(f.mode, BH_FAULT_NONE);
-	bh_faults_draw(&faults, "/", 1001, &f);
+	bh_faults_draw(&faults, "/", "", 1001, &f);
 	cr_expect_eq(f.status, 413);
 }
 
@@ -189,4 +189,20 @@ Test(faults, spent_rules_make_room_for_new_ones)
 	cr_expect_eq(bh_faults_add(&faults, &rule, &err), BH_E_LIMIT);
 	cr_expect_eq(draw(&faults, "/"), BH_FAULT_RESET);
 	cr_expect_eq(bh_faults_add(&faults, &rule, &err), 0);
+}
+
+Test(faults, a_rule_may_be_for_one_key)
+{
+	struct bh_faults faults = {.n = 0};
+	struct bh_err err = BH_ERR_INIT;
+	struct bh_fault rule, f;
+
+	cr_assert_eq(bh_fault_parse(&rule, "status=403&key=cdef", &err), 0, "%s", err.text);
+	cr_assert_eq(bh_faults_add(&faults, &rule, &err), 0);
+	bh_faults_draw(&faults, "/", "abcdef", 0, &f);
+	cr_expect_eq(f.status, 403);
+	bh_faults_draw(&faults, "/", "abcde", 0, &f);
+	cr_expect_eq(f.mode, BH_FAULT_NONE);
+	bh_faults_draw(&faults, "/", "", 0, &f);
+	cr_expect_eq(f.mode, BH_FAULT_NONE);
 }

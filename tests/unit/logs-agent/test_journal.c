@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <ftw.h>
 #include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -135,7 +136,7 @@ static char *position(void)
 
 static void setup(void)
 {
-	(void)strcpy(dir, "/tmp/bh-journal-XXXXXX");
+	(void)snprintf(dir, sizeof(dir), "/tmp/bh-journal-XXXXXX");
 	cr_assert(mkdtemp(dir));
 	cr_assert_eq(chmod(dir, 0755), 0);
 	src = (struct bh_log_source){
@@ -147,12 +148,19 @@ static void setup(void)
 	};
 }
 
+static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *at)
+{
+	(void)st;
+	(void)flag;
+	(void)at;
+	return remove(path);
+}
+
 static void teardown(void)
 {
 	struct bh_strlist *lists[] = {&src.include_units, &src.include_user_units,
 	    &src.include_matches, &src.exclude_units, &src.exclude_user_units,
 	    &src.exclude_matches};
-	char command[128];
 
 	stop();
 	bh_buf_release(&got);
@@ -160,8 +168,7 @@ static void teardown(void)
 		bh_strlist_release(lists[i]);
 	if (geteuid() != getuid())
 		(void)!seteuid(getuid());
-	(void)snprintf(command, sizeof(command), "rm -r %s", dir);
-	cr_assert_eq(system(command), 0);
+	cr_assert_eq(nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 TestSuite(journal, .init = setup, .fini = teardown);

@@ -85,6 +85,8 @@ static size_t samples(struct bh_ctl_msg *m)
 	m[n] = message(BH_CTL_STREAM);
 	m[n++].u.stream = (struct bh_stream_filter){"nginx", "web"};
 	m[n++] = message(BH_CTL_RELOAD);
+	m[n++] = message(BH_CTL_KEY_REFUSED);
+	m[n++] = message(BH_CTL_LOG);
 	m[n] = message(BH_CTL_RELOADED);
 	m[n++].u.reloaded = (struct bh_ctl_reloaded){true, {1, 2, 3, UINT32_MAX}};
 	m[n] = message(BH_CTL_QUERY_PART);
@@ -94,7 +96,7 @@ static size_t samples(struct bh_ctl_msg *m)
 	return n;
 }
 
-#define SAMPLES_MAX 22
+#define SAMPLES_MAX 24
 
 /* Its content is all that is left of the message: any length but none will do. */
 static bool is_part(const struct bh_ctl_msg *m)

@@ -23,6 +23,7 @@ Test(ctl_request, every_verb_is_understood)
 	    {"{\"verb\":\"events\"}", BH_VERB_EVENTS},
 	    {"{\"verb\":\"events-follow\"}", BH_VERB_EVENTS_FOLLOW},
 	    {"{\"verb\":\"signal\",\"names\":\"logs\",\"signal\":\"KILL\"}", BH_VERB_SIGNAL},
+	    {"{\"verb\":\"config-diff\"}", BH_VERB_CONFIG_DIFF},
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {

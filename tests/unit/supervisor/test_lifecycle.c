@@ -213,19 +213,22 @@ Test(lifecycle, killed_starts_wait_as_failed_ones_do)
 
 Test(lifecycle, an_end_within_a_second_of_ready_is_a_failed_start)
 {
+	cr_assert_eq(delay_after(S - 1), 0, "the first end is taken lightly");
 	assert_about(delay_after(S - 1), 1 * S);
 	assert_about(delay_after(S - 1), 2 * S);
 }
 
 Test(lifecycle, a_crash_of_a_child_that_worked_waits_one_second_each_time)
 {
+	cr_assert_eq(delay_after(3 * S), 0);
 	for (int i = 0; i < 20; i++)
 		assert_about(delay_after(3 * S), 1 * S);
 }
 
-Test(lifecycle, a_child_that_worked_for_long_restarts_at_once_the_first_time)
+Test(lifecycle, a_child_that_was_ready_restarts_at_once_the_first_time)
 {
-	cr_assert_eq(delay_after(11 * S), 0);
+	assert_about(delay_after(-1), 1 * S);
+	cr_assert_eq(delay_after(0), 0, "READY is enough");
 	assert_about(delay_after(11 * S), 1 * S);
 	cr_assert_eq(
 	    delay_after(60 * S), 0, "a minute of work makes everything as at the beginning");

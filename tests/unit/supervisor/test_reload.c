@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/config_logs.h"
+#include "common/config_endpoints.h"
 #include "supervisor/reload.h"
 #include "supervisor/reload_config.h"
 #include "supervisor/sealed.h"
@@ -58,18 +59,6 @@ Test(reload, without_a_difference_nothing_is_named)
 	cr_assert_eq(keys.n, 0);
 }
 
-Test(reload, a_configuration_without_a_key_is_an_error)
-{
-	struct bh_findings f = {0};
-
-	bh_config_check(&next, &f);
-	cr_assert_eq(f.errors, 1);
-	set_text(&next.api_key, "k");
-	bh_config_check(&next, &f);
-	cr_assert_eq(f.errors, 1);
-	bh_findings_release(&f);
-}
-
 static void add_source(struct bh_config *cfg, const char *path)
 {
 	struct bh_log_source *s;
@@ -84,7 +73,10 @@ static void add_source(struct bh_config *cfg, const char *path)
 
 static enum bh_sealed_diff differ(enum bh_role role)
 {
-	int a = bh_sealed_make(&used, role), b = bh_sealed_make(&next, role);
+	const struct bh_secrets none = {NULL, 0};
+	struct bh_err err = BH_ERR_INIT;
+	int a = bh_sealed_make(&used, role, &none, &err);
+	int b = bh_sealed_make(&next, role, &none, &err);
 	enum bh_sealed_diff d;
 
 	cr_assert(a >= 0 && b >= 0);
@@ -99,9 +91,11 @@ Test(reload, each_process_is_concerned_by_what_it_reads)
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++)
 		cr_assert_eq(differ((enum bh_role)i), BH_SEALED_SAME);
 	set_text(&next.api_key, "another");
-	cr_assert_eq(differ(BH_ROLE_FORWARDER), BH_SEALED_OTHER);
+	cr_assert_eq(differ(BH_ROLE_FORWARDER), BH_SEALED_KEYS);
 	cr_assert_eq(differ(BH_ROLE_DOGSTATSD), BH_SEALED_SAME);
 	cr_assert_eq(differ(BH_ROLE_LOGS), BH_SEALED_SAME);
+	set_text(&next.dd_url, "http://x");
+	cr_assert_eq(differ(BH_ROLE_FORWARDER), BH_SEALED_OTHER, "a key and more");
 	next.logs_batch_max_size++;
 	cr_assert_eq(differ(BH_ROLE_DOGSTATSD), BH_SEALED_SAME);
 	cr_assert_eq(differ(BH_ROLE_LOGS), BH_SEALED_OTHER);
@@ -140,4 +134,89 @@ Test(reload, the_change_is_told_in_words)
 		bh_reload_describe(&cases[i].change, text, sizeof(text));
 		cr_assert_str_eq(text, cases[i].text);
 	}
+}
+
+/* --- secrets (spec/intake.md §13.6) ----------------------------------------------------------- */
+
+static bool holds(int fd, const char *what)
+{
+	char bytes[65536];
+	ssize_t n = pread(fd, bytes, sizeof(bytes), 0);
+
+	cr_assert_gt(n, 0);
+	return memmem(bytes, (size_t)n, what, strlen(what)) != NULL;
+}
+
+static int sealed(const struct bh_config *cfg, enum bh_role role, const char *value)
+{
+	struct bh_secret one = {.handle = (char[]){"k"}, .value = strdup(value)};
+	const struct bh_secrets all = {&one, 1};
+	struct bh_err err = BH_ERR_INIT;
+	int fd = bh_sealed_make(cfg, role, &all, &err);
+
+	cr_assert_geq(fd, 0, "%s", err.text);
+	free(one.value);
+	return fd;
+}
+
+Test(reload, values_of_handles_are_in_the_copies_of_their_options_only)
+{
+	set_text(&used.api_key, "ENC[k]");
+	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
+		int fd = sealed(&used, (enum bh_role)i, "canary");
+
+		cr_expect_eq(holds(fd, "canary"), i == BH_ROLE_FORWARDER, "%d", i);
+		(void)close(fd);
+	}
+	cr_expect_str_eq(used.api_key, "ENC[k]");
+}
+
+Test(reload, keys_of_further_endpoints_come_and_change_as_the_first_one)
+{
+	static const struct bh_endpoint metrics = {.reliable = true};
+	struct bh_secret one = {.handle = (char[]){"k"}, .value = strdup("key-new")};
+	const struct bh_secrets all = {&one, 1};
+	struct bh_secrets found = {0};
+	struct bh_err err = BH_ERR_INIT;
+	int first, again;
+
+	cr_assert_eq(
+	    bh_endpoints_add(&used, &metrics, BH_STR_LIT("https://a"), BH_STR_LIT("ENC[k]")), 0);
+	cr_assert_eq(
+	    bh_endpoints_add(&used, &metrics, BH_STR_LIT("https://b"), BH_STR_LIT("key-plain")), 0);
+	cr_assert_eq(bh_secrets_collect(&used, &found), 0);
+	cr_expect_eq(found.n, 1);
+	bh_secrets_release(&found);
+	first = sealed(&used, BH_ROLE_FORWARDER, "key-old");
+	cr_expect(holds(first, "key-old") && holds(first, "key-plain"));
+	bh_secrets_wipe_plain(&used);
+	cr_expect_str_eq(used.endpoints[1].api_key, "");
+	again = bh_sealed_renew(first, &used, BH_ROLE_FORWARDER, &all, &err);
+	cr_assert_geq(again, 0, "%s", err.text);
+	cr_expect(holds(again, "key-new") && !holds(again, "key-old") && holds(again, "key-plain"));
+	cr_expect_eq(bh_sealed_compare(first, again, BH_ROLE_FORWARDER), BH_SEALED_KEYS);
+	(void)close(first);
+	(void)close(again);
+	free(one.value);
+}
+
+Test(reload, a_copy_is_renewed_without_what_the_supervisor_forgot)
+{
+	struct bh_secret one = {.handle = (char[]){"k"}, .value = strdup("key-new")};
+	const struct bh_secrets all = {&one, 1};
+	struct bh_err err = BH_ERR_INIT;
+	int first, again;
+
+	set_text(&used.api_key, "ENC[k]");
+	set_text(&used.proxy_http, "http://u:plain@h:1");
+	first = sealed(&used, BH_ROLE_FORWARDER, "key-old");
+	bh_secrets_wipe_plain(&used);
+	again = bh_sealed_renew(first, &used, BH_ROLE_FORWARDER, &all, &err);
+	cr_assert_geq(again, 0, "%s", err.text);
+	cr_expect(holds(again, "key-new") && !holds(again, "key-old"));
+	cr_expect(holds(again, "http://u:plain@h:1"), "what is no handle stays as it was");
+	cr_expect_eq(bh_sealed_compare(first, again, BH_ROLE_FORWARDER), BH_SEALED_KEYS);
+	(void)close(first);
+	(void)close(again);
+	free(one.value);
 }

@@ -45,7 +45,7 @@ TestSuite(sockets, .init = set_up, .fini = tear_down);
 
 static void open_all(struct bh_sockets *s)
 {
-	cr_assert_eq(bh_sockets_open(s, &cfg), 0);
+	cr_assert_eq(bh_sockets_open(s, &cfg, NULL), 0);
 }
 
 static unsigned port_of(const struct bh_socket *s)

@@ -1,0 +1,192 @@
+#include "tests/faults/check.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "forwarder/quarantine.h"
+#include "forwarder/store_internal.h"
+#include "tests/faults/doubles.h"
+
+/* Queries that find nothing in a whole store. */
+static const struct {
+	const char *invariant, *sql;
+} nothing[] = {
+    {"I4 pending_rows", "SELECT 1 FROM destination d WHERE pending_rows<>(SELECT count(*) FROM "
+			"delivery WHERE dest=d.id)"},
+    {"I4 pending_bytes", "SELECT 1 FROM destination d WHERE pending_bytes<>(SELECT "
+			 "coalesce(sum(bytes),0) FROM delivery WHERE dest=d.id)"},
+    {"I5 spool without delivery",
+	"SELECT 1 FROM spool WHERE ord NOT IN (SELECT ord FROM delivery)"},
+    {"I5 delivery without spool",
+	"SELECT 1 FROM delivery WHERE ord NOT IN (SELECT ord FROM spool)"},
+    {"I5 spool without body", "SELECT 1 FROM spool WHERE ord NOT IN (SELECT ord FROM spool_body)"},
+    {"I5 body without spool", "SELECT 1 FROM spool_body WHERE ord NOT IN (SELECT ord FROM spool)"},
+    {"I6 order of positions",
+	"SELECT 1 FROM registry WHERE complete_ord>delivered_ord OR delivered_ord>safe_ord"},
+    {"I9 a payload stored twice", "SELECT 1 FROM spool WHERE producer<>'" BH_QUARANTINE_NAME
+				  "' GROUP BY producer,epoch,seq HAVING count(*)>1"},
+    {"an ord above what is reserved",
+	"SELECT 1 FROM spool WHERE ord>(SELECT value FROM meta WHERE key='ord_floor')"},
+    {"integrity", "SELECT 1 FROM pragma_integrity_check WHERE integrity_check<>'ok'"},
+};
+
+static void check_tables(struct truth *t, struct bh_store *s)
+{
+	for (size_t i = 0; i < BH_ARRAY_LEN(nothing); i++) {
+		sqlite3_stmt *st = NULL;
+
+		if (sqlite3_prepare_v2(s->db, nothing[i].sql, -1, &st, NULL) != SQLITE_OK)
+			wrong(t, "%s: %s", nothing[i].invariant, sqlite3_errmsg(s->db));
+		else if (sqlite3_step(st) != SQLITE_DONE)
+			wrong(t, "%s does not hold", nothing[i].invariant);
+		(void)sqlite3_finalize(st);
+	}
+}
+
+static void in_row(struct truth *t, struct fate *f)
+{
+	(void)t;
+	f->row = 1;
+}
+
+static void forget_rows(struct truth *t)
+{
+	for (unsigned f = 0; f < WORLD_FILES; f++) {
+		for (unsigned p = 0; p <= WORLD_PARTS; p++)
+			t->parts[f][p].row = 0;
+	}
+	for (unsigned m = 0; m <= WORLD_METRICS; m++)
+		t->metrics[m].row = 0;
+}
+
+static void read_rows(struct truth *t, struct bh_store *s)
+{
+	sqlite3_stmt *st = NULL;
+
+	forget_rows(t);
+	(void)sqlite3_prepare_v2(s->db, "SELECT ord,producer FROM spool", -1, &st, NULL);
+	while (st && sqlite3_step(st) == SQLITE_ROW) {
+		uint64_t ord = (uint64_t)sqlite3_column_int64(st, 0);
+		struct bh_spool_row row;
+		void *block = NULL;
+		int rc = bh_store_load(s, ord, &row, &block);
+
+		if (rc == BH_E_CORRUPT && t->bad_rows)
+			;
+		else if (rc)
+			wrong(t, "row %" PRIu64 ": %s", ord, bh_err_name(rc));
+		else if (strcmp(row.producer, BH_QUARANTINE_NAME) != 0)
+			each_line(t, row.body, in_row);
+		free(block);
+	}
+	(void)sqlite3_finalize(st);
+}
+
+static bool ended(const struct fate *f)
+{
+	return f->taken || f->dropped;
+}
+
+static void check_acked(struct truth *t)
+{
+	for (unsigned f = 0; f < WORLD_FILES; f++) {
+		for (unsigned p = 1; p <= WORLD_PARTS; p++) {
+			const struct fate *l = &t->parts[f][p];
+
+			if (l->acked && !ended(l) && !l->row)
+				wrong(t, "I1: file %u part %u was acknowledged and is lost", f, p);
+		}
+	}
+	for (unsigned m = 1; m <= WORLD_METRICS; m++) {
+		const struct fate *l = &t->metrics[m];
+
+		if (l->acked && !ended(l) && !l->row)
+			wrong(t, "I1: metric %u was acknowledged and is lost", m);
+	}
+}
+
+struct positions {
+	struct truth *t;
+	unsigned safe[WORLD_FILES], delivered[WORLD_FILES];
+};
+
+static int read_position(void *ctx, const struct bh_position *at)
+{
+	struct positions *p = ctx;
+	unsigned f = file_of(at->row.identifier);
+
+	if (f < WORLD_FILES) {
+		p->safe[f] = part_at(at->row.offset_last);
+		p->delivered[f] = part_at(at->row.offset_first);
+	}
+	return 0;
+}
+
+static void check_file(struct truth *t, unsigned f, unsigned safe, unsigned delivered)
+{
+	const struct fate *parts = t->parts[f];
+	unsigned run = 0, first_row = 1;
+
+	if (safe > WORLD_PARTS || delivered > safe) {
+		wrong(t, "I6: file %u: delivered %u, safe %u", f, delivered, safe);
+		return;
+	}
+	for (unsigned p = 1; p <= safe; p++) {
+		if (!ended(&parts[p]) && !parts[p].row)
+			wrong(t, "I1: file %u is safe up to %u, part %u is nowhere", f, safe, p);
+	}
+	for (unsigned p = 1; p <= delivered; p++) {
+		if (!ended(&parts[p]))
+			wrong(t, "I7: file %u is delivered up to %u, part %u is not", f, delivered,
+			    p);
+	}
+	while (run < WORLD_PARTS && parts[run + 1].acked)
+		run++;
+	if (safe < run)
+		wrong(t, "I2: file %u: acknowledged up to %u, safe up to %u", f, run, safe);
+	while (first_row <= safe && !parts[first_row].row)
+		first_row++;
+	if (!t->bad_rows && delivered != first_row - 1)
+		wrong(t, "I3: file %u: delivered %u, first row %u, safe %u", f, delivered,
+		    first_row, safe);
+	if (safe < t->seen_safe[f] || delivered < t->seen_delivered[f])
+		wrong(t, "I6: file %u went back: safe %u to %u, delivered %u to %u", f,
+		    t->seen_safe[f], safe, t->seen_delivered[f], delivered);
+	t->seen_safe[f] = safe;
+	t->seen_delivered[f] = delivered;
+}
+
+void check_store(struct truth *t, struct bh_store *s)
+{
+	struct positions p = {.t = t};
+
+	check_tables(t, s);
+	read_rows(t, s);
+	check_acked(t);
+	if (bh_store_each_position(s, read_position, &p))
+		wrong(t, "positions cannot be read");
+	for (unsigned f = 0; f < WORLD_FILES; f++)
+		check_file(t, f, p.safe[f], p.delivered[f]);
+}
+
+void check_end(struct truth *t, struct bh_store *s)
+{
+	check_store(t, s);
+	for (unsigned f = 0; f < WORLD_FILES; f++) {
+		if (t->seen_safe[f] != t->next_part[f] - 1 ||
+		    t->seen_delivered[f] != t->seen_safe[f])
+			wrong(t, "file %u ends at %u, position %u", f, t->next_part[f] - 1,
+			    t->seen_safe[f]);
+		for (unsigned p = 1; p < t->next_part[f]; p++) {
+			if (!ended(&t->parts[f][p]) || t->parts[f][p].row)
+				wrong(t, "file %u part %u was not delivered", f, p);
+		}
+	}
+	for (unsigned m = 1; m < t->next_metric; m++) {
+		if (!ended(&t->metrics[m]) || t->metrics[m].row)
+			wrong(t, "metric %u was not delivered", m);
+	}
+	if (t->repeats > t->allowed)
+		wrong(t, "§13: %u lines came again, %u may", t->repeats, t->allowed);
+}

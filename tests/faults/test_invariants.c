@@ -1,0 +1,133 @@
+/*
+ * Invariants of spec/durability.md §15 that no single death shows. Where each of them is proved:
+ *   I1 to I9, I11, I13, I14, I18   test_kills.c and test_errors.c, by check.c at every start
+ *   I10                            tests/unit/forwarder/test_receiver.c
+ *   I12, I15, I17                  here
+ *   I14                            tests/unit/forwarder/test_salvage.c too
+ */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/rng.h"
+#include "forwarder/store.h"
+#include "tests/faults/doubles.h"
+
+static struct truth *t;
+
+static void set_up(void)
+{
+	t = world_new();
+}
+
+static void tear_down(void)
+{
+	world_free(t);
+}
+
+TestSuite(invariants, .init = set_up, .fini = tear_down);
+
+static void begin_outage(void)
+{
+	t->pause = WORLD_OUTAGE;
+	cr_assert_eq(world_run(t, NULL, false, WORLD_PAUSE), 0, "%s", t->wrong);
+	t->pause = 0;
+}
+
+Test(invariants, lines_of_a_destination_keep_their_order_over_any_death) /* I12 */
+{
+	for (unsigned at = 1; at < 400; at += 23) {
+		const struct fault_plan plan = {
+		    .ops = FAULT_ANY, .files = FAULT_FILES, .at = at, .n = 1, .act = FAULT_KILL};
+
+		world_reset(t);
+		t->in_order = true;
+		begin_outage();
+		(void)world_run(t, &plan, true, WORLD_PAUSE);
+		cr_assert(!t->wrong[0], "operation %u: %s", at, t->wrong);
+		cr_assert_eq(world_run(t, NULL, false, WORLD_FINISH), 0, "operation %u", at);
+		cr_assert(!t->wrong[0], "operation %u: %s", at, t->wrong);
+	}
+}
+
+static void drop(struct truth *truth, struct fate *f)
+{
+	(void)truth;
+	f->dropped = 1;
+}
+
+static sqlite3 *open_by_hand(void)
+{
+	char path[128];
+	sqlite3 *db = NULL;
+
+	(void)snprintf(path, sizeof(path), "%s/spool.db", t->dir);
+	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+	return db;
+}
+
+Test(invariants, a_bad_body_stops_nobody_and_is_counted) /* I15 */
+{
+	sqlite3_stmt *st = NULL;
+	sqlite3 *db;
+
+	begin_outage();
+	db = open_by_hand();
+	cr_assert_eq(sqlite3_prepare_v2(db,
+			 "SELECT body FROM spool_body WHERE ord=(SELECT min(ord) FROM spool)", -1,
+			 &st, NULL),
+	    SQLITE_OK);
+	cr_assert_eq(sqlite3_step(st), SQLITE_ROW);
+	each_line(t,
+	    (struct bh_str){sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0)}, drop);
+	(void)sqlite3_finalize(st);
+	cr_assert_eq(sqlite3_exec(db,
+			 "UPDATE spool SET body_crc=body_crc+1 WHERE ord=(SELECT min(ord) FROM "
+			 "spool)",
+			 NULL, NULL, NULL),
+	    SQLITE_OK);
+	cr_assert_eq(sqlite3_close(db), SQLITE_OK);
+	t->bad_rows = t->no_fatal = true;
+	cr_assert_eq(world_run(t, NULL, false, WORLD_FINISH), 0, "%s", t->wrong);
+	cr_assert_str_empty(t->wrong);
+	db = open_by_hand();
+	cr_assert_eq(sqlite3_prepare_v2(db, "SELECT sum(poison) FROM destination", -1, &st, NULL),
+	    SQLITE_OK);
+	cr_assert_eq(sqlite3_step(st), SQLITE_ROW);
+	cr_expect_eq(sqlite3_column_int(st, 0), 1);
+	(void)sqlite3_finalize(st);
+	(void)sqlite3_close(db);
+}
+
+static int open_store(struct bh_store **s)
+{
+	static struct bh_rng rng;
+	const struct bh_store_config cfg = {
+	    .dir = t->dir, .clock = &bh_clock_system, .rng = &rng, .max_size_bytes = 1 << 24};
+	struct bh_err err = BH_ERR_INIT;
+
+	bh_rng_seed(&rng, 1);
+	return bh_store_open(s, &cfg, &err);
+}
+
+Test(invariants, one_forwarder_alone_has_the_store) /* I17 */
+{
+	struct bh_store *first = NULL, *second = NULL;
+	int status = 0;
+	pid_t pid;
+
+	cr_assert_eq(open_store(&first), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(open_store(&second) == BH_E_STATE ? 75 : 1);
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 75, "%x", (unsigned)status);
+	cr_assert_eq(bh_store_begin(first), 0);
+	cr_assert_eq(bh_store_meta_set(first, "unharmed", 1), 0);
+	cr_assert_eq(bh_store_commit(first), 0);
+	cr_expect(bh_store_replaced(first) == NULL);
+	bh_store_close_clean(first);
+}
