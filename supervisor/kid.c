@@ -16,8 +16,8 @@
 #define LAST_TURNS    16  /* more than a channel holds when its process has ended */
 #define QUOTA_PER_S   500 /* messages nobody asked for: heartbeats are one in 5 s */
 #define QUOTA_MAX     4000
-#define QUOTA_STATS   (4 * BH_STAT_SET_MAX) /* for one answer, END included */
-#define QUOTA_QUERY   2000000               /* the longest are a registry, in parts */
+#define QUOTA_STATS   ((int64_t)4 * BH_STAT_SET_MAX) /* for one answer, END included */
+#define QUOTA_QUERY   2000000                        /* the longest are a registry, in parts */
 #define EXIT_OSERR    71 /* the start failed for want of memory, descriptors or processes */
 
 static int64_t now(const struct bh_kid *k)

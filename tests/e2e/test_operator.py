@@ -195,7 +195,7 @@ def test_a_stranger_is_turned_away_and_a_reader_only_looks(tmp_path):
             code = (
                 "import contextlib,socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
                 "with contextlib.suppress(BrokenPipeError):\n s.sendall(sys.argv[2].encode()+b'\\n')\n"
-                "print(s.makefile().read())"
+                "print(s.makefile().readline())"
             )
             return subprocess.run(
                 ["/usr/bin/python3", "-c", code, str(sock), f'{{"verb":"{verb}"{more.decode()}}}'],
