@@ -22,7 +22,7 @@ endif
 
 # --- packages ---------------------------------------------------------------------------------
 # Debian packages the build and the tests need; tests/setup installs those that are missing.
-PKGS_LINK   = nng libcurl sqlite3 yaml-0.1 libzstd libdeflate zlib jansson libpcre2-8 libmicrohttpd libprotobuf-c libsystemd ncursesw
+PKGS_LINK   = nng libcurl sqlite3 yaml-0.1 libzstd libdeflate zlib jansson libpcre2-8 libmicrohttpd libprotobuf-c libsystemd ncursesw libseccomp
 # nng ships no pkg-config file in Debian 12.
 pc_libs     = $(foreach p,$(1),$(if $(filter nng,$(p)),-lnng,$(shell pkg-config --libs $(p) 2>/dev/null)))
 
@@ -58,9 +58,9 @@ exe_forwarder  = $(B)/libexec/bulkhead-forwarder
 exe_supervisor = $(B)/bulkhead
 exe_ctl        = $(B)/bulkheadctl
 exe_intake     = $(B)/bulkhead-intake
-pkg_dogstatsd  = nng libzstd zlib jansson libpcre2-8
-pkg_logs-agent = nng libzstd libdeflate libpcre2-8 libsystemd
-pkg_forwarder  = nng libcurl sqlite3 libzstd zlib jansson
+pkg_dogstatsd  = nng libzstd zlib jansson libpcre2-8 libseccomp
+pkg_logs-agent = nng libzstd libdeflate libpcre2-8 libsystemd libseccomp
+pkg_forwarder  = nng libcurl sqlite3 libzstd zlib jansson libseccomp
 pkg_supervisor = yaml-0.1 libzstd
 pkg_ctl        = jansson yaml-0.1 libzstd ncursesw
 pkg_intake     = libmicrohttpd libzstd zlib jansson libprotobuf-c

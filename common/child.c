@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/procmem.h"
+#include "common/sandbox_orders.h"
 
 #define BEAT_NS         (5 * BH_NS_PER_S)
 #define ORPHAN_DRAIN_NS (10 * BH_NS_PER_S)
@@ -74,6 +75,39 @@ static int read_fds(struct bh_child *c)
 	return rc;
 }
 
+/* Of dogstatsd, logs and forwarder. */
+static int read_uids(struct bh_child *c)
+{
+	const char *p = getenv("BULKHEAD_UIDS");
+
+	for (int i = 0; i < BH_ROLE__N; i++)
+		c->uids[i] = (uid_t)-1;
+	for (int i = BH_ROLE_DOGSTATSD; p && i < BH_ROLE__N; i++) {
+		char *end = NULL;
+		unsigned long long v = strtoull(p, &end, 10);
+
+		if (end == p || v > UINT32_MAX || *end != (i + 1 < BH_ROLE__N ? ',' : '\0'))
+			return -EINVAL;
+		c->uids[i] = (uid_t)v;
+		p = end + 1;
+	}
+	return 0;
+}
+
+static int read_rights(struct bh_child *c)
+{
+	const char *orders = getenv("BULKHEAD_RIGHTS");
+	uint64_t started = 0;
+
+	c->orders.hardening = BH_HARDENING_OFF;
+	if (getenv("BULKHEAD_STARTED") && read_number("BULKHEAD_STARTED", 10, INT64_MAX, &started))
+		return -EINVAL;
+	c->run_started_ns = (int64_t)started;
+	if (orders && bh_sandbox_orders_parse(orders, &c->orders))
+		return -EINVAL;
+	return read_uids(c);
+}
+
 static int read_config(struct bh_config *config, int fd, struct bh_err *err)
 {
 	struct stat st;
@@ -125,7 +159,7 @@ int bh_child_boot(struct bh_child *c, enum bh_role role, int *exit_code, struct 
 
 	memset(c, 0, sizeof(*c));
 	c->role = role;
-	c->control.fd = c->signals.fd = -1;
+	c->control.fd = c->signals.fd = c->memory_fd = -1;
 	c->loop.epoll_fd = -1;
 	/* Before the first library call: nng's threads inherit the mask. */
 	(void)sigfillset(&all);
@@ -148,6 +182,10 @@ int bh_child_boot(struct bh_child *c, enum bh_role role, int *exit_code, struct 
 	rc = read_fds(c);
 	if (rc)
 		return bh_err_set(err, rc, "BULKHEAD_FDS");
+	rc = read_rights(c);
+	if (rc)
+		return bh_err_set(err, rc, "BULKHEAD_RIGHTS, _UIDS or _STARTED");
+	c->memory_fd = bh_proc_open_self();
 	take_log_ring(c);
 	rc = read_config(&c->config, BH_CHILD_FD_CONFIG, err);
 	(void)close(BH_CHILD_FD_CONFIG);
@@ -189,7 +227,7 @@ static void beat(struct bh_timer *t)
 	struct bh_child *c = BH_CONTAINER(t, struct bh_child, beat);
 	struct bh_ctl_msg m = message(c, BH_CTL_HEARTBEAT);
 
-	m.u.heartbeat.rss_kib = bh_proc_rss_kib(getpid());
+	m.u.heartbeat.rss_kib = bh_proc_rss_of(c->memory_fd);
 	c->ops->heartbeat(c->ctx, &m.u.heartbeat);
 	send_msg(c, &m);
 	bh_timer_in(&c->loop, &c->beat, BEAT_NS, beat);
@@ -302,6 +340,7 @@ static void handle(struct bh_child *c, const struct bh_ctl_msg *m, int *fd)
 	case BH_CTL_RELOAD:
 		reload(c, m->id, *fd);
 		break;
+	case BH_CTL_AGAIN:
 	case BH_CTL_LOG:
 		if (*fd >= 0 && (dup2(*fd, STDOUT_FILENO) < 0 || dup2(*fd, STDERR_FILENO) < 0))
 			bh_warn(&c->log, COMPONENT, "take the new log: %s", strerror(errno));
@@ -486,8 +525,16 @@ void bh_child_ready(struct bh_child *c)
 
 	if (c->orphan)
 		return;
+	m.u.rights = c->rights;
 	send_msg(c, &m);
 	beat(&c->beat);
+}
+
+void bh_child_again(struct bh_child *c)
+{
+	struct bh_ctl_msg m = message(c, BH_CTL_AGAIN);
+
+	send_msg(c, &m);
 }
 
 int bh_child_run(struct bh_child *c)
@@ -531,7 +578,7 @@ void bh_child_progress(struct bh_child *c, uint64_t items, uint64_t bytes)
 
 	m.u.heartbeat.pending_items = items;
 	m.u.heartbeat.pending_bytes = bytes;
-	m.u.heartbeat.rss_kib = bh_proc_rss_kib(getpid());
+	m.u.heartbeat.rss_kib = bh_proc_rss_of(c->memory_fd);
 	send_msg(c, &m);
 }
 
@@ -590,6 +637,8 @@ void bh_child_release(struct bh_child *c)
 	bh_loop_del_fd(&c->signals);
 	if (signals_fd >= 0)
 		(void)close(signals_fd);
+	if (c->memory_fd >= 0)
+		(void)close(c->memory_fd);
 	bh_loop_release(&c->loop);
 	bh_buf_release(&c->arg);
 	bh_config_release(&c->config);

@@ -7,8 +7,10 @@
  * socket, 4 the sealed configuration, 5.. role descriptors announced in BULKHEAD_FDS="name:num,…"
  * (names: "udp:<addr>:<port>", "uds:<path>", "logs-tcp:<port>", "logs-udp:<port>",
  * "logs-run:stdout", "log-ring"). Environment: BULKHEAD_FDS, BULKHEAD_LOG (common/log.h),
- * BULKHEAD_GENERATION, BULKHEAD_RUN_ID (hex), BULKHEAD_DRAIN=spool-only for a forwarder restarted
- * during a drain; nothing secret.
+ * BULKHEAD_GENERATION, BULKHEAD_RUN_ID (hex), BULKHEAD_STARTED (wall time in ns), BULKHEAD_RIGHTS
+ * (common/sandbox_orders.h), BULKHEAD_UIDS (of dogstatsd, logs and forwarder, with commas between
+ * them), BULKHEAD_DRAIN=spool-only for a forwarder restarted during a drain, BULKHEAD_PROBE for a
+ * process of the self-test; nothing secret.
  *
  * Signals: all are blocked before the first library call and read by signalfd. TERM, INT, HUP are
  * ignored (logged once) while the control channel is open; QUIT leaves at once without a drain.
@@ -28,6 +30,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "common/sandbox.h"
 #include "proto/control.h"
 
 #define BH_CHILD_FD_CONTROL 3
@@ -91,6 +94,10 @@ struct bh_child {
 	uint32_t generation;
 	uint64_t run_id;
 	bool spool_only;
+	int64_t run_started_ns; /* wall time of the supervisor's start; 0 = not told */
+	uid_t uids[BH_ROLE__N]; /* users of the children; (uid_t)-1 = one's own */
+	struct bh_sandbox_orders orders;
+	struct bh_rights rights; /* in force; common/child_confine.h */
 	struct bh_config config;
 	struct bh_child_fd fds[BH_CHILD_FDS_MAX];
 	size_t fds_n;
@@ -102,6 +109,7 @@ struct bh_child {
 	struct bh_watch control;
 	struct bh_watch signals;
 	struct bh_timer beat;
+	int memory_fd; /* its own statm: no file can be opened later */
 	uint32_t stats_id;
 	uint32_t arg_id; /* of the query arg belongs to */
 	struct bh_buf arg;
@@ -118,6 +126,8 @@ int bh_child_boot(
 /* Registers with the loop and says HELLO. ops and ctx are borrowed for the life of c. */
 int bh_child_start(struct bh_child *c, const struct bh_child_ops *ops, void *ctx) BH_MUST_CHECK;
 void bh_child_ready(struct bh_child *c);
+/* Asks to be started again, for rights that only a start gives. */
+void bh_child_again(struct bh_child *c);
 /* An intake refuses the API key: the supervisor is to look whether there is another one. */
 void bh_child_key_refused(struct bh_child *c);
 /* Runs the loop until EXIT; returns the exit status for main(). After an orphan's drain it does not

@@ -307,10 +307,12 @@ struct bh_config {
 	int64_t
 	    spool_max_size_bytes; /* bulkhead.spool_max_size_bytes, 0 = min(1 GiB, 20 % of free) */
 	bool quarantine;          /* bulkhead.quarantine, true */
-	int64_t quarantine_max_size_bytes; /* 64 MiB */
-	int64_t quarantine_max_payloads;   /* 1000 */
-	bool run_logs;                     /* bulkhead.run.*, true */
-	char *run_service, *run_source;    /* "" = the command's name */
+	int64_t quarantine_max_size_bytes;                             /* 64 MiB */
+	int64_t quarantine_max_payloads;                               /* 1000 */
+	char *hardening;                                               /* auto, strict, off */
+	char *user_dogstatsd, *user_logs, *user_forwarder, *group_ipc; /* names or numbers */
+	bool run_logs;                                                 /* bulkhead.run.*, true */
+	char *run_service, *run_source;                                /* "" = the command's name */
 	struct bh_strlist run_tags;
 	char *log_target;           /* bulkhead.log.target; "" = see supervisor/own_log.h */
 	int64_t shutdown_budget_ms; /* bulkhead.shutdown_budget, 25 s */

@@ -425,6 +425,12 @@ static int open_file(const char *path, FILE **f, struct bh_err *err)
 		    S_ISDIR(st.st_mode) ? "a directory, not a file"
 					: "not a regular file of at most 4 MiB");
 	}
+	/* Whoever may change it says what the agent does, and to whom the key goes. */
+	if (st.st_mode & S_IWOTH) {
+		(void)close(fd);
+		return bh_err_set(
+		    err, BH_E_CONFIG, "%s may be written by everybody: chmod o-w %s", path, path);
+	}
 	*f = fdopen(fd, "r");
 	if (*f)
 		return 0;

@@ -1,5 +1,6 @@
 #include "common/procmem.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,17 +16,34 @@ static FILE *open_proc(pid_t pid, const char *name)
 
 uint64_t bh_proc_rss_kib(pid_t pid)
 {
-	FILE *f = open_proc(pid, "statm");
-	char line[128], *resident;
-	uint64_t kib = 0;
+	char path[64];
+	uint64_t kib;
+	int fd;
 
-	if (!f)
-		return 0;
-	/* "total resident …", in pages */
-	if (fgets(line, sizeof(line), f) && (resident = strchr(line, ' ')) != NULL)
-		kib = strtoull(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
-	(void)fclose(f);
+	(void)snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	kib = bh_proc_rss_of(fd);
+	if (fd >= 0)
+		(void)close(fd);
 	return kib;
+}
+
+int bh_proc_open_self(void)
+{
+	return open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+}
+
+uint64_t bh_proc_rss_of(int fd)
+{
+	char line[128], *resident;
+	ssize_t n = fd < 0 ? -1 : pread(fd, line, sizeof(line) - 1, 0);
+
+	if (n <= 0)
+		return 0;
+	line[n] = '\0';
+	/* "total resident …", in pages */
+	resident = strchr(line, ' ');
+	return resident ? strtoull(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) / 1024 : 0;
 }
 
 uint64_t bh_proc_pss_kib(pid_t pid)

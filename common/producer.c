@@ -362,6 +362,8 @@ static int open_sockets(struct bh_producer *p, struct bh_err *err)
 	struct bh_ipc_config c = {.side = BH_IPC_DIAL, .path = path, .peer_uid = (uid_t)-1};
 	int rc = bh_link_path(path, sizeof(path), p->cfg.run_dir, p->cfg.role, false);
 
+	if (p->cfg.uids)
+		c.peer_uid = p->cfg.uids[BH_ROLE_FORWARDER];
 	if (rc)
 		return bh_err_set(
 		    err, rc, "bulkhead.run_dir %s is too long for a socket", p->cfg.run_dir);

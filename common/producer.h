@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/attrs.h"
 #include "common/config.h"
@@ -52,6 +53,8 @@ struct bh_producer_config {
 	const char *run_dir; /* sockets: bh_link_path() below it */
 	uint64_t run_id;     /* from the supervisor: token of HELLO */
 	uint32_t generation;
+	const uid_t *uids; /* [BH_ROLE__N] users of the processes, (uid_t)-1 = the own one; borrowed
+			    * for the call; NULL = all the own one */
 	const struct bh_producer_ops *ops; /* borrowed for the life of the producer */
 	void *ctx;
 };

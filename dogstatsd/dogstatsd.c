@@ -359,6 +359,7 @@ static int open_outlet(struct bh_dogstatsd *d, struct bh_err *err)
 	    .rng = &d->rng,
 	    .role = BH_ROLE_DOGSTATSD,
 	    .run_dir = c->config.run_dir,
+	    .uids = c->uids,
 	    .run_id = c->run_id,
 	    .generation = c->generation,
 	};

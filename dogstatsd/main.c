@@ -4,15 +4,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/child.h"
+#include "common/child_confine.h"
 #include "dogstatsd/dogstatsd.h"
 
 static int start(
     struct bh_child *child, struct bh_dogstatsd **d, int *exit_code, struct bh_err *err)
 {
+	struct bh_landlock_rules none = {0}; /* it opens nothing */
 	int rc;
 
 	rc = bh_child_boot(child, BH_ROLE_DOGSTATSD, exit_code, err);
+	if (rc < 0)
+		return rc;
+	rc = bh_child_confine(child, &none, exit_code, err);
+	bh_landlock_release(&none);
 	if (rc < 0)
 		return rc;
 	rc = bh_dogstatsd_new(d, child, err);

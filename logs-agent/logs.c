@@ -232,33 +232,6 @@ static const struct bh_producer_ops producer_ops = {
     .stale = stale,
 };
 
-/* Start of our parent, the supervisor, in wall time: 0 when /proc does not say. */
-static int64_t parent_started_ns(void)
-{
-	unsigned long long ticks = 0;
-	struct timespec boot, wall;
-	char path[64], line[1024];
-	const char *p;
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "/proc/%ld/stat", (long)getppid());
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	p = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
-	(void)fclose(f);
-	for (int field = 2; p && field < 22; field++) {
-		p = strchr(p, ' ');
-		p = p ? p + 1 : NULL;
-	}
-	if (!p || (ticks = strtoull(p, NULL, 10)) == 0 ||
-	    clock_gettime(CLOCK_BOOTTIME, &boot) < 0 || clock_gettime(CLOCK_REALTIME, &wall) < 0)
-		return 0;
-	return wall.tv_sec * BH_NS_PER_S + wall.tv_nsec -
-	       (boot.tv_sec * BH_NS_PER_S + boot.tv_nsec) +
-	       (int64_t)ticks * (BH_NS_PER_S / sysconf(_SC_CLK_TCK));
-}
-
 static int make_sources(struct bh_logs *l)
 {
 	struct bh_config *cfg = &l->child->config;
@@ -316,7 +289,8 @@ static void raise_file_limit(void)
 	}
 }
 
-int bh_logs_new(struct bh_logs **out, struct bh_child *child, struct bh_err *err)
+int bh_logs_new(
+    struct bh_logs **out, struct bh_child *child, struct bh_grants *grants, struct bh_err *err)
 {
 	struct bh_logs *l = calloc(1, sizeof(*l));
 	struct bh_producer_config cfg = {
@@ -324,6 +298,7 @@ int bh_logs_new(struct bh_logs **out, struct bh_child *child, struct bh_err *err
 	    .log = &child->log,
 	    .role = BH_ROLE_LOGS,
 	    .run_dir = child->config.run_dir,
+	    .uids = child->uids,
 	    .run_id = child->run_id,
 	    .generation = child->generation,
 	    .ops = &producer_ops,
@@ -337,7 +312,10 @@ int bh_logs_new(struct bh_logs **out, struct bh_child *child, struct bh_err *err
 	l->flying_end = &l->flying;
 	l->ready_end = &l->ready;
 	l->dirty_end = &l->dirty;
-	l->run_started_ns = parent_started_ns();
+	l->run_started_ns = child->run_started_ns;
+	l->born_ns = bh_mono_ns(&bh_clock_system);
+	l->grants = *grants;
+	*grants = (struct bh_grants){.n = 0};
 	bh_rng_init(&l->rng);
 	bh_body_init(&l->body, &child->config);
 	bh_streams_init(&l->streams, &child->loop);
@@ -420,6 +398,7 @@ void bh_logs_free(struct bh_logs *l)
 	bh_body_release(&l->body);
 	bh_buf_release(&l->chunk);
 	bh_buf_release(&l->batch.json);
+	bh_grants_release(&l->grants);
 	free((void *)l->sources);
 	free(l);
 }

@@ -106,6 +106,9 @@ struct bh_logs {
 	int64_t expired_ns;        /* mono: when rows were looked through last */
 	unsigned live, draining_n; /* open generations at their path, and away from it */
 	int64_t store_lost_ns;     /* wall: last write of a store that was lost; 0 = none was */
+	struct bh_grants grants;   /* the directories it may read, for life */
+	int64_t born_ns;           /* mono: start of this process */
+	bool denied;               /* this scan was refused a file */
 	int64_t run_started_ns;    /* wall: start of the supervisor; files born later are new */
 	bool link_ready, told_ready, draining, fencing, drained;
 };
@@ -138,6 +141,12 @@ void bh_scan_run(struct bh_logs *l);
 void bh_scan_hurry(struct bh_logs *l);
 /* Says of a source what is wrong with a path, in the log when that is new. */
 void bh_scan_note(struct bh_logs *l, struct bh_source *s, const char *path, int rc);
+
+/* --- outgrown.c --- */
+/* After a scan: asks for a start when that would let this process read what it may not yet. */
+void bh_outgrown_check(struct bh_logs *l);
+/* Whether these sources need a directory that it may not read. */
+bool bh_outgrown_by(const struct bh_logs *l, const struct bh_config *next);
 
 /* --- ages.c --- */
 /* Before the first scan: when the sources were scanned last in an earlier run. */

@@ -251,7 +251,7 @@ void bh_reload_sources(struct bh_logs *l, struct bh_config *next, struct bh_ctl_
 	struct plan p = {0};
 
 	r->restart = !l->link_ready || l->draining || compare(l, next, &p, r) ||
-		     needs_sockets(l, next, &p) || make_new(l, next, &p);
+		     needs_sockets(l, next, &p) || bh_outgrown_by(l, next) || make_new(l, next, &p);
 	if (!r->restart) {
 		exchange(l, next, &p);
 		bh_info(&l->child->log, COMPONENT,

@@ -31,6 +31,7 @@ void bh_scan_note(struct bh_logs *l, struct bh_source *s, const char *path, int 
 	size_t n = strlen(path);
 	bool cut = n > NOTE_PATH;
 
+	l->denied |= rc == -EACCES;
 	if (rc == -EACCES)
 		bh_access_explain(path, why, sizeof(why));
 	else
@@ -331,7 +332,7 @@ static void scan_all(struct bh_logs *l)
 	bool first = l->scans == 0 || l->look_for_gone;
 
 	l->scans++;
-	l->look_for_gone = false;
+	l->look_for_gone = l->denied = false;
 	l->counts.files_waiting = 0;
 	bh_dirlists_clear(&l->dirs);
 	collect(l, &c);
@@ -363,6 +364,7 @@ static void on_scan(struct bh_timer *t)
 void bh_scan_run(struct bh_logs *l)
 {
 	scan_all(l);
+	bh_outgrown_check(l);
 	bh_timer_in(&l->child->loop, &l->scan,
 	    l->child->config.logs_file_scan_period_ms * BH_NS_PER_MS, on_scan);
 }

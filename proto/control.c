@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "proto/control_rights.h"
 
 static int put_text(struct bh_buf *out, const char *s, size_t max)
 {
@@ -100,6 +101,8 @@ static int put_part(struct bh_buf *out, const struct bh_ctl_msg *m)
 		(void)bh_buf_u8(out, (uint8_t)m->u.peer.role);
 		return bh_buf_u8(out, m->u.peer.running);
 	case BH_CTL_READY:
+		return bh_ctl_put_rights(out, &m->u.rights);
+	case BH_CTL_AGAIN:
 	case BH_CTL_EXIT:
 	case BH_CTL_STATS:
 	case BH_CTL_RELOAD:
@@ -290,6 +293,8 @@ static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 		rc = get_role(c, &m->u.peer.role);
 		return rc ? rc : get_bool(c, &m->u.peer.running);
 	case BH_CTL_READY:
+		return bh_ctl_get_rights(c, &m->u.rights);
+	case BH_CTL_AGAIN:
 	case BH_CTL_EXIT:
 	case BH_CTL_STATS:
 	case BH_CTL_RELOAD:

@@ -16,8 +16,9 @@
 #include "common/config.h"
 #include "common/config_diff.h"
 #include "common/ledger.h"
+#include "common/sandbox.h"
 
-#define BH_CTL_VERSION  1
+#define BH_CTL_VERSION  2
 #define BH_CTL_MSG_MAX  4096
 #define BH_CTL_HEAD     16 /* u16 type, u16 version, u32 generation, u32 id, u32 length of the rest */
 #define BH_CTL_TEXT_MAX 240
@@ -36,6 +37,7 @@ enum bh_ctl_type {
 	BH_CTL_QUERY_PART = 8,
 	BH_CTL_RELOADED = 9,
 	BH_CTL_KEY_REFUSED = 10, /* forwarder: an intake refuses its API key */
+	BH_CTL_AGAIN = 11,       /* a start would give it rights that it lacks by now */
 	/* supervisor → child */
 	BH_CTL_DRAIN = 32,
 	BH_CTL_EXIT = 33,
@@ -160,6 +162,7 @@ struct bh_ctl_msg {
 	uint32_t id;         /* answers carry the id of the question; 0 = unasked */
 	union {
 		struct bh_ctl_hello hello;
+		struct bh_rights rights;           /* READY */
 		struct bh_ctl_heartbeat heartbeat; /* HEARTBEAT and DRAIN_PROGRESS */
 		struct bh_ctl_drained drained;     /* DRAIN_ACK */
 		struct bh_stat stat;               /* STATS_REPLY */
@@ -177,7 +180,7 @@ struct bh_ctl_msg {
 		uint32_t capture_seconds;       /* CAPTURE */
 		struct bh_stream_filter stream; /* STREAM */
 		struct bh_str part;             /* QUERY_PART, QUERY_ARG; borrowed */
-	} u; /* READY, EXIT, STATS, RELOAD, KEY_REFUSED, LOG have no content */
+	} u; /* AGAIN, EXIT, STATS, RELOAD, KEY_REFUSED, LOG have no content */
 };
 
 /* Clears out and writes one message. BH_E_LIMIT when it would not fit BH_CTL_MSG_MAX. */

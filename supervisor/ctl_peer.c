@@ -17,6 +17,7 @@ static bool is_open_to_readers(enum bh_verb verb)
 	case BH_VERB_CONTEXTS:
 	case BH_VERB_SENDERS:
 	case BH_VERB_HEALTH:
+	case BH_VERB_SECURITY:
 	case BH_VERB_LAST_STOP:
 	case BH_VERB_EVENTS:
 	case BH_VERB_EVENTS_FOLLOW:

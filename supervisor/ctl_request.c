@@ -36,6 +36,8 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_EVENTS] = "events",
 	    [BH_VERB_EVENTS_FOLLOW] = "events-follow",
 	    [BH_VERB_SIGNAL] = "signal",
+	    [BH_VERB_SECURITY] = "security",
+	    [BH_VERB_SECURITY_TEST] = "security-test",
 	    [BH_VERB_CONFIG_DIFF] = "config-diff",
 	    [BH_VERB_REOPEN_LOGS] = "reopen-logs",
 	    [BH_VERB_TAIL] = "tail",

@@ -40,6 +40,8 @@ enum bh_verb {
 	BH_VERB_EVENTS,
 	BH_VERB_EVENTS_FOLLOW,
 	BH_VERB_SIGNAL, /* with names and signal */
+	BH_VERB_SECURITY,
+	BH_VERB_SECURITY_TEST,
 	BH_VERB_CONFIG_DIFF,
 	BH_VERB_REOPEN_LOGS,
 	BH_VERB_TAIL, /* with names, from, both or neither */

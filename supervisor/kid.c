@@ -16,9 +16,11 @@
 #define LAST_TURNS    16  /* more than a channel holds when its process has ended */
 #define QUOTA_PER_S   500 /* messages nobody asked for: heartbeats are one in 5 s */
 #define QUOTA_MAX     4000
-#define QUOTA_STATS   ((int64_t)4 * BH_STAT_SET_MAX) /* for one answer, END included */
-#define QUOTA_QUERY   2000000                        /* the longest are a registry, in parts */
-#define EXIT_OSERR    71 /* the start failed for want of memory, descriptors or processes */
+#define FIGURES_MAX   1000000 /* messages of answers to STATS that are owed, and of a drain */
+#define FIGURES_MORE  200000  /* what an answer gives back */
+#define ROWS_MAX      4000000 /* of one answer to QUERY: a registry, in parts */
+#define EXIT_NOPERM   77      /* a right could not be given up: it does not start with it */
+#define EXIT_OSERR    71      /* the start failed for want of memory, descriptors or processes */
 
 static int64_t now(const struct bh_kid *k)
 {
@@ -60,10 +62,23 @@ void bh_kid_release(struct bh_kid *k)
 /* --- the quota: a child that sends without being asked cannot keep us busy ----------------------
  */
 
-/* Room for one answer of so many messages; what earlier answers left of theirs does not add up. */
-static void grant(struct bh_kid *k, int64_t messages)
+static void refill(struct bh_kid *k)
 {
-	k->quota = BH_MAX(k->quota, BH_MIN(k->quota + messages, messages + QUOTA_MAX));
+	k->quota = QUOTA_MAX;
+	k->quota_ns = now(k);
+	k->figures_left = FIGURES_MAX;
+	k->rows_left = 0;
+}
+
+/* Part of an answer that is owed, which may be long. */
+static bool is_asked_for(struct bh_kid *k, const struct bh_ctl_msg *m)
+{
+	/* A late rest of an earlier answer counts as part of the one that is awaited. */
+	if (m->type == BH_CTL_STATS_REPLY && (m->id || k->life.state == BH_LIFE_DRAINING))
+		return k->figures_left-- > 0;
+	if (m->type == BH_CTL_QUERY_ROW || m->type == BH_CTL_QUERY_PART)
+		return k->rows_left-- > 0;
+	return false;
 }
 
 /* false: it sends more than it was asked for. */
@@ -73,7 +88,7 @@ static bool spend(struct bh_kid *k)
 	int64_t add = passed * QUOTA_PER_S / BH_NS_PER_S;
 
 	if (add > 0) {
-		k->quota = BH_MAX(k->quota, BH_MIN(k->quota + add, (int64_t)QUOTA_MAX));
+		k->quota = BH_MIN(k->quota + add, (int64_t)QUOTA_MAX);
 		k->quota_ns = now(k);
 	}
 	return --k->quota >= 0;
@@ -144,7 +159,6 @@ static void send_drain(struct bh_kid *k, int64_t deadline_ns, enum bh_drain_mode
 
 	m.u.drain.deadline_ms = (uint32_t)BH_MAX(BH_MIN(left_ms, (int64_t)UINT32_MAX), 0);
 	m.u.drain.mode = mode;
-	grant(k, QUOTA_STATS); /* its last figures come with the acknowledgement */
 	send_msg(k, &m);
 }
 
@@ -169,7 +183,7 @@ static void ended(struct bh_kid *k, const struct bh_life_exit *how)
 	enum bh_life_state from = k->life.state;
 
 	(void)bh_life_exited(&k->life, how, now(k), k->env->rng);
-	k->ended_pid = k->pid;
+	k->last_pid = k->pid;
 	k->pid = 0;
 	arm(k);
 	if (k->life.state != from)
@@ -199,8 +213,7 @@ static void forget_process(struct bh_kid *k)
 	k->has_drained = false;
 	k->asked_id = k->incoming_id = 0;
 	k->silent = false;
-	k->quota = QUOTA_MAX;
-	k->quota_ns = now(k);
+	refill(k);
 	k->answered = false;
 	bh_stat_set_clear(&k->stats);
 	bh_stat_set_clear(&k->incoming);
@@ -208,10 +221,15 @@ static void forget_process(struct bh_kid *k)
 
 static struct bh_spawn_request request_of(const struct bh_kid *k)
 {
+	struct bh_rights_plans *plans = k->env->plans;
+
 	return (struct bh_spawn_request){.exe = k->exe,
 	    .role = k->role,
 	    .generation = k->life.generation,
 	    .run_id = k->env->run_id,
+	    .started_ns = k->env->started_ns,
+	    .plan = plans ? &plans->of[k->role] : NULL,
+	    .uids = plans ? plans->uids : NULL,
 	    .spool_only = k->spool_only,
 	    .config_fd = k->config_fd,
 	    .log_fd = k->env->log_fd,
@@ -227,13 +245,20 @@ static void do_spawn(struct bh_kid *k)
 	struct bh_err err = BH_ERR_INIT;
 	struct bh_spawn_request req;
 	struct bh_spawned s;
+	int rc;
 
 	k->env->ops->prepare(k->env->ctx, k);
 	req = request_of(k);
 	forget_process(k);
 	k->failure[0] = '\0';
 	k->spawned_wall_ns = bh_wall_ns(k->env->loop->clock);
-	if (bh_spawn(&req, &s, &how.exec_failed, &err)) {
+	rc = bh_spawn(&req, &s, &how.exec_failed, &err);
+	if (rc && s.failed == BH_IDS_NETWORK && k->env->plans) {
+		bh_rights_no_network(&k->env->plans->of[k->role]);
+		rc = bh_spawn(&req, &s, &how.exec_failed, &err);
+	}
+	if (rc) {
+		how.code = s.failed ? EXIT_NOPERM : EXIT_OSERR;
 		bh_error(
 		    k->env->log, COMPONENT, "start of %s: %s", bh_role_name(k->role), err.text);
 		(void)snprintf(k->failure, sizeof(k->failure), "%s", err.text);
@@ -310,6 +335,7 @@ static unsigned allowed_in(enum bh_ctl_type type)
 	case BH_CTL_QUERY_ROW:
 	case BH_CTL_QUERY_PART:
 	case BH_CTL_RELOADED:
+	case BH_CTL_AGAIN:
 	case BH_CTL_KEY_REFUSED:
 		return IN(RUNNING) | IN(DRAINING) | IN(STOPPING);
 	case BH_CTL_DRAIN_PROGRESS:
@@ -355,6 +381,9 @@ static void take(struct bh_kid *k, const struct bh_ctl_msg *m)
 {
 	switch (m->type) {
 	case BH_CTL_READY:
+		k->rights = m->u.rights;
+		k->has_rights = true;
+		k->env->ops->ready(k->env->ctx, k);
 		bh_kid_event(k, BH_LIFE_EV_READY, 0, BH_DRAIN_FULL);
 		break;
 	case BH_CTL_HEARTBEAT:
@@ -378,6 +407,9 @@ static void take(struct bh_kid *k, const struct bh_ctl_msg *m)
 		break;
 	case BH_CTL_QUERY_PART:
 		k->env->ops->part(k->env->ctx, k, m->id, m->u.part);
+		break;
+	case BH_CTL_AGAIN:
+		k->env->ops->again(k->env->ctx, k);
 		break;
 	case BH_CTL_RELOADED:
 		k->env->ops->reloaded(k->env->ctx, k, m->id, &m->u.reloaded);
@@ -414,12 +446,12 @@ static void check(struct bh_kid *k, const void *raw, size_t n)
 
 	if (k->life.state == BH_LIFE_BACKOFF) /* killed; nothing it said counts any more */
 		return;
-	if (!spend(k)) {
-		broken(k, "sends more messages than it was asked for");
-		return;
-	}
 	if (bh_ctl_decode(raw, n, &m)) {
 		broken(k, "a control message does not decode");
+		return;
+	}
+	if ((m.generation != k->life.generation || !is_asked_for(k, &m)) && !spend(k)) {
+		broken(k, "sends more messages than it was asked for");
 		return;
 	}
 	if (m.generation != k->life.generation)
@@ -509,13 +541,14 @@ bool bh_kid_ask(struct bh_kid *k, uint32_t id)
 
 	if (k->has_drained)
 		return false;
+	if (k->answered)
+		k->figures_left = BH_MIN(k->figures_left + FIGURES_MORE, (int64_t)FIGURES_MAX);
 	k->answered = false;
 	if (k->life.state != BH_LIFE_RUNNING && k->life.state != BH_LIFE_DRAINING)
 		return false;
 	if (k->control.fd < 0)
 		return false;
 	k->asked_id = id;
-	grant(k, QUOTA_STATS);
 	send_msg(k, &m);
 	return true;
 }
@@ -554,7 +587,7 @@ bool bh_kid_query(struct bh_kid *k, const struct bh_kid_query *q)
 	}
 	m.u.query.what = q->what;
 	m.u.query.limit = q->limit;
-	grant(k, QUOTA_QUERY);
+	k->rows_left = ROWS_MAX;
 	return send_with_fd(k, &m, q->fd);
 }
 

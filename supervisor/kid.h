@@ -19,6 +19,7 @@
 #include "common/loop.h"
 #include "common/rng.h"
 #include "proto/control.h"
+#include "supervisor/rights.h"
 #include "supervisor/lifecycle.h"
 #include "supervisor/spawn.h"
 #include "supervisor/stat_set.h"
@@ -39,6 +40,8 @@ struct bh_kid_ops {
 	void (*part)(void *ctx, struct bh_kid *kid, uint32_t id, struct bh_str part);
 	/* one row of the answer to query id; borrowed until return */
 	void (*row)(void *ctx, struct bh_kid *kid, uint32_t id, const struct bh_query_row *row);
+	void (*ready)(void *ctx, struct bh_kid *kid); /* READY came: kid->rights hold */
+	void (*again)(void *ctx, struct bh_kid *kid); /* it asks for a start */
 	/* the answer to RELOAD id */
 	void (*reloaded)(
 	    void *ctx, struct bh_kid *kid, uint32_t id, const struct bh_ctl_reloaded *r);
@@ -52,8 +55,10 @@ struct bh_kid_env {
 	struct bh_rng *rng;
 	struct bh_log *log;
 	uint64_t run_id;
-	int log_fd;  /* children's 1 and 2 */
-	int lock_fd; /* inherited by every child; -1 = none */
+	int64_t started_ns;            /* wall time of the supervisor's start */
+	int log_fd;                    /* children's 1 and 2 */
+	int lock_fd;                   /* inherited by every child; -1 = none */
+	struct bh_rights_plans *plans; /* NULL: no rights are given up */
 	const struct bh_kid_ops *ops;
 	void *ctx;
 };
@@ -68,21 +73,25 @@ struct bh_kid {
 	int config_fd;                 /* owned: the sealed configuration, for every start */
 	const struct bh_spawn_fd *fds; /* borrowed */
 	size_t fds_n;
-	pid_t pid;       /* 0 when there is no process */
-	pid_t ended_pid; /* of the one before; 0 when it never became one */
+	pid_t pid;      /* 0 when there is no process */
+	pid_t last_pid; /* of the last process that ended; 0 when it never became one */
 	int64_t spawned_wall_ns;
 	struct bh_watch process;
 	struct bh_watch control;
 	struct bh_timer timer;
 	int64_t beat_ns; /* mono time of the last heartbeat; 0 = none from this process */
 	struct bh_ctl_heartbeat beat;
+	bool has_rights; /* of this process or the last one that was READY */
+	struct bh_rights rights;
 	bool has_drained;
 	struct bh_ctl_drained drained;
 	uint32_t asked_id;        /* of the last STATS; 0 = none */
 	uint32_t incoming_id;     /* of the answer being received */
 	bool answered;            /* the last STATS has its answer in stats */
 	bool silent;              /* it did not answer the last STATS in time */
-	int64_t quota, quota_ns;  /* messages it may still send; mono time of the last refill */
+	int64_t quota, quota_ns;  /* messages it may send unasked; mono time of the last refill */
+	int64_t figures_left;     /* messages of the answer it owes */
+	int64_t rows_left;        /* the same of a query's */
 	struct bh_stat_set stats; /* last complete answer of the present or last process */
 	struct bh_stat_set incoming;
 	char failure[BH_ERR_TEXT_MAX]; /* why the last start failed; "" = it did not */

@@ -1,5 +1,7 @@
 #include "supervisor/lifecycle.h"
 
+#include <signal.h>
+
 #include "common/attrs.h"
 
 #define START_NS     (10 * BH_NS_PER_S)
@@ -12,6 +14,7 @@
 #define DELAY_MAX_NS (60 * BH_NS_PER_S)
 #define REAP_NS      (100 * BH_NS_PER_MS) /* a killed process gets that long to be gone */
 #define EXEC_TRIES   3
+#define SANDBOX_NS   (600 * BH_NS_PER_S) /* three violations in so long are not chance */
 #define EXIT_NOPERM  77
 #define EXIT_CONFIG  78
 
@@ -218,6 +221,16 @@ enum bh_life_action bh_life_step(struct bh_life *l, enum bh_life_event event, in
 	return cell.action;
 }
 
+/* The third violation in ten minutes (spec/supervision.md §2). */
+static bool violates_again(struct bh_life *l, int64_t now_ns)
+{
+	bool third = l->violations_ns[1] && now_ns - l->violations_ns[1] < SANDBOX_NS;
+
+	l->violations_ns[1] = l->violations_ns[0];
+	l->violations_ns[0] = BH_MAX(now_ns, 1);
+	return third;
+}
+
 static enum bh_life_cause cause_of_exit(const struct bh_life *l, const struct bh_life_exit *how)
 {
 	if (how->exec_failed)
@@ -228,6 +241,8 @@ static enum bh_life_cause cause_of_exit(const struct bh_life *l, const struct bh
 		return BH_CAUSE_CONFIG;
 	if (how->code == EXIT_NOPERM)
 		return BH_CAUSE_NOPERM;
+	if (how->signal == SIGSYS)
+		return BH_CAUSE_SANDBOX;
 	/* A drained child that is told to leave and dies of something else has still been asked. */
 	if (l->state == BH_LIFE_STOPPING || l->state == BH_LIFE_STOPPED)
 		return BH_CAUSE_REQUESTED;
@@ -247,6 +262,8 @@ enum bh_life_cause bh_life_exited(
 	l->last_cause = cause;
 	l->exec_failures = cause == BH_CAUSE_EXEC ? l->exec_failures + 1 : 0;
 	if (cause == BH_CAUSE_CONFIG || cause == BH_CAUSE_NOPERM || l->exec_failures >= EXEC_TRIES)
+		event = BH_LIFE_EV_EXIT_FATAL;
+	if (cause == BH_CAUSE_SANDBOX && violates_again(l, now_ns))
 		event = BH_LIFE_EV_EXIT_FATAL;
 	cell = table[from][event];
 	if (!cell.known)
@@ -317,6 +334,7 @@ const char *bh_life_cause_name(enum bh_life_cause cause)
 	    [BH_CAUSE_CONFIG] = "configuration",
 	    [BH_CAUSE_NOPERM] = "no-permission",
 	    [BH_CAUSE_EXEC] = "exec-failed",
+	    [BH_CAUSE_SANDBOX] = "sandbox-violation",
 	};
 
 	return names[cause];

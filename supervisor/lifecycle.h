@@ -70,6 +70,7 @@ enum bh_life_cause {
 	BH_CAUSE_CONFIG,        /* exit 78 */
 	BH_CAUSE_NOPERM,        /* exit 77 */
 	BH_CAUSE_EXEC,          /* the executable did not start */
+	BH_CAUSE_SANDBOX,       /* SIGSYS: a system call its role may not make */
 	BH_CAUSE__N,
 };
 
@@ -93,6 +94,7 @@ struct bh_life {
 	bool overdue;        /* in BACKOFF: the wait is over, the killed process is not reaped */
 	bool spent;          /* the restart without a wait was used */
 	unsigned exec_failures;
+	int64_t violations_ns[2];      /* mono times of the last deaths by SIGSYS, latest first */
 	uint64_t restarts;             /* starts after the first one */
 	enum bh_life_cause killed_for; /* set before a SIGKILL, taken as the cause at the exit */
 	enum bh_life_cause last_cause;

@@ -29,6 +29,11 @@ static const char *const fixed[] = {
     "dogstatsd_origin_detection",
     "statsd_forward_host",
     "statsd_forward_port",
+    "bulkhead.hardening",
+    "bulkhead.user_dogstatsd",
+    "bulkhead.user_logs",
+    "bulkhead.user_forwarder",
+    "bulkhead.group_ipc",
 };
 
 bool bh_reload_is_fixed(const char *key)

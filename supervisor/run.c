@@ -12,16 +12,18 @@
 #include "common/child.h"
 #include "common/config_check.h"
 #include "common/config_load.h"
+#include "common/sandbox_sanitizer.h"
 #include "common/version.h"
 #include "supervisor/config_answer.h"
 #include "supervisor/own_log.h"
 #include "supervisor/reaper.h"
-#include "supervisor/reload_config.h"
+#include "supervisor/rundir_owner.h"
 #include "supervisor/sealed.h"
 #include "supervisor/state_fs.h"
 #include "supervisor/supervisor.h"
 
 #define COMPONENT        "supervisor"
+#define OFF_NS           (3600 * BH_NS_PER_S)
 #define WAIT_CHILDREN_MS 15000 /* orphans of an earlier supervisor drain for 10 s */
 
 extern char **environ;
@@ -171,18 +173,58 @@ static int open_sockets(struct bh_supervisor *s)
 	return s->cfg.dogstatsd_require_listener ? BH_EXIT_UNAVAILABLE : 0;
 }
 
-static void note_limits(struct bh_supervisor *s)
-{
-	static const char *const limits[] = {
-	    "all processes run as one user: no separation by uid",
-	    "no system call filter (seccomp) and no file rules (Landlock)",
-	};
+/* --- rights ----------------------------------------------------------------------------------- */
 
-	for (size_t i = 0; i < BH_ARRAY_LEN(limits); i++)
-		keep(&s->limits, limits[i]);
-	if (geteuid() == 0)
-		bh_log_write(&s->log, bh_wraps(s) ? BH_LOG_INFO : BH_LOG_WARN, COMPONENT,
-		    "running as root: every process has all rights");
+static void on_off_timer(struct bh_timer *t)
+{
+	struct bh_supervisor *s = BH_CONTAINER(t, struct bh_supervisor, off_timer);
+
+	bh_warn(&s->log, COMPONENT, "%s", bh_gap_advice(BH_GAP_HARDENING_OFF));
+	bh_timer_in(&s->loop, t, OFF_NS, on_off_timer);
+}
+
+/* 0, or the exit status: a user is configured wrongly, or strict finds a gap. */
+static int plan_rights(struct bh_supervisor *s, struct bh_rights_means *means)
+{
+	struct bh_err why = BH_ERR_INIT;
+
+	bh_rights_look(means);
+	if (bh_rights_plan(&s->cfg, means, &s->rights, &why))
+		return complain(&why, BH_EXIT_CONFIG);
+	s->rights.quiet = bh_wraps(s);
+	return 0;
+}
+
+/* What is missing before any child runs. */
+static int tell_gaps(struct bh_supervisor *s)
+{
+	uint32_t all = 0;
+
+	if (!s->rights.separate)
+		bh_info(&s->log, COMPONENT, "one user for all processes: %s", s->rights.why_shared);
+	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
+		uint32_t gaps = s->kids[i].enabled ? s->rights.of[i].orders.gaps : 0;
+
+		bh_rights_tell(&s->rights, (enum bh_role)i, gaps, &s->log);
+		all |= gaps;
+	}
+	bh_supervisor_limits(s);
+	if (s->rights.hardening == BH_HARDENING_OFF)
+		bh_timer_in(&s->loop, &s->off_timer, OFF_NS, on_off_timer);
+	if (!all || s->rights.hardening != BH_HARDENING_STRICT)
+		return 0;
+	bh_error(&s->log, COMPONENT, "bulkhead.hardening is strict: nothing is started with a gap");
+	return BH_EXIT_NOPERM;
+}
+
+/* For a supervisor that is root: whose the directories of the children are. */
+static int settle_owner(struct bh_supervisor *s, struct bh_err *err)
+{
+	const struct bh_ids *ids = &s->rights.of[BH_ROLE_FORWARDER].ids;
+	struct bh_rundir_owner owner = {
+	    .separate = s->rights.separate, .uid = ids->uid, .gid = ids->gid, .ipc = s->rights.ipc};
+
+	return bh_rundir_settle(s->cfg.run_dir, s->cfg.run_path, &owner, err);
 }
 
 /* For status it is among the notes (reload.c). */
@@ -273,6 +315,10 @@ static int set_up_core(struct bh_supervisor *s, int log_fd)
 		rc = watch_signals(s);
 	if (!rc && setrlimit(RLIMIT_CORE, &no_core) < 0)
 		rc = -errno;
+	/* Its memory had the key, and its descriptors lead to it. */
+	if (!rc && !BH_SANITIZED && s->rights.hardening != BH_HARDENING_OFF &&
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		rc = -errno;
 	/* A command may well run sudo; each child gives its rights up by itself. */
 	if (!rc && !bh_wraps(s) && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		rc = -errno;
@@ -285,6 +331,8 @@ static int set_up_core(struct bh_supervisor *s, int log_fd)
 	    .rng = &s->rng,
 	    .log = &s->log,
 	    .run_id = bh_rng_u64(&s->rng),
+	    .started_ns = bh_wall_ns(s->loop.clock),
+	    .plans = &s->rights,
 	    .log_fd = log_fd,
 	    .lock_fd = s->rundir.children_fd,
 	    .ops = &bh_supervisor_kid_ops,
@@ -293,6 +341,7 @@ static int set_up_core(struct bh_supervisor *s, int log_fd)
 		bh_kid_init(&s->kids[i], (enum bh_role)i, &s->env);
 	bh_orders_init(s);
 	bh_events_init(&s->events, &s->loop);
+	bh_self_test_init(&s->self_test);
 	bh_reload_init(s);
 	bh_handover_fds_init(&s->handover);
 	s->collect = (struct bh_collect){
@@ -312,10 +361,11 @@ static int bring_up(struct bh_supervisor *s, int log_fd)
 	rc = open_sockets(s);
 	if (!rc)
 		(void)bh_reload_ports(s);
-	note_limits(s);
 	warn_state_fs(s);
 	if (!rc)
 		rc = prepare_children(s);
+	if (!rc)
+		rc = tell_gaps(s);
 	if (rc)
 		return rc;
 	rc = bh_ctl_server_open(&s->ctl, &s->loop, &s->log, s->cfg.run_dir, &err);
@@ -346,6 +396,8 @@ static void close_signals(struct bh_supervisor *s)
 static void take_down(struct bh_supervisor *s)
 {
 	bh_ctl_server_close(&s->ctl);
+	bh_timer_cancel(&s->off_timer);
+	bh_self_test_release(&s->self_test);
 	for (int i = 0; i < BH_ROLE__N; i++)
 		bh_kid_release(&s->kids[i]);
 	close_signals(s);
@@ -398,6 +450,7 @@ static struct bh_supervisor *new_supervisor(char **command)
 	s->rundir = (struct bh_rundir)BH_RUNDIR_INIT;
 	s->signals.fd = s->ctl.listener.fd = -1;
 	s->loop.epoll_fd = -1;
+	bh_self_test_init(&s->self_test);
 	for (size_t i = 0; i < BH_CTL_CONNS; i++)
 		s->ctl.conn[i].watch.fd = -1;
 	for (int i = 0; i < BH_ROLE__N; i++) {
@@ -447,6 +500,7 @@ int bh_supervisor_run(const char *config_path, char **command)
 {
 	struct bh_supervisor *s = new_supervisor(command);
 	struct bh_err err = BH_ERR_INIT;
+	struct bh_rights_means means;
 	int log_fd = -1, rc;
 
 	if (!s) {
@@ -459,11 +513,15 @@ int bh_supervisor_run(const char *config_path, char **command)
 		rc = open_log(s, &log_fd);
 	if (!rc)
 		rc = find_secrets(s);
+	if (!rc)
+		rc = plan_rights(s, &means);
 	if (!rc) {
 		/* Signals have their default action until here: a wait for orphans can be broken
 		 * off. */
 		rc = bh_rundir_take(
 		    &s->rundir, s->cfg.run_dir, s->cfg.run_path, WAIT_CHILDREN_MS, &err);
+		if (!rc && means.root)
+			rc = settle_owner(s, &err);
 		rc = rc ? complain(&err, exit_code_of(rc)) : run_locked(s, log_fd);
 		bh_rundir_release(&s->rundir);
 	}

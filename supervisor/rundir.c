@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "supervisor/loose.h"
 
 #define POLL_MS 50
 
@@ -27,7 +28,8 @@ static int make_dir(const char *path, mode_t mode, struct bh_err *err)
 		return bh_err_set(err, -errno, "directory %s", path);
 	if (!S_ISDIR(st.st_mode))
 		return bh_err_set(err, -ENOTDIR, "%s", path);
-	if (mode == 0700 && (st.st_mode & 0077) && chmod(path, mode) < 0)
+	/* Of another user: bh_rundir_settle() decides. */
+	if (mode == 0700 && st.st_uid == geteuid() && (st.st_mode & 0077) && chmod(path, mode) < 0)
 		return bh_err_set(err, -errno, "take the rights of others from %s", path);
 	return 0;
 }
@@ -141,7 +143,9 @@ int bh_rundir_take(
 	int rc;
 
 	*r = (struct bh_rundir)BH_RUNDIR_INIT;
-	rc = make_path(run_dir, 0755, err);
+	rc = bh_loose_dir(run_dir, err);
+	if (!rc)
+		rc = make_path(run_dir, 0755, err);
 	if (rc)
 		return bh_err_prefix(err, "bulkhead.run_dir");
 	rc = make_path(run_path, 0755, err);

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -19,21 +17,25 @@
 
 #include "common/buf.h"
 #include "common/child.h"
+#include "common/sandbox_orders.h"
 
 #define CLEAR_OF (BH_CHILD_FD_FIRST + BH_CHILD_FDS_MAX + 1) /* lowest number no child is given */
 #define MOVES    (BH_CHILD_FD_FIRST + BH_CHILD_FDS_MAX + 1)
-#define ENV_MAX  10
+#define ENV_MAX  16
 
 enum stage { STAGE_GROUP, STAGE_NULL, STAGE_FD, STAGE_RIGHTS, STAGE_EXEC };
 
 struct failure {
 	int32_t stage;
 	int32_t error;
+	int32_t step; /* of STAGE_RIGHTS */
 };
 
 /* All the new process needs, made before the fork. */
 struct plan {
 	const char *exe;
+	const struct bh_ids *ids;
+	enum bh_ids_step step;
 	char *argv[2];
 	char *envp[ENV_MAX];
 	size_t env_n;
@@ -59,7 +61,7 @@ static const char *stage_name(int32_t stage)
 
 _Noreturn static void die(const struct plan *p, enum stage stage)
 {
-	struct failure f = {(int32_t)stage, errno};
+	struct failure f = {(int32_t)stage, errno, (int32_t)p->step};
 
 	if (write(p->report_fd, &f, sizeof(f)) < 0)
 		_exit(126);
@@ -89,16 +91,14 @@ static void move_fds(struct plan *p)
 
 _Noreturn static void become_child(struct plan *p)
 {
-	static const struct rlimit no_core = {0, 0};
-
 	if (setpgid(0, 0) < 0)
 		die(p, STAGE_GROUP);
 	p->from[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (p->from[0] < 0)
 		die(p, STAGE_NULL);
 	move_fds(p);
-	(void)umask(0077);
-	if (setrlimit(RLIMIT_CORE, &no_core) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	p->step = bh_ids_drop(p->ids);
+	if (p->step)
 		die(p, STAGE_RIGHTS);
 	(void)execve(p->exe, p->argv, p->envp);
 	die(p, STAGE_EXEC);
@@ -147,15 +147,42 @@ static int add_fds(struct plan *p, const struct bh_spawn_request *req)
 	return rc;
 }
 
+/* What the child is told of rights: its own, and who its peers are. */
+static int add_rights(struct plan *p, const struct bh_spawn_request *req)
+{
+	char text[BH_ORDERS_TEXT_MAX];
+	int rc = 0;
+
+	if (req->plan) {
+		bh_sandbox_orders_print(&req->plan->orders, text);
+		rc = add_env_text(p, "BULKHEAD_RIGHTS", text);
+	}
+	if (!rc && req->uids) {
+		(void)snprintf(text, sizeof(text), "%u,%u,%u",
+		    (unsigned)req->uids[BH_ROLE_DOGSTATSD], (unsigned)req->uids[BH_ROLE_LOGS],
+		    (unsigned)req->uids[BH_ROLE_FORWARDER]);
+		rc = add_env_text(p, "BULKHEAD_UIDS", text);
+	}
+	if (!rc && req->probe)
+		rc = add_env_text(p, "BULKHEAD_PROBE", req->probe);
+	if (!rc && req->started_ns) {
+		(void)snprintf(text, sizeof(text), "%" PRId64, req->started_ns);
+		rc = add_env_text(p, "BULKHEAD_STARTED", text);
+	}
+	return rc;
+}
+
 static int make_plan(struct plan *p, const struct bh_spawn_request *req, int control_fd)
 {
 	static const char *const passed[] = {"PATH", "LANG", "TZ"};
+	static const struct bh_ids unchanged = {.change = false};
 	char text[32];
 	int rc = 0;
 
 	if (req->fds_n > BH_CHILD_FDS_MAX)
 		return BH_E_LIMIT;
 	p->exe = req->exe;
+	p->ids = req->plan ? &req->plan->ids : &unchanged;
 	p->argv[0] = strdup(req->exe);
 	if (!p->argv[0])
 		return -ENOMEM;
@@ -175,6 +202,7 @@ static int make_plan(struct plan *p, const struct bh_spawn_request *req, int con
 	rc = rc ? rc : add_env_text(p, "BULKHEAD_RUN_ID", text);
 	if (!rc && req->spool_only)
 		rc = add_env_text(p, "BULKHEAD_DRAIN", "spool-only");
+	rc = rc ? rc : add_rights(p, req);
 	if (!rc && req->log_form)
 		rc = add_env_text(p, "BULKHEAD_LOG", req->log_form);
 	rc = rc ? rc : add_fds(p, req);
@@ -204,7 +232,7 @@ static void reap(pid_t pid)
 }
 
 /* Waits until exec has closed the pipe or the child has said why not. */
-static int wait_exec(const struct plan *p, int fd, bool *exec_failed, struct bh_err *err)
+static int wait_exec(struct plan *p, int fd, bool *exec_failed, struct bh_err *err)
 {
 	struct failure f;
 	ssize_t n;
@@ -218,7 +246,10 @@ static int wait_exec(const struct plan *p, int fd, bool *exec_failed, struct bh_
 		return bh_err_set(
 		    err, BH_E_STATE, "start %s: no report from the new process", p->exe);
 	*exec_failed = f.stage == STAGE_EXEC && f.error != ENOMEM && f.error != EAGAIN;
-	return bh_err_set(err, -f.error, "%s %s", stage_name(f.stage), p->exe);
+	if (f.stage != STAGE_RIGHTS || f.step < 0 || f.step >= BH_IDS__N)
+		return bh_err_set(err, -f.error, "%s %s", stage_name(f.stage), p->exe);
+	p->step = (enum bh_ids_step)f.step;
+	return bh_err_set(err, -f.error, "%s %s", bh_ids_step_name(p->step), p->exe);
 }
 
 static int fork_exec(struct plan *p, pid_t *pid, bool *exec_failed, struct bh_err *err)
@@ -267,6 +298,7 @@ int bh_spawn(const struct bh_spawn_request *req, struct bh_spawned *out, bool *e
 		goto out;
 	}
 	rc = fork_exec(&p, &out->pid, exec_failed, err);
+	out->failed = p.step;
 	if (rc)
 		goto out;
 	out->pid_fd = pidfd_open(out->pid);

@@ -18,6 +18,7 @@
 #include "common/attrs.h"
 #include "common/config.h"
 #include "common/err.h"
+#include "supervisor/rights.h"
 
 struct bh_spawn_fd {
 	const char *name; /* as announced in BULKHEAD_FDS; a comma is announced as '_' */
@@ -31,24 +32,30 @@ struct bh_spawn_request {
 	uint32_t generation;
 	uint64_t run_id;
 	bool spool_only;
-	int config_fd;        /* sealed memfd, see bh_spawn_seal */
-	int log_fd;           /* becomes 1 and 2 */
-	const char *log_form; /* of lines on it (common/log.h); NULL = plain */
-	int lock_fd;          /* held open by the child and not announced; -1 = none */
+	int64_t started_ns;                /* wall time of the supervisor's start */
+	const struct bh_rights_plan *plan; /* NULL: the rights stay as they are */
+	const uid_t *uids;                 /* [BH_ROLE__N] of the children; NULL = not told */
+	const char *probe;                 /* an act to try instead of the role's work; NULL */
+	int config_fd;                     /* sealed memfd, see bh_spawn_seal */
+	int log_fd;                        /* becomes 1 and 2 */
+	const char *log_form;              /* of lines on it (common/log.h); NULL = plain */
+	int lock_fd;                       /* held open by the child and not announced; -1 = none */
 	const struct bh_spawn_fd *fds;
 	size_t fds_n;
 };
 
 struct bh_spawned {
 	pid_t pid;
-	int pid_fd;     /* owned by the caller */
-	int control_fd; /* owned by the caller; non-blocking */
+	int pid_fd;              /* owned by the caller */
+	int control_fd;          /* owned by the caller; non-blocking */
+	enum bh_ids_step failed; /* which right could not be given up; BH_IDS_OK = none */
 };
 
 /*
  * 0, or an error with text in err; then nothing is left behind. *exec_failed tells that the
  * executable itself could not be started (missing, not executable, wrong format): a retry helps
- * only when somebody repairs the installation.
+ * only when somebody repairs the installation. out->failed tells that a right could not be given
+ * up.
  */
 int bh_spawn(const struct bh_spawn_request *req, struct bh_spawned *out, bool *exec_failed,
     struct bh_err *err) BH_MUST_CHECK;

@@ -96,7 +96,7 @@ static void finish(struct bh_supervisor *s)
 	if (bh_wraps(s) && !s->job.told)
 		return;
 	bh_wrap_report(s);
-	s->exit_code = s->accounted ? BH_EXIT_OK : BH_EXIT_UNPROVEN;
+	s->exit_code = s->refusal ? s->refusal : s->accounted ? BH_EXIT_OK : BH_EXIT_UNPROVEN;
 	bh_loop_stop(&s->loop);
 }
 

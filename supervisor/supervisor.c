@@ -13,6 +13,7 @@
 #include "supervisor/config_answer.h"
 #include "supervisor/file_write.h"
 #include "supervisor/health.h"
+#include "supervisor/kernel_log.h"
 #include "supervisor/status_view.h"
 #include "supervisor/stream.h"
 
@@ -89,6 +90,78 @@ void bh_supervisor_write_status(struct bh_supervisor *s)
 		bh_debug(&s->log, COMPONENT, "status.json: %s", bh_err_name(rc));
 	bh_buf_release(&json);
 	bh_timer_in(&s->loop, &s->status_timer, STATUS_NS, on_status_timer);
+}
+
+/* --- rights ----------------------------------------------------------------------------------- */
+
+static uint32_t gaps_of(const struct bh_supervisor *s, int role)
+{
+	const struct bh_kid *k = &s->kids[role];
+
+	return !k->enabled ? 0 : k->has_rights ? k->rights.gaps : s->rights.of[role].orders.gaps;
+}
+
+void bh_supervisor_limits(struct bh_supervisor *s)
+{
+	uint32_t gaps[BH_ROLE__N] = {0};
+
+	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++)
+		gaps[i] = gaps_of(s, i);
+	bh_strlist_release(&s->limits);
+	if (bh_rights_list(gaps, &s->limits))
+		bh_warn(&s->log, COMPONENT, "out of memory for the list of gaps");
+}
+
+static void on_ready(void *ctx, struct bh_kid *k)
+{
+	struct bh_supervisor *s = ctx;
+
+	bh_rights_tell(&s->rights, k->role, k->rights.gaps, &s->log);
+	bh_supervisor_limits(s);
+}
+
+/* Strict: a child that cannot have its rights reduced ends everything. */
+static void check_refusal(struct bh_supervisor *s, const struct bh_kid *k)
+{
+	if (s->rights.hardening != BH_HARDENING_STRICT || bh_stopping(s) ||
+	    k->life.last_cause != BH_CAUSE_NOPERM)
+		return;
+	bh_error(&s->log, COMPONENT, "%s: bulkhead.hardening is strict, nothing runs with a gap",
+	    bh_role_name(k->role));
+	s->refusal = BH_EXIT_NOPERM;
+	s->exit_wanted = true;
+	bh_stop_begin(s, "strict");
+}
+
+/* A filter that is too tight, or an intrusion that failed: somebody has to know which call it was.
+ */
+static void name_violation(struct bh_supervisor *s, struct bh_kid *k)
+{
+	int nr = bh_kernel_log_violation(k->last_pid);
+
+	if (nr >= 0)
+		(void)snprintf(k->failure, sizeof(k->failure),
+		    "pid %d was ended for a system call its role may not make: number %d "
+		    "(scmp_sys_resolver %d names it)",
+		    (int)k->last_pid, nr, nr);
+	else
+		(void)snprintf(k->failure, sizeof(k->failure),
+		    "pid %d was ended for a system call its role may not make; the kernel's log "
+		    "or the audit log has its number (type=1326, pid=%d)",
+		    (int)k->last_pid, (int)k->last_pid);
+	bh_error(&s->log, COMPONENT, "%s: %s", bh_role_name(k->role), k->failure);
+}
+
+/* It is settled there whether something else is going on. */
+static void on_again(void *ctx, struct bh_kid *k)
+{
+	struct bh_supervisor *s = ctx;
+
+	if (bh_stopping(s) || s->reload.active || s->orders[k->role].what != BH_ORDER_NONE)
+		return;
+	bh_info(&s->log, COMPONENT, "%s is restarted: a directory it reads is another one now",
+	    bh_role_name(k->role));
+	bh_orders_restart(s, k->role);
 }
 
 /* --- children --------------------------------------------------------------------------------- */
@@ -257,13 +330,13 @@ static void note_death(struct bh_supervisor *s, const struct bh_kid *k)
 {
 	const struct bh_life *l = &k->life;
 	struct bh_death death = {.wall_ns = bh_wall_ns(s->loop.clock),
-	    .pid = k->ended_pid,
+	    .pid = k->last_pid,
 	    .cause = l->last_cause,
 	    .code = l->last_exit.code,
 	    .signal = l->last_exit.signal};
 
 	bh_deaths_add(&s->deaths[k->role], &death);
-	bh_event_exit(&s->events, k, k->ended_pid);
+	bh_event_exit(&s->events, k, k->last_pid);
 }
 
 static void on_gone(void *ctx, struct bh_kid *k)
@@ -283,6 +356,9 @@ static void on_gone(void *ctx, struct bh_kid *k)
 	if (l->state == BH_LIFE_FATAL)
 		bh_error(&s->log, COMPONENT, "%s is not started again: %s", bh_role_name(k->role),
 		    k->failure[0] ? k->failure : "its own messages above say why");
+	if (l->last_cause == BH_CAUSE_SANDBOX)
+		name_violation(s, k);
+	check_refusal(s, k);
 	bh_collect_check(&s->collect);
 	if (bh_stopping(s)) {
 		/* Nothing restarts by itself during an end. */
@@ -341,6 +417,8 @@ const struct bh_kid_ops bh_supervisor_kid_ops = {
     .stats = on_stats,
     .part = on_part,
     .row = on_row,
+    .ready = on_ready,
+    .again = on_again,
     .reloaded = on_reloaded,
     .key_refused = on_key_refused,
 };
@@ -493,6 +571,10 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 		break;
 	case BH_VERB_SIGNAL:
 		bh_signal_answer(s, conn);
+		break;
+	case BH_VERB_SECURITY:
+	case BH_VERB_SECURITY_TEST:
+		bh_security_take(s, conn);
 		break;
 	case BH_VERB_CONFIG_DIFF:
 		bh_config_diff_answer(s, conn);

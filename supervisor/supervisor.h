@@ -29,7 +29,9 @@
 #include "supervisor/orders.h"
 #include "supervisor/query.h"
 #include "supervisor/reload.h"
+#include "supervisor/rights.h"
 #include "supervisor/rundir.h"
+#include "supervisor/security.h"
 #include "supervisor/sockets.h"
 #include "supervisor/sockets_logs.h"
 
@@ -53,6 +55,8 @@ struct bh_supervisor {
 	struct bh_strlist config_notes; /* warnings of the configuration in use */
 	struct bh_strlist notes;        /* these, and listeners: for the status */
 	struct bh_strlist limits;       /* protections that are missing */
+	struct bh_rights_plans rights;  /* what each child is started with */
+	struct bh_timer off_timer;      /* hardening off is said again */
 	struct bh_kid_env env;
 	struct bh_kid kids[BH_ROLE__N];      /* [BH_ROLE_SUPERVISOR] is unused */
 	struct bh_deaths deaths[BH_ROLE__N]; /* of these */
@@ -60,6 +64,7 @@ struct bh_supervisor {
 	struct bh_order orders[BH_ROLE__N];
 	struct bh_query queries[BH_ROLE__N]; /* to each child */
 	struct bh_reload reload;
+	struct bh_self_test self_test;
 	struct bh_key_watch key_watch;
 	struct bh_secrets secrets; /* until the children's configurations are sealed */
 	struct bh_collect collect;
@@ -91,6 +96,7 @@ struct bh_supervisor {
 	struct bh_buf report; /* JSON of the last drain; empty before */
 	bool accounted;       /* its verdict */
 	int exit_code;
+	int refusal; /* exit status that stands whatever the drain says; 0 = none */
 };
 
 /* --- supervisor.c --- */
@@ -103,6 +109,8 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn);
 void bh_supervisor_note_request(void *ctx, const struct bh_ctl_conn *conn);
 void bh_supervisor_note_limit(void *ctx, const char *text);
 void bh_supervisor_collected(void *ctx);
+/* The gaps of the children, as the status shows them. */
+void bh_supervisor_limits(struct bh_supervisor *s);
 bool bh_supervisor_alive(const struct bh_supervisor *s); /* any child process left */
 
 /* --- stop.c --- */

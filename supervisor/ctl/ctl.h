@@ -36,6 +36,7 @@ struct bh_ctl_options {
 	const char *source, *service; /* stream-logs */
 	long duration_s;              /* stream-logs; 0 = no end */
 	long long count;              /* stream-logs; 0 = no end */
+	bool self_test;               /* security */
 	bool non_default;             /* config show */
 };
 
@@ -68,7 +69,7 @@ struct bh_ctl_command {
 /* Asks the query of the command; its words are the names of processes when it has a member. */
 bh_ctl_run bh_ctl_run_query;
 bh_ctl_run bh_ctl_run_quarantine, bh_ctl_run_registry, bh_ctl_run_stream, bh_ctl_run_top,
-    bh_ctl_run_capture, bh_ctl_run_replay, bh_ctl_run_config, bh_ctl_run_tail;
+    bh_ctl_run_capture, bh_ctl_run_replay, bh_ctl_run_config, bh_ctl_run_tail, bh_ctl_run_security;
 bh_ctl_run bh_ctl_run_status, bh_ctl_run_pid, bh_ctl_run_events, bh_ctl_run_last_stop,
     bh_ctl_run_signal;
 

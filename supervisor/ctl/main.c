@@ -87,6 +87,10 @@ static const struct bh_ctl_command commands[] = {
 	NULL},
     {"quarantine", "[replay]", "what the intake refused for good; sends it again",
 	bh_ctl_run_quarantine, NULL, NULL},
+    {"security", NULL,
+	"the rights in force in each process, and what is missing; with\n--self-test each tries "
+	"what it may not do",
+	bh_ctl_run_security, NULL, "T"},
     {"drain", NULL, "ordered drain; the supervisor stays, its children are stopped",
 	bh_ctl_run_query, &bh_ctl_drain, NULL},
     {"shutdown", NULL, "ordered drain, then the end; prints the report", bh_ctl_run_query,
@@ -109,6 +113,7 @@ static const char options_help[] =
     "      --source S, --service S   stream-logs: only messages with exactly this one\n"
     "      --duration SECONDS, --count N   stream-logs: end after so long, or so many messages;\n"
     "                          top: so many pictures\n"
+    "      --self-test         security: try every forbidden act\n"
     "      --non-default       config show: only what is set somewhere\n"
     "  -h, --help; --version\n";
 
@@ -246,6 +251,9 @@ static int take_option(struct bh_ctl_options *o, int opt, char **argv)
 	case 'v':
 		o->verbose = true;
 		return -1;
+	case 'T':
+		o->self_test = true;
+		return -1;
 	case 'f':
 		o->follow = true;
 		return -1;
@@ -295,6 +303,7 @@ int main(int argc, char **argv)
 	    {"service", required_argument, NULL, 'W'},
 	    {"duration", required_argument, NULL, 'd'},
 	    {"count", required_argument, NULL, 'n'},
+	    {"self-test", no_argument, NULL, 'T'},
 	    {"non-default", no_argument, NULL, 'N'},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'},

@@ -121,13 +121,14 @@ def test_a_refused_key_is_read_again_from_the_configuration(tmp_path):
 def test_reload_takes_a_new_key_and_new_sources_together(tmp_path):
     log = tmp_path / "a.log"
     log.touch()
-    with Intake() as intake, Agent(intake, config={"api_key": OLD}) as agent:
+    other = {"path": str(tmp_path / "b.log")}  # its directory is open to logs already
+    with Intake() as intake, Agent(intake, logs=[other], config={"api_key": OLD}) as agent:
         before = pids(agent)
         agent.config["api_key"] = NEW
         agent.write_config()
-        agent.write_logs([{"path": str(log)}])
+        agent.write_logs([other, {"path": str(log)}])
         said = reload(agent)
-        assert "logs: 1 source added\n" in said
+        assert "logs: 1 source added, 1 unchanged\n" in said
         assert "forwarder: takes the new API key while it runs\n" in said
         assert not replaced(agent, before)
         with open(log, "a") as f:

@@ -392,8 +392,9 @@ def test_a_process_that_was_stopped_stays_so_and_takes_the_configuration_later()
 def test_hup_does_the_same_and_the_log_tells_of_it(tmp_path):
     log = tmp_path / "a.log"
     log.touch()
-    with Intake() as intake, Agent(intake) as agent:
-        agent.write_logs([{"path": str(log), "start_position": "beginning"}])
+    other = {"path": str(tmp_path / "b.log")}  # its directory is open to logs already
+    with Intake() as intake, Agent(intake, logs=[other]) as agent:
+        agent.write_logs([other, {"path": str(log), "start_position": "beginning"}])
         agent.proc.send_signal(signal.SIGHUP)
         wait_until(lambda: "reload: logs: 1 source added" in agent.log_text(), 20, agent.log_text)
         with open(log, "a") as f:

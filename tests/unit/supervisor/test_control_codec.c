@@ -56,7 +56,18 @@ static size_t samples(struct bh_ctl_msg *m)
 	m[n] = message(BH_CTL_HELLO);
 	m[n].u.hello.role = BH_ROLE_LOGS;
 	m[n++].u.hello.pid = 1234;
-	m[n++] = message(BH_CTL_READY);
+	m[n] = message(BH_CTL_READY);
+	m[n++].u.rights = (struct bh_rights){.uid = 998,
+	    .gid = 997,
+	    .cap_effective = 1ULL << 2,
+	    .cap_bounding = 1ULL << 40,
+	    .no_new_privs = true,
+	    .seccomp = 2,
+	    .landlock_abi = 7,
+	    .landlock_rules = 512,
+	    .own_network = true,
+	    .gaps = 1u << BH_GAP_UID};
+	m[n++] = message(BH_CTL_AGAIN);
 	m[n] = message(BH_CTL_HEARTBEAT);
 	m[n++].u.heartbeat = (struct bh_ctl_heartbeat){1, 2, 3, true};
 	m[n] = message(BH_CTL_DRAIN_PROGRESS);
@@ -96,7 +107,7 @@ static size_t samples(struct bh_ctl_msg *m)
 	return n;
 }
 
-#define SAMPLES_MAX 24
+#define SAMPLES_MAX 25
 
 /* Its content is all that is left of the message: any length but none will do. */
 static bool is_part(const struct bh_ctl_msg *m)
@@ -129,7 +140,7 @@ Test(control_codec, every_message_comes_back_as_it_was)
 
 Test(control_codec, a_drain_ack_has_the_bytes_of_the_specification)
 {
-	static const unsigned char want[] = {5, 0, 1, 0, 7, 0, 0, 0, 42, 0, 0, 0, 76, 0, 0,
+	static const unsigned char want[] = {5, 0, 2, 0, 7, 0, 0, 0, 42, 0, 0, 0, 76, 0, 0,
 	    0, /* head */
 	    1, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0,
 	    0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 2, /* streams */ 1, 11, 0, 0, 0, 0, 0, 0, 0, 12, 0,
@@ -200,9 +211,12 @@ Test(control_codec, values_outside_their_range_are_refused)
 		unsigned char value;
 	} cases[] = {
 	    {BH_CTL_HELLO, 0, 99},          /* type */
-	    {BH_CTL_HELLO, 2, 2},           /* version */
+	    {BH_CTL_HELLO, 2, 1},           /* version */
 	    {BH_CTL_HELLO, 16, BH_ROLE__N}, /* role */
 	    {BH_CTL_HEARTBEAT, 40, 2},      /* bool */
+	    {BH_CTL_READY, 40, 8},          /* flags */
+	    {BH_CTL_READY, 41, 3},          /* seccomp mode */
+	    {BH_CTL_READY, 48, 1},          /* gaps */
 	    {BH_CTL_DRAIN_ACK, 16, 2},      /* bool */
 	    {BH_CTL_DRAIN_ACK, 57, 5},      /* streams */
 	    {BH_CTL_DRAIN_ACK, 58, 200},    /* role of a stream */

@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <signal.h>
 
 #include "common/attrs.h"
 #include "supervisor/lifecycle.h"
@@ -267,6 +268,7 @@ Test(lifecycle, the_cause_of_an_end_is_told)
 	    {1, 0, BH_CAUSE_CRASH, BH_LIFE_BACKOFF},
 	    {0, 0, BH_CAUSE_CLEAN, BH_LIFE_BACKOFF},
 	    {-1, 9, BH_CAUSE_CRASH, BH_LIFE_BACKOFF},
+	    {-1, SIGSYS, BH_CAUSE_SANDBOX, BH_LIFE_BACKOFF},
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
@@ -275,6 +277,26 @@ Test(lifecycle, the_cause_of_an_end_is_told)
 		step(BH_LIFE_EV_READY);
 		cr_assert_eq(ended(cases[i].code, cases[i].signal), cases[i].cause, "case %zu", i);
 		cr_assert_eq(life.state, cases[i].state, "case %zu", i);
+	}
+}
+
+/* spec/supervision.md §2 */
+Test(lifecycle, the_third_violation_within_ten_minutes_is_the_last)
+{
+	static const struct {
+		int64_t apart_s;
+		enum bh_life_state third;
+	} cases[] = {{1, BH_LIFE_FATAL}, {299, BH_LIFE_FATAL}, {301, BH_LIFE_BACKOFF}};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		bh_life_init(&life, now);
+		for (int n = 1; n <= 3; n++) {
+			step(n > 1 ? BH_LIFE_EV_TIMER : BH_LIFE_EV_START);
+			now += cases[i].apart_s * S;
+			cr_assert_eq(ended(-1, SIGSYS), BH_CAUSE_SANDBOX);
+			cr_assert_eq(life.state, n < 3 ? BH_LIFE_BACKOFF : cases[i].third,
+			    "case %zu, death %d", i, n);
+		}
 	}
 }
 
