@@ -409,12 +409,12 @@ static void take_down(struct bh_supervisor *s)
 	bh_log_sockets_release(&s->log_sockets);
 	bh_handover_fds_release(&s->handover);
 	bh_reload_release(&s->reload);
+	for (int i = 0; i < BH_ROLE__N; i++)
+		bh_query_release(&s->queries[i]);
 	bh_events_release(&s->events);
 	bh_key_watch_cancel(&s->key_watch);
 	bh_loop_release(&s->loop);
 	bh_buf_release(&s->report);
-	for (int i = 0; i < BH_ROLE__N; i++)
-		bh_query_release(&s->queries[i]);
 }
 
 static int exit_code_of(int rc)
