@@ -253,6 +253,8 @@ void bh_stop_now(struct bh_supervisor *s)
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
 		if (s->kids[i].life.alive)
 			bh_kid_event(&s->kids[i], BH_LIFE_EV_KILL, 0, BH_DRAIN_FULL);
+		else if (s->kids[i].life.state == BH_LIFE_BACKOFF) /* its time must not come now */
+			bh_kid_event(&s->kids[i], BH_LIFE_EV_STOP, 0, BH_DRAIN_FULL);
 	}
 	pump_killing(s);
 }
