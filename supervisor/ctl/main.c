@@ -27,12 +27,11 @@ static const struct bh_ctl_command commands[] = {
 	bh_ctl_run_status, NULL, STATUS_OPTIONS},
     {"health", NULL, "PASS or FAIL for each part and the whole; 1 when one fails", bh_ctl_run_query,
 	&bh_ctl_health, NULL},
-    {"pid", "[NAME...]", "process numbers, one a line: the supervisor's, or of these, or all",
+    {"pid", "[NAME...]", "process numbers, one a line: the supervisor's, or of these,\nor all",
 	bh_ctl_run_pid, NULL, NULL},
     {"events", NULL,
-	"what happened, one JSON object a line: states, ends, drops, gaps,\ndrains, orders; -f "
-	"goes "
-	"on with what happens",
+	"what happened, one JSON object a line: states, ends, drops,\n"
+	"gaps, drains, orders; -f goes on with what happens",
 	bh_ctl_run_events, NULL, FOLLOW_OPTION},
     {"last-stop", NULL, "the report of the last drain, also when bulkhead does not run",
 	bh_ctl_run_last_stop, NULL, NULL},
