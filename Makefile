@@ -148,6 +148,13 @@ $(LINKPEER): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/linkpeer/*.c)) $(lib_f
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call pc_libs,nng libzstd zlib) -lm -lpthread
 
+# A child that breaks the rules, for tests/e2e/test_evil_child.py.
+EVILCHILD    = $(B)/tests/evilchild
+$(EVILCHILD): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/evilchild/*.c)) $(COMMON_LIB)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lm -lpthread
+
 # Store and custody over a disk that fails: tests/faults/faultvfs.h. The calls the store makes beside
 # SQLite are wrapped; the link and the network are doubles.
 FAULTS       = $(B)/tests/unit-faults
@@ -157,7 +164,7 @@ $(FAULTS): $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/faults/*.c)) $(lib_forwa
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(FAULTS_WRAP) -o $@ $^ $(call pc_libs,nng sqlite3 libzstd zlib jansson) -lcriterion -lm -lpthread
 
-unit-tests: $(UNIT_TESTS) $(LINKPEER) $(FAULTS) documents
+unit-tests: $(UNIT_TESTS) $(LINKPEER) $(EVILCHILD) $(FAULTS) documents
 
 # --- the two commands, and the rest -----------------------------------------------------------
 .PHONY: all setup run test asan tsan crash model fuzz fuzzers bench lint install clean unit-tests \
@@ -231,7 +238,7 @@ bench: setup
 
 # --- static checks ------------------------------------------------------------------------------
 LINT_C = $(sort $(filter-out $(B)/%,$(foreach d,common proto dogstatsd logs-agent forwarder supervisor \
-           supervisor/ctl tests/intake tests/linkpeer tests/faults deploy/man,$(wildcard $(d)/*.c))))
+           supervisor/ctl tests/intake tests/linkpeer tests/evilchild tests/faults deploy/man,$(wildcard $(d)/*.c))))
 LINT_H = $(foreach d,common proto dogstatsd logs-agent forwarder supervisor supervisor/ctl \
            tests/intake,$(wildcard $(d)/*.h))
 

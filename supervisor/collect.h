@@ -1,7 +1,8 @@
 /*
- * One round of STATS to all children: asked together, complete when everyone answered, or after 2 s
- * with what is there. Questions that arrive during a round are answered by the next one, so an
- * answer is never older than its question.
+ * One round of STATS to all children: asked together, complete when everyone answered, or after
+ * 0.9 s with what is there; a child that missed the last round is waited for 0.2 s. Questions that
+ * arrive during a round are answered by the next one, so an answer is never older than its
+ * question.
  */
 #ifndef BH_SUPERVISOR_COLLECT_H
 #define BH_SUPERVISOR_COLLECT_H

@@ -1,5 +1,7 @@
 #include "supervisor/ctl_request.h"
 
+#include <assert.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -29,6 +31,11 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_QUARANTINE] = "quarantine",
 	    [BH_VERB_QUARANTINE_REPLAY] = "quarantine-replay",
 	    [BH_VERB_RELOAD] = "reload",
+	    [BH_VERB_HEALTH] = "health",
+	    [BH_VERB_LAST_STOP] = "last-stop",
+	    [BH_VERB_EVENTS] = "events",
+	    [BH_VERB_EVENTS_FOLLOW] = "events-follow",
+	    [BH_VERB_SIGNAL] = "signal",
 	    [BH_VERB_SECURITY] = "security",
 	    [BH_VERB_SECURITY_TEST] = "security-test",
 	    [BH_VERB_CONFIG_DIFF] = "config-diff",
@@ -160,6 +167,21 @@ static int parse_service(struct bh_str text, struct bh_ctl_request *r)
 	return copy_name(text, r->filter.service);
 }
 
+static int parse_signal(struct bh_str text, struct bh_ctl_request *r)
+{
+	static const struct {
+		const char *name;
+		int signo;
+	} signals[] = {{"HUP", SIGHUP}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"QUIT", SIGQUIT},
+	    {"KILL", SIGKILL}};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(signals); i++) {
+		if (bh_str_eq(text, bh_str_from(signals[i].name)))
+			r->signo = signals[i].signo;
+	}
+	return r->signo ? 0 : BH_E_FORMAT;
+}
+
 /* A number for each role, between blanks. */
 static int parse_from(struct bh_str text, struct bh_ctl_request *r)
 {
@@ -186,15 +208,18 @@ static int parse_arg(struct bh_str text, struct bh_ctl_request *r)
 	return text.n ? 0 : BH_E_FORMAT;
 }
 
-#define OF(verb) (1u << BH_VERB_##verb)
+#define OF(verb) (UINT64_C(1) << BH_VERB_##verb)
+static_assert(BH_VERB__N <= 64, "a set of verbs is 64 bits");
+
+#define NAMED (OF(START) | OF(STOP) | OF(RESTART) | OF(SIGNAL))
 
 static const struct member {
 	const char *key;
-	unsigned needed_by, taken_by; /* verbs */
+	uint64_t needed_by, taken_by; /* verbs */
 	member_fn *parse;
 } members[] = {
-    {"names", OF(START) | OF(STOP) | OF(RESTART), OF(START) | OF(STOP) | OF(RESTART) | OF(TAIL),
-	parse_names},
+    {"names", NAMED, NAMED | OF(TAIL), parse_names},
+    {"signal", OF(SIGNAL), OF(SIGNAL), parse_signal},
     {"from", 0, OF(TAIL), parse_from},
     {"seconds", OF(CAPTURE), OF(CAPTURE), parse_seconds},
     {"source", 0, OF(STREAM_LOGS), parse_source},
@@ -221,7 +246,7 @@ static int parse_member(
 
 		if (!bh_str_eq(key, bh_str_from(m->key)))
 			continue;
-		if (!(m->taken_by & 1u << r->verb) || *seen & 1u << i)
+		if (!(m->taken_by & UINT64_C(1) << r->verb) || *seen & 1u << i)
 			return BH_E_FORMAT;
 		*seen |= 1u << i;
 		return m->parse(value, r);
@@ -232,7 +257,7 @@ static int parse_member(
 static bool all_needed(enum bh_verb verb, unsigned seen)
 {
 	for (size_t i = 0; i < BH_ARRAY_LEN(members); i++) {
-		if (members[i].needed_by & 1u << verb && !(seen & 1u << i))
+		if (members[i].needed_by & UINT64_C(1) << verb && !(seen & 1u << i))
 			return false;
 	}
 	return true;

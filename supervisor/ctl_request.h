@@ -35,6 +35,11 @@ enum bh_verb {
 	BH_VERB_QUARANTINE,
 	BH_VERB_QUARANTINE_REPLAY,
 	BH_VERB_RELOAD,
+	BH_VERB_HEALTH,
+	BH_VERB_LAST_STOP,
+	BH_VERB_EVENTS,
+	BH_VERB_EVENTS_FOLLOW,
+	BH_VERB_SIGNAL, /* with names and signal */
 	BH_VERB_SECURITY,
 	BH_VERB_SECURITY_TEST,
 	BH_VERB_CONFIG_DIFF,
@@ -52,6 +57,7 @@ struct bh_ctl_request {
 	unsigned roles; /* 1 << enum bh_role, of the names; 0 where the verb takes none */
 	uint64_t from[BH_ROLE__N]; /* tail: a position for each role */
 	uint32_t seconds;          /* 0 where the verb takes none */
+	int signo;                 /* of signal; else 0 */
 	struct bh_stream_filter filter;
 	struct bh_str arg; /* identifier, file or request as it came; borrows from the line */
 };
@@ -60,7 +66,8 @@ const char *bh_verb_name(enum bh_verb verb);
 
 /* 0; BH_E_FORMAT when it is not such an object, a member is missing or not the verb's; BH_E_STATE
  * when the verb is unknown; BH_E_LIMIT when a name is. "all" stands for every child; tail
- * takes "supervisor" as well, and means it by "all" too. */
+ * takes "supervisor" as well, and means it by "all" too. A
+ * signal that the verb does not send is BH_E_FORMAT. */
 int bh_ctl_request_parse(struct bh_str line, struct bh_ctl_request *r) BH_MUST_CHECK;
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +14,15 @@
 
 #include "common/jsonw.h"
 
-#define COMPONENT  "ctl"
-#define REQUEST_NS (5 * BH_NS_PER_S)
-#define ANSWER_NS  (10 * BH_NS_PER_S)
-#define BACKLOG    16
+#define COMPONENT      "ctl"
+#define READERS        "bulkhead" /* the group */
+#define REQUEST_NS     (5 * BH_NS_PER_S)
+#define ANSWER_NS      (10 * BH_NS_PER_S)
+#define BACKLOG        64
+#define CONNS_PER_UID  8
+#define READER_CONNS   16 /* of BH_CTL_CONNS: readers never keep root out */
+#define WINDOW_NS      (100 * BH_NS_PER_MS)
+#define TAKEN_A_WINDOW 20
 
 static void forget_pass_fd(struct bh_ctl_conn *c)
 {
@@ -115,7 +121,7 @@ void bh_ctl_answer_fd(struct bh_ctl_conn *c, struct bh_str json, int fd)
 	bh_ctl_answer(c, json);
 }
 
-void bh_ctl_answer_error(struct bh_ctl_conn *c, const char *text)
+static void answer_error(struct bh_ctl_conn *c, const char *text, bool denied)
 {
 	struct bh_buf json = BH_BUF_INIT;
 	struct bh_jsonw w;
@@ -124,9 +130,16 @@ void bh_ctl_answer_error(struct bh_ctl_conn *c, const char *text)
 	bh_jsonw_object(&w, NULL);
 	bh_jsonw_u64(&w, "schema", 1);
 	bh_jsonw_str(&w, "error", text);
+	if (denied)
+		bh_jsonw_bool(&w, "denied", true);
 	bh_jsonw_object_end(&w);
 	bh_ctl_answer(c, bh_buf_view(&json));
 	bh_buf_release(&json);
+}
+
+void bh_ctl_answer_error(struct bh_ctl_conn *c, const char *text)
+{
+	answer_error(c, text, false);
 }
 
 /* What changes something, or shows what clients and files said. */
@@ -152,6 +165,7 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 	c->roles = request.roles;
 	memcpy(c->from, request.from, sizeof(c->from));
 	c->seconds = request.seconds;
+	c->signo = request.signo;
 	c->filter = request.filter;
 	c->arg = request.arg;
 	/* Nothing more is read; a client that leaves while it waits is seen as a hang-up. */
@@ -169,12 +183,26 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 		bh_ctl_answer_error(c,
 		    "the request is not {\"verb\":\"NAME\"} on one line, with \"names\", "
 		    "\"seconds\" (1 to 86400), \"source\" or \"service\" (at most 200 bytes), "
-		    "\"identifier\", \"file\" or \"request\" where the verb takes them");
+		    "\"identifier\", \"file\", \"request\" or \"signal\" (HUP, USR1, USR2, "
+		    "QUIT, KILL) where the verb takes them");
 		return;
 	}
-	if (is_worth_noting(c))
+	if (!bh_ctl_may(c->peer.access, c->verb)) {
+		bh_log_limited(c->server->log, &c->server->denied, BH_LOG_WARN, COMPONENT,
+		    "%s refused to uid=%u pid=%d", bh_verb_name(c->verb), (unsigned)c->peer.uid,
+		    (int)c->peer.pid);
+		answer_error(c,
+		    "permission denied: members of the group " READERS
+		    " may only look; ask as root or as the user bulkhead runs as",
+		    true);
+		return;
+	}
+	if (is_worth_noting(c)) {
 		bh_info(c->server->log, COMPONENT, "%s asked by uid=%u pid=%d",
-		    bh_verb_name(c->verb), (unsigned)c->uid, (int)c->pid);
+		    bh_verb_name(c->verb), (unsigned)c->peer.uid, (int)c->peer.pid);
+		if (c->server->noted)
+			c->server->noted(c->server->ctx, c);
+	}
 	c->server->handle(c->server->ctx, c);
 }
 
@@ -217,46 +245,136 @@ static void turn_away(int fd, const char *line)
 	(void)close(fd);
 }
 
-static void greet(struct bh_ctl_server *s, int fd)
+/* A free place for this peer; NULL when there is none. */
+static struct bh_ctl_conn *place_for(struct bh_ctl_server *s, const struct bh_ctl_peer *peer)
 {
-	struct ucred peer = {0};
-	socklen_t n = sizeof(peer);
+	struct bh_ctl_conn *found = NULL;
+	unsigned same = 0, readers = 0;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0 ||
-	    (peer.uid != 0 && peer.uid != geteuid())) {
-		bh_warn(
-		    s->log, COMPONENT, "refused uid=%u pid=%d", (unsigned)peer.uid, (int)peer.pid);
-		turn_away(fd,
-		    "{\"schema\":1,\"error\":\"permission denied: ask as root or as the user "
-		    "bulkhead runs as\",\"denied\":true}\n");
-		return;
-	}
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
 		struct bh_ctl_conn *c = &s->conn[i];
 
-		if (c->watch.fd >= 0)
+		if (c->watch.fd < 0) {
+			found = found ? found : c;
 			continue;
-		*c = (struct bh_ctl_conn){
-		    .server = s, .uid = peer.uid, .pid = peer.pid, .pass_fd = -1};
-		if (bh_loop_add_fd(s->loop, &c->watch, fd, BH_LOOP_READ, on_conn)) {
-			c->watch.fd = -1;
-			(void)close(fd);
-			return;
 		}
-		bh_timer_in(s->loop, &c->timer, REQUEST_NS, on_timeout);
+		same += c->peer.uid == peer->uid;
+		readers += c->peer.access == BH_CTL_ACCESS_READ;
+	}
+	if (same >= CONNS_PER_UID ||
+	    (peer->access == BH_CTL_ACCESS_READ && readers >= READER_CONNS))
+		return NULL;
+	return found;
+}
+
+static void greet(struct bh_ctl_server *s, int fd)
+{
+	struct bh_ctl_peer peer;
+	struct bh_ctl_conn *c;
+
+	if (bh_ctl_peer_of(fd, s->readers, &peer) || peer.access == BH_CTL_ACCESS_NONE) {
+		bh_log_limited(s->log, &s->refused, BH_LOG_WARN, COMPONENT, "refused uid=%u pid=%d",
+		    (unsigned)peer.uid, (int)peer.pid);
+		turn_away(fd,
+		    "{\"schema\":1,\"error\":\"permission denied: ask as root, as the user "
+		    "bulkhead runs as, or as a member of the group " READERS
+		    "\",\"denied\":true}\n");
 		return;
 	}
-	turn_away(fd, "{\"schema\":1,\"error\":\"too many connections; try again\"}\n");
+	c = place_for(s, &peer);
+	if (!c) {
+		turn_away(fd,
+		    "{\"schema\":1,\"error\":\"too many connections: end some that wait, or try "
+		    "again\"}\n");
+		return;
+	}
+	*c = (struct bh_ctl_conn){.server = s, .peer = peer, .pass_fd = -1};
+	if (bh_loop_add_fd(s->loop, &c->watch, fd, BH_LOOP_READ, on_conn)) {
+		(void)close(fd);
+		return;
+	}
+	bh_timer_in(s->loop, &c->timer, REQUEST_NS, on_timeout);
+}
+
+static void on_pause_over(struct bh_timer *t)
+{
+	struct bh_ctl_server *s = BH_CONTAINER(t, struct bh_ctl_server, pause);
+
+	(void)bh_loop_mod_fd(&s->listener, BH_LOOP_READ);
+}
+
+/* Who connects waits in the kernel meanwhile. */
+static void pause_until(struct bh_ctl_server *s, int64_t mono_ns)
+{
+	(void)bh_loop_mod_fd(&s->listener, 0);
+	bh_timer_at(s->loop, &s->pause, mono_ns, on_pause_over);
+}
+
+static void take_spare(struct bh_ctl_server *s)
+{
+	if (s->spare < 0)
+		s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* No descriptor is left: the spare one makes room to take a connection and say so. */
+static void say_exhausted(struct bh_ctl_server *s)
+{
+	bool told = bh_mono_ns(s->loop->clock) < s->exhausted.next_ns;
+	int fd;
+
+	if (!told && s->limited)
+		s->limited(s->ctx, "no file descriptor is left");
+	bh_log_limited(s->log, &s->exhausted, BH_LOG_ERROR, COMPONENT,
+	    "no file descriptor is left: requests are turned away until there is one");
+	if (s->spare < 0)
+		return;
+	(void)close(s->spare);
+	s->spare = -1;
+	fd = accept4(s->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0)
+		turn_away(fd,
+		    "{\"schema\":1,\"error\":\"the supervisor has no file descriptor left: raise "
+		    "its limit (LimitNOFILE=) or try again\"}\n");
 }
 
 static void on_listener(struct bh_watch *w, unsigned events)
 {
 	struct bh_ctl_server *s = BH_CONTAINER(w, struct bh_ctl_server, listener);
-	int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int64_t now = bh_mono_ns(s->loop->clock);
+	int fd;
 
 	(void)events;
-	if (fd >= 0)
+	if (now - s->window_ns >= WINDOW_NS) {
+		s->window_ns = now;
+		s->taken = 0;
+	}
+	if (s->taken++ >= TAKEN_A_WINDOW) {
+		pause_until(s, s->window_ns + WINDOW_NS);
+		return;
+	}
+	take_spare(s);
+	fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0) {
 		greet(s, fd);
+		return;
+	}
+	if (errno == EMFILE || errno == ENFILE)
+		say_exhausted(s);
+	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		pause_until(s, now + WINDOW_NS);
+}
+
+/* Members reach the socket only when it is their group's, which we may not be able to arrange. */
+static gid_t open_to_readers(struct bh_log *log, const char *path)
+{
+	const struct group *gr = getgrnam(READERS);
+
+	if (!gr)
+		return BH_CTL_NO_GROUP;
+	if (chown(path, (uid_t)-1, gr->gr_gid) < 0)
+		bh_info(log, COMPONENT, "%s stays out of reach of the group " READERS ": %s", path,
+		    strerror(errno));
+	return gr->gr_gid;
 }
 
 static int bind_path(const struct sockaddr_un *sun, int *out)
@@ -284,7 +402,8 @@ int bh_ctl_server_open(struct bh_ctl_server *s, struct bh_loop *loop, struct bh_
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	int fd = -1, rc;
 
-	*s = (struct bh_ctl_server){.loop = loop, .log = log};
+	*s = (struct bh_ctl_server){
+	    .loop = loop, .log = log, .readers = BH_CTL_NO_GROUP, .spare = -1};
 	s->listener.fd = -1;
 	for (size_t i = 0; i < BH_CTL_CONNS; i++)
 		s->conn[i].watch.fd = s->conn[i].pass_fd = -1;
@@ -306,6 +425,8 @@ int bh_ctl_server_open(struct bh_ctl_server *s, struct bh_loop *loop, struct bh_
 			(void)close(fd);
 		return bh_err_set(err, rc, "control socket %s", s->path);
 	}
+	s->readers = open_to_readers(log, s->path);
+	take_spare(s);
 	return 0;
 }
 
@@ -334,10 +455,14 @@ void bh_ctl_server_close(struct bh_ctl_server *s)
 		flush(&s->conn[i]);
 		close_conn(&s->conn[i]);
 	}
+	bh_timer_cancel(&s->pause);
 	bh_loop_del_fd(&s->listener);
 	if (fd >= 0) {
 		(void)close(fd);
 		(void)unlink(s->path);
+		if (s->spare >= 0)
+			(void)close(s->spare);
+		s->spare = -1;
 	}
 	free(s->path);
 	s->path = NULL;

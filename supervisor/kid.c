@@ -13,8 +13,14 @@
 
 #define COMPONENT     "supervisor"
 #define MSGS_PER_TURN 256 /* one talkative child does not starve the others */
-#define EXIT_NOPERM   77  /* a right could not be given up: it does not start with it */
-#define EXIT_OSERR    71  /* the start failed for want of memory, descriptors or processes */
+#define LAST_TURNS    16  /* more than a channel holds when its process has ended */
+#define QUOTA_PER_S   500 /* messages nobody asked for: heartbeats are one in 5 s */
+#define QUOTA_MAX     4000
+#define FIGURES_MAX   1000000 /* messages of answers to STATS that are owed, and of a drain */
+#define FIGURES_MORE  200000  /* what an answer gives back */
+#define ROWS_MAX      4000000 /* of one answer to QUERY: a registry, in parts */
+#define EXIT_NOPERM   77      /* a right could not be given up: it does not start with it */
+#define EXIT_OSERR    71      /* the start failed for want of memory, descriptors or processes */
 
 static int64_t now(const struct bh_kid *k)
 {
@@ -51,6 +57,41 @@ void bh_kid_release(struct bh_kid *k)
 	bh_stat_set_release(&k->stats);
 	bh_stat_set_release(&k->incoming);
 	free(k->exe);
+}
+
+/* --- the quota: a child that sends without being asked cannot keep us busy ----------------------
+ */
+
+static void refill(struct bh_kid *k)
+{
+	k->quota = QUOTA_MAX;
+	k->quota_ns = now(k);
+	k->figures_left = FIGURES_MAX;
+	k->rows_left = 0;
+}
+
+/* Part of an answer that is owed, which may be long. */
+static bool is_asked_for(struct bh_kid *k, const struct bh_ctl_msg *m)
+{
+	/* A late rest of an earlier answer counts as part of the one that is awaited. */
+	if (m->type == BH_CTL_STATS_REPLY && (m->id || k->life.state == BH_LIFE_DRAINING))
+		return k->figures_left-- > 0;
+	if (m->type == BH_CTL_QUERY_ROW || m->type == BH_CTL_QUERY_PART)
+		return k->rows_left-- > 0;
+	return false;
+}
+
+/* false: it sends more than it was asked for. */
+static bool spend(struct bh_kid *k)
+{
+	int64_t passed = BH_MIN(now(k) - k->quota_ns, 60 * BH_NS_PER_S);
+	int64_t add = passed * QUOTA_PER_S / BH_NS_PER_S;
+
+	if (add > 0) {
+		k->quota = BH_MIN(k->quota + add, (int64_t)QUOTA_MAX);
+		k->quota_ns = now(k);
+	}
+	return --k->quota >= 0;
 }
 
 /* --- actions ---------------------------------------------------------------------------------- */
@@ -171,6 +212,8 @@ static void forget_process(struct bh_kid *k)
 	k->beat = (struct bh_ctl_heartbeat){0};
 	k->booked = k->has_drained = false;
 	k->asked_id = k->incoming_id = 0;
+	k->silent = false;
+	refill(k);
 	k->answered = false;
 	k->figures_ns = 0;
 	bh_stat_set_clear(&k->stats);
@@ -334,6 +377,7 @@ static void take_stat(struct bh_kid *k, const struct bh_ctl_msg *m)
 	/* Unasked ones are the last of a drain: whoever waits for an answer has it now. */
 	k->answered = true;
 	k->figures_ns = now(k);
+	k->silent = false;
 	k->env->ops->stats(k->env->ctx, k);
 }
 
@@ -412,6 +456,10 @@ static void check(struct bh_kid *k, const void *raw, size_t n)
 		broken(k, "a control message does not decode");
 		return;
 	}
+	if ((m.generation != k->life.generation || !is_asked_for(k, &m)) && !spend(k)) {
+		broken(k, "sends more messages than it was asked for");
+		return;
+	}
 	if (m.generation != k->life.generation)
 		return;
 	if (!(allowed_in(m.type) & 1u << k->life.state)) {
@@ -436,7 +484,9 @@ static bool read_control(struct bh_kid *k)
 	for (int i = 0; i < MSGS_PER_TURN && k->control.fd >= 0; i++) {
 		ssize_t n = recv(k->control.fd, raw, sizeof(raw), MSG_DONTWAIT);
 
-		if (n < 0 && errno == EINTR)
+		/* One that closes its end without having read everything of ours gives a reset
+		 * once, before what it said last. */
+		if (n < 0 && (errno == EINTR || errno == ECONNRESET))
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return false;
@@ -464,11 +514,17 @@ void bh_kid_reap(struct bh_kid *k)
 	struct bh_life_exit how = {-1, 0, false};
 	siginfo_t si = {0};
 
-	if (k->process.fd < 0 || waitid(P_PIDFD, (id_t)k->process.fd, &si, WEXITED | WNOHANG) < 0 ||
+	if (k->process.fd < 0 ||
+	    waitid(P_PIDFD, (id_t)k->process.fd, &si, WEXITED | WNOHANG | WNOWAIT) < 0 ||
 	    si.si_pid == 0)
 		return;
-	/* Its last words, an acknowledgement perhaps, are still in the socket. */
-	while (read_control(k))
+	/* Not reaped yet, it keeps its number: the group is its own, and nobody of it stays. */
+	(void)kill(-k->pid, SIGKILL);
+	if (waitid(P_PIDFD, (id_t)k->process.fd, &si, WEXITED | WNOHANG) < 0)
+		return;
+	/* Its last words, an acknowledgement perhaps, are still in the socket. A process that it
+	 * left behind may hold the other end and go on: what the channel held is enough. */
+	for (int i = 0; i < LAST_TURNS && read_control(k); i++)
 		continue;
 	if (si.si_code == CLD_EXITED)
 		how.code = si.si_status;
@@ -491,6 +547,8 @@ bool bh_kid_ask(struct bh_kid *k, uint32_t id)
 
 	if (k->has_drained)
 		return false;
+	if (k->answered)
+		k->figures_left = BH_MIN(k->figures_left + FIGURES_MORE, (int64_t)FIGURES_MAX);
 	k->answered = false;
 	if (k->life.state != BH_LIFE_RUNNING && k->life.state != BH_LIFE_DRAINING)
 		return false;
@@ -499,6 +557,12 @@ bool bh_kid_ask(struct bh_kid *k, uint32_t id)
 	k->asked_id = id;
 	send_msg(k, &m);
 	return true;
+}
+
+bool bh_kid_signal(struct bh_kid *k, int signo)
+{
+	return k->pid && k->process.fd >= 0 &&
+	       syscall(SYS_pidfd_send_signal, k->process.fd, signo, NULL, 0) == 0;
 }
 
 void bh_kid_peer_state(struct bh_kid *k, enum bh_role peer, bool running)
@@ -529,6 +593,7 @@ bool bh_kid_query(struct bh_kid *k, const struct bh_kid_query *q)
 	}
 	m.u.query.what = q->what;
 	m.u.query.limit = q->limit;
+	k->rows_left = ROWS_MAX;
 	return send_with_fd(k, &m, q->fd);
 }
 

@@ -74,7 +74,7 @@ struct bh_kid {
 	const struct bh_spawn_fd *fds; /* borrowed */
 	size_t fds_n;
 	pid_t pid;      /* 0 when there is no process */
-	pid_t last_pid; /* of the last process that ended */
+	pid_t last_pid; /* of the last process that ended; 0 when it never became one */
 	int64_t spawned_wall_ns;
 	struct bh_watch process;
 	struct bh_watch control;
@@ -90,6 +90,10 @@ struct bh_kid {
 	uint32_t incoming_id;     /* of the answer being received */
 	bool answered;            /* the last STATS has its answer in stats */
 	int64_t figures_ns;       /* mono time of that answer; 0 = none from this process */
+	bool silent;              /* it did not answer the last STATS in time */
+	int64_t quota, quota_ns;  /* messages it may send unasked; mono time of the last refill */
+	int64_t figures_left;     /* messages of the answer it owes */
+	int64_t rows_left;        /* the same of a query's */
 	struct bh_stat_set stats; /* last complete answer of the present or last process */
 	struct bh_stat_set incoming;
 	char failure[BH_ERR_TEXT_MAX]; /* why the last start failed; "" = it did not */
@@ -106,6 +110,9 @@ void bh_kid_reap(struct bh_kid *k);
  */
 void bh_kid_event(
     struct bh_kid *k, enum bh_life_event event, int64_t deadline_ns, enum bh_drain_mode mode);
+
+/* false when there is no process to take it. */
+bool bh_kid_signal(struct bh_kid *k, int signo);
 
 /* STATS with this id (not 0). false when it is not in a state to answer. */
 bool bh_kid_ask(struct bh_kid *k, uint32_t id);

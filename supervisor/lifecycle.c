@@ -212,8 +212,10 @@ enum bh_life_action bh_life_step(struct bh_life *l, enum bh_life_event event, in
 		l->overdue = true;
 		l->timer_ns = add(now_ns, KILL_NS);
 	} else if (cell.next == BH_LIFE_BACKOFF) {
+		int64_t delay = next_delay(l, now_ns, rng); /* once: it moves on with each call */
+
 		l->overdue = false;
-		l->timer_ns = add(now_ns, BH_MAX(next_delay(l, now_ns, rng), REAP_NS));
+		l->timer_ns = add(now_ns, BH_MAX(delay, REAP_NS));
 	}
 	l->timer_ns = timer_of(l, from, now_ns, limit_ns);
 	return cell.action;

@@ -47,7 +47,10 @@ void bh_query_release(struct bh_query *q)
 		bh_buf_release(&q->json[i]);
 	bh_buf_release(&q->record);
 	bh_buf_release(&q->subject);
+	bh_timer_cancel(&q->timer);
 }
+
+static void give_up(struct bh_supervisor *s, enum bh_role role, const char *why);
 
 /* --- asking
  * --------------------------------------------------------------------------------------- */
@@ -75,6 +78,19 @@ static bool take_argument(struct bh_ctl_conn *conn, struct bh_buf *arg)
 	return false;
 }
 
+static void on_late(struct bh_timer *t)
+{
+	struct bh_query *q = BH_CONTAINER(t, struct bh_query, timer);
+
+	give_up(q->supervisor, q->role, "did not answer in time");
+}
+
+static void open_query(struct bh_query *q)
+{
+	q->open = true;
+	bh_timer_in(&q->supervisor->loop, &q->timer, BH_QUERY_NS, on_late);
+}
+
 static void ask(struct bh_supervisor *s, struct bh_ctl_conn *conn, const struct question *how,
     struct bh_str arg)
 {
@@ -87,7 +103,8 @@ static void ask(struct bh_supervisor *s, struct bh_ctl_conn *conn, const struct 
 	struct bh_err err = BH_ERR_INIT;
 
 	bh_query_release(q);
-	*q = (struct bh_query){.id = question.id, .verb = conn->verb};
+	*q = (struct bh_query){
+	    .id = question.id, .verb = conn->verb, .supervisor = s, .role = how->role};
 	if (how->what == BH_QUERY_IMPORT) {
 		question.fd = bh_import_open(arg.p, arg.n, &err);
 		question.arg = (struct bh_str){NULL, 0};
@@ -98,7 +115,7 @@ static void ask(struct bh_supervisor *s, struct bh_ctl_conn *conn, const struct 
 	else if (!bh_kid_query(&s->kids[how->role], &question))
 		answer_failed(conn, how->role, "does not run");
 	else
-		q->open = true;
+		open_query(q);
 	if (question.fd >= 0)
 		(void)close(question.fd);
 }
@@ -307,11 +324,16 @@ void bh_query_row(
 		bh_buf_clear(&q->record);
 }
 
-void bh_query_give_up(struct bh_supervisor *s, enum bh_role role)
+static void give_up(struct bh_supervisor *s, enum bh_role role, const char *why)
 {
 	struct bh_query_row end = {.kind = BH_ROW_END};
 
-	(void)snprintf(end.text, sizeof(end.text), "%s does not run any more", bh_role_name(role));
+	(void)snprintf(end.text, sizeof(end.text), "%s %s", bh_role_name(role), why);
 	if (s->queries[role].open)
 		answer(s, &s->queries[role], &end);
+}
+
+void bh_query_give_up(struct bh_supervisor *s, enum bh_role role)
+{
+	give_up(s, role, "does not run any more");
 }

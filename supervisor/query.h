@@ -11,6 +11,7 @@
 
 #include "common/buf.h"
 #include "common/config.h"
+#include "common/loop.h"
 #include "proto/control.h"
 #include "supervisor/ctl_server.h"
 
@@ -18,6 +19,7 @@
 #define BH_QUERY_REGISTRY_ROWS 250000 /* more than a registry holds (spec/logs.md §16.4) */
 #define BH_QUERY_BYTES_MAX     ((size_t)128 << 20) /* of rows as JSON */
 #define BH_QUERY_COUNTS        8
+#define BH_QUERY_NS            (60 * BH_NS_PER_S) /* then whoever waits is told */
 
 struct bh_supervisor;
 
@@ -29,7 +31,10 @@ struct bh_query {
 	struct bh_buf json[BH_ROW__N]; /* array elements */
 	struct bh_query_row counts[BH_QUERY_COUNTS];
 	size_t counts_n;
-	struct bh_buf record;  /* of the row that comes next, as far as it has come */
+	struct bh_buf record;             /* of the row that comes next, as far as it has come */
+	struct bh_supervisor *supervisor; /* while it is open, for the timer */
+	enum bh_role role;
+	struct bh_timer timer; /* it is given up when it runs out */
 	const char *fault;     /* what is wrong with the answer; NULL = nothing */
 	struct bh_buf subject; /* what was asked about, for people: the name of a file */
 };

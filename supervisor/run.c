@@ -340,6 +340,7 @@ static int set_up_core(struct bh_supervisor *s, int log_fd)
 	for (int i = 0; i < BH_ROLE__N; i++)
 		bh_kid_init(&s->kids[i], (enum bh_role)i, &s->env);
 	bh_orders_init(s);
+	bh_events_init(&s->events, &s->loop);
 	bh_self_test_init(&s->self_test);
 	bh_reload_init(s);
 	bh_handover_fds_init(&s->handover);
@@ -371,6 +372,8 @@ static int bring_up(struct bh_supervisor *s, int log_fd)
 	if (rc)
 		return complain(&err, rc == BH_E_CONFIG ? BH_EXIT_CONFIG : BH_EXIT_INTERNAL);
 	s->ctl.handle = bh_supervisor_handle_ctl;
+	s->ctl.noted = bh_supervisor_note_request;
+	s->ctl.limited = bh_supervisor_note_limit;
 	s->ctl.ctx = s;
 	bh_rounds_start(s);
 	bh_info(&s->log, COMPONENT, "bulkhead %s pid=%d run_dir=%s run_path=%s", BH_VERSION,
@@ -408,11 +411,12 @@ static void take_down(struct bh_supervisor *s)
 	bh_log_sockets_release(&s->log_sockets);
 	bh_handover_fds_release(&s->handover);
 	bh_reload_release(&s->reload);
+	for (int i = 0; i < BH_ROLE__N; i++)
+		bh_query_release(&s->queries[i]);
+	bh_events_release(&s->events);
 	bh_key_watch_cancel(&s->key_watch);
 	bh_loop_release(&s->loop);
 	bh_buf_release(&s->report);
-	for (int i = 0; i < BH_ROLE__N; i++)
-		bh_query_release(&s->queries[i]);
 }
 
 static int exit_code_of(int rc)

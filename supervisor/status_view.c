@@ -70,6 +70,8 @@ static void put_role(struct bh_jsonw *w, const struct bh_status_view *v, const s
 	bh_jsonw_u64(w, "pss_kib", k->pid ? bh_proc_pss_kib(k->pid) : 0);
 	bh_jsonw_u64(w, "restarts", k->life.restarts);
 	put_last_exit(w, &k->life);
+	if (v->deaths)
+		bh_deaths_json(&v->deaths[k->role], w);
 	bh_jsonw_object(w, "pending");
 	bh_jsonw_u64(w, "items", k->beat.pending_items);
 	bh_jsonw_u64(w, "bytes", k->beat.pending_bytes);

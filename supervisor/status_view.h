@@ -11,6 +11,7 @@
 #include "common/buf.h"
 #include "common/config.h"
 #include "supervisor/books.h"
+#include "supervisor/deaths.h"
 #include "supervisor/kid.h"
 
 struct bh_status_view {
@@ -20,6 +21,7 @@ struct bh_status_view {
 	int64_t started_mono_ns;
 	const struct bh_kid *kids;       /* BH_ROLE__N of them, by role; [0] is unused */
 	const struct bh_books *books;    /* of the ledger */
+	const struct bh_deaths *deaths;  /* the same; NULL: without them */
 	const struct bh_strlist *notes;  /* of the supervisor: sockets, configuration */
 	const struct bh_strlist *limits; /* protections that are missing */
 };

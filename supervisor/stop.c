@@ -84,8 +84,10 @@ static void finish(struct bh_supervisor *s)
 {
 	bh_timer_cancel(&s->drain_timer);
 	bh_timer_cancel(&s->notify_timer);
-	if (!s->report.len)
+	if (!s->report.len) {
 		make_report(s);
+		bh_event_drain_end(&s->events, s->stop_cause, s->accounted);
+	}
 	answer_waiting(s);
 	bh_supervisor_write_status(s);
 	if (!s->exit_wanted)
@@ -217,6 +219,7 @@ void bh_stop_begin(struct bh_supervisor *s, const char *cause)
 	bh_sockets_close_intake(&s->sockets);
 	bh_orders_give_up(s);
 	bh_reload_give_up(s);
+	bh_event_drain_begin(&s->events, cause);
 	s->stop_cause = cause;
 	s->stop_wall_ns = bh_wall_ns(s->loop.clock);
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++)
@@ -250,6 +253,8 @@ void bh_stop_now(struct bh_supervisor *s)
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
 		if (s->kids[i].life.alive)
 			bh_kid_event(&s->kids[i], BH_LIFE_EV_KILL, 0, BH_DRAIN_FULL);
+		else if (s->kids[i].life.state == BH_LIFE_BACKOFF) /* its time must not come now */
+			bh_kid_event(&s->kids[i], BH_LIFE_EV_STOP, 0, BH_DRAIN_FULL);
 	}
 	pump_killing(s);
 }

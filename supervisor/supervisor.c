@@ -10,8 +10,10 @@
 #include "common/jsonw.h"
 #include "common/version.h"
 #include "supervisor/capture.h"
+#include "supervisor/ctl_answers.h"
 #include "supervisor/config_answer.h"
 #include "supervisor/file_write.h"
+#include "supervisor/health.h"
 #include "supervisor/kernel_log.h"
 #include "supervisor/status_view.h"
 #include "supervisor/stream.h"
@@ -62,6 +64,7 @@ static struct bh_status_view view(const struct bh_supervisor *s)
 	    .started_mono_ns = s->started_ns,
 	    .kids = s->kids,
 	    .books = &s->rounds.books,
+	    .deaths = s->deaths,
 	    .notes = &s->notes,
 	    .limits = &s->limits};
 }
@@ -81,6 +84,7 @@ void bh_supervisor_write_status(struct bh_supervisor *s)
 	struct bh_buf json = BH_BUF_INIT;
 	int rc;
 
+	v.deaths = NULL; /* a long list, and the file is written often */
 	bh_status_json(&v, &json);
 	(void)bh_buf_u8(&json, '\n');
 	rc = bh_file_replace(s->cfg.run_dir, "status.json", bh_buf_view(&json), 0644);
@@ -307,6 +311,7 @@ static void on_changed(void *ctx, struct bh_kid *k, enum bh_life_state from)
 		bh_books_close(&s->rounds.books, k);
 	bh_info(&s->log, COMPONENT, "%s pid=%d state=%s from=%s", bh_role_name(k->role),
 	    (int)k->pid, bh_life_state_name(to), bh_life_state_name(from));
+	bh_event_state(&s->events, k, from);
 	if (worked != works(k))
 		tell_peers(s, k);
 	if (to != BH_LIFE_RUNNING)
@@ -328,6 +333,19 @@ static void on_changed(void *ctx, struct bh_kid *k, enum bh_life_state from)
 	bh_wrap_pump(s);
 }
 
+static void note_death(struct bh_supervisor *s, const struct bh_kid *k)
+{
+	const struct bh_life *l = &k->life;
+	struct bh_death death = {.wall_ns = bh_wall_ns(s->loop.clock),
+	    .pid = k->last_pid,
+	    .cause = l->last_cause,
+	    .code = l->last_exit.code,
+	    .signal = l->last_exit.signal};
+
+	bh_deaths_add(&s->deaths[k->role], &death);
+	bh_event_exit(&s->events, k, k->last_pid);
+}
+
 static void on_gone(void *ctx, struct bh_kid *k)
 {
 	struct bh_supervisor *s = ctx;
@@ -341,6 +359,7 @@ static void on_gone(void *ctx, struct bh_kid *k)
 		    "dogstatsd ended without a drain: the ledger does not know what it received in "
 		    "its last %.1f s",
 		    (double)(bh_mono_ns(s->loop.clock) - k->figures_ns) / (double)BH_NS_PER_S);
+	note_death(s, k);
 	if (k->role == BH_ROLE_DOGSTATSD)
 		bh_handover_fds_ended(&s->handover, expected && k->has_drained);
 
@@ -378,7 +397,7 @@ static void on_stats(void *ctx, struct bh_kid *k)
 {
 	struct bh_supervisor *s = ctx;
 
-	(void)k;
+	bh_event_figures(&s->events, k);
 	bh_collect_check(&s->collect);
 }
 
@@ -422,7 +441,7 @@ const struct bh_kid_ops bh_supervisor_kid_ops = {
 
 static bool is_question(enum bh_verb verb)
 {
-	return verb == BH_VERB_STATUS || verb == BH_VERB_LEDGER;
+	return verb == BH_VERB_STATUS || verb == BH_VERB_LEDGER || verb == BH_VERB_HEALTH;
 }
 
 static bool is_anybody_waiting(const struct bh_supervisor *s)
@@ -440,12 +459,13 @@ void bh_supervisor_collected(void *ctx)
 {
 	struct bh_supervisor *s = ctx;
 	struct bh_status_view v = view(s);
-	struct bh_buf status = BH_BUF_INIT, ledger = BH_BUF_INIT;
+	struct bh_buf status = BH_BUF_INIT, ledger = BH_BUF_INIT, health = BH_BUF_INIT;
 	bool more = bh_rounds_collected(s);
 
 	if (is_anybody_waiting(s)) {
 		bh_status_json(&v, &status);
 		bh_ledger_json(&v, &ledger);
+		bh_health_json(&v, &health);
 	}
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
 		struct bh_ctl_conn *c = &s->ctl.conn[i];
@@ -455,11 +475,13 @@ void bh_supervisor_collected(void *ctx)
 		if (c->round > s->collect.round)
 			more = true;
 		else
-			bh_ctl_answer(
-			    c, bh_buf_view(c->verb == BH_VERB_STATUS ? &status : &ledger));
+			bh_ctl_answer(c, bh_buf_view(c->verb == BH_VERB_STATUS   ? &status
+						     : c->verb == BH_VERB_HEALTH ? &health
+										 : &ledger));
 	}
 	bh_buf_release(&status);
 	bh_buf_release(&ledger);
+	bh_buf_release(&health);
 	if (more)
 		bh_collect_start(&s->collect);
 }
@@ -507,6 +529,20 @@ static void start_capture(struct bh_supervisor *s, struct bh_ctl_conn *c)
 	bh_buf_release(&json);
 }
 
+void bh_supervisor_note_request(void *ctx, const struct bh_ctl_conn *conn)
+{
+	struct bh_supervisor *s = ctx;
+
+	bh_event_request(&s->events, conn);
+}
+
+void bh_supervisor_note_limit(void *ctx, const char *text)
+{
+	struct bh_supervisor *s = ctx;
+
+	bh_event_limit(&s->events, text);
+}
+
 void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 {
 	struct bh_supervisor *s = ctx;
@@ -514,6 +550,7 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 	switch (conn->verb) {
 	case BH_VERB_STATUS:
 	case BH_VERB_LEDGER:
+	case BH_VERB_HEALTH:
 		conn->round = bh_collect_next(&s->collect);
 		bh_collect_start(&s->collect);
 		break;
@@ -557,6 +594,16 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 		break;
 	case BH_VERB_RELOAD:
 		bh_reload_ask(s, conn);
+		break;
+	case BH_VERB_LAST_STOP:
+		bh_last_stop_answer(s, conn);
+		break;
+	case BH_VERB_EVENTS:
+	case BH_VERB_EVENTS_FOLLOW:
+		bh_events_take(&s->events, conn);
+		break;
+	case BH_VERB_SIGNAL:
+		bh_signal_answer(s, conn);
 		break;
 	case BH_VERB_SECURITY:
 	case BH_VERB_SECURITY_TEST:

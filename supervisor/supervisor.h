@@ -17,7 +17,9 @@
 #include "common/rng.h"
 #include "supervisor/collect.h"
 #include "supervisor/ctl_server.h"
+#include "supervisor/deaths.h"
 #include "supervisor/drain.h"
+#include "supervisor/events.h"
 #include "supervisor/handover.h"
 #include "supervisor/key_watch.h"
 #include "supervisor/job.h"
@@ -57,7 +59,9 @@ struct bh_supervisor {
 	struct bh_rights_plans rights;  /* what each child is started with */
 	struct bh_timer off_timer;      /* hardening off is said again */
 	struct bh_kid_env env;
-	struct bh_kid kids[BH_ROLE__N]; /* [BH_ROLE_SUPERVISOR] is unused */
+	struct bh_kid kids[BH_ROLE__N];      /* [BH_ROLE_SUPERVISOR] is unused */
+	struct bh_deaths deaths[BH_ROLE__N]; /* of these */
+	struct bh_events events;
 	struct bh_order orders[BH_ROLE__N];
 	struct bh_query queries[BH_ROLE__N]; /* to each child */
 	uint32_t inquiries;                  /* asked so far (inquiry.h) */
@@ -105,6 +109,8 @@ void bh_supervisor_write_status(struct bh_supervisor *s);
 /* From the start on: READY, and beats. */
 void bh_supervisor_tell_manager(struct bh_supervisor *s);
 void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn);
+void bh_supervisor_note_request(void *ctx, const struct bh_ctl_conn *conn);
+void bh_supervisor_note_limit(void *ctx, const char *text);
 void bh_supervisor_collected(void *ctx);
 /* The gaps of the children, as the status shows them. */
 void bh_supervisor_limits(struct bh_supervisor *s);

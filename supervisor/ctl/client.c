@@ -25,8 +25,10 @@ static int open_socket(const char *path, struct bh_err *err)
 	rc = -errno;
 	(void)close(fd);
 	if (rc == -ENOENT || rc == -ECONNREFUSED) {
-		(void)bh_err_set(
-		    err, BH_E_STATE, "bulkhead does not run: nobody listens on %s", path);
+		(void)bh_err_set(err, BH_E_STATE,
+		    "bulkhead does not run: nobody listens on %s; next: systemctl "
+		    "start bulkhead, or bulkhead run",
+		    path);
 		return rc;
 	}
 	return bh_err_set(err, rc, "connect to %s", path);

@@ -20,7 +20,8 @@ enum bh_ctl_exit {
 	BH_CTL_USAGE = 2,
 	BH_CTL_NOT_RUNNING = 3, /* status */
 	BH_CTL_UNKNOWN = 4,     /* no answer, or insufficient privilege */
-	BH_CTL_STOPPED = 7,     /* other verbs: there is nobody to ask */
+	BH_CTL_NOT_INSTALLED = 5,
+	BH_CTL_STOPPED = 7, /* other verbs: there is nobody to ask */
 };
 
 /* The command line. Strings are argv's. */
@@ -29,7 +30,9 @@ struct bh_ctl_options {
 	const char *socket;
 	long timeout_s; /* 0 = by verb */
 	bool json;
-	bool follow;                             /* tail */
+	bool quiet;                              /* no text; the exit status tells */
+	bool verbose;                            /* status */
+	bool follow;                             /* events, tail */
 	const char *source, *service;            /* stream-logs */
 	long duration_s;                         /* stream-logs; 0 = no end */
 	long long count;                         /* stream-logs; 0 = no end */
@@ -46,8 +49,9 @@ struct bh_ctl_query {
 	const char *member; /* what it takes beside itself; NULL = nothing */
 	void (*view)(const json_t *answer, struct bh_buf *out); /* NULL: the answer is not shown */
 	int (*verdict)(const json_t *answer);                   /* NULL: any answer is good */
-	bool own_json; /* --json changes nothing: the view is JSON, of another form */
-	int wait_s;    /* for the answer; 0 = 5 */
+	bool own_json;       /* --json changes nothing: the view is JSON, of another form */
+	int wait_s;          /* for the answer; 0 = 5 */
+	bool absent_is_fine; /* bh_ctl_fetch: without a supervisor NULL and BH_CTL_DONE */
 };
 
 struct bh_ctl_command;
@@ -69,10 +73,12 @@ bh_ctl_run bh_ctl_run_query;
 bh_ctl_run bh_ctl_run_quarantine, bh_ctl_run_registry, bh_ctl_run_stream, bh_ctl_run_top,
     bh_ctl_run_capture, bh_ctl_run_replay, bh_ctl_run_config, bh_ctl_run_tail, bh_ctl_run_spool,
     bh_ctl_run_diagnose, bh_ctl_run_security;
+bh_ctl_run bh_ctl_run_status, bh_ctl_run_pid, bh_ctl_run_events, bh_ctl_run_last_stop,
+    bh_ctl_run_signal;
 
 extern const struct bh_ctl_query bh_ctl_status, bh_ctl_ledger, bh_ctl_drain, bh_ctl_shutdown,
     bh_ctl_version, bh_ctl_start, bh_ctl_stop, bh_ctl_restart, bh_ctl_reload,
-    bh_ctl_dogstatsd_stats, bh_ctl_reopen_logs;
+    bh_ctl_dogstatsd_stats, bh_ctl_reopen_logs, bh_ctl_health;
 
 /* Says on stderr what is wrong with the command line; word may be NULL. Returns BH_CTL_USAGE. */
 int bh_ctl_usage(const char *what, const char *word);
@@ -88,6 +94,19 @@ int bh_ctl_socket(
  * or -1. */
 int bh_ctl_ask_with(const struct bh_ctl_options *o, const struct bh_ctl_query *q,
     const struct bh_ctl_member *members, size_t n, int *fd);
+/* Asks for an answer that the caller shows: an object, the caller's; NULL when there is none, what
+ * went wrong was told then, and *code is the exit status. *fd as above. */
+json_t *bh_ctl_fetch(
+    const struct bh_ctl_options *o, const struct bh_ctl_query *q, int *fd, int *code);
+/* One line on stdout. Returns the exit status. */
+int bh_ctl_put_json(const json_t *json);
+/* "bulkheadctl: ROLE: ERROR (REASON; next: NEXT)" on stderr; next may be "". */
+void bh_ctl_tell_role(const char *role, const char *reason, const char *next);
+/* Of an answer with "results": tells what failed. BH_CTL_DONE when nothing did. */
+int bh_ctl_results_verdict(const json_t *answer);
+/* Joins names by blanks. false when one is no name, or they do not fit. */
+bool bh_ctl_join_names(char **words, char *out, size_t cap);
+
 /* The same with the query's one member, or none when value is NULL. */
 int bh_ctl_ask_one(const struct bh_ctl_options *o, const struct bh_ctl_query *q, const char *value);
 /* A query without a member and without words. */

@@ -13,15 +13,31 @@
 /* Options that only some verbs take: the letters in their rows of the table below. */
 #define STREAM_OPTIONS "SWdn"
 #define CONFIG_OPTIONS "N"
+#define STATUS_OPTIONS "v"
 #define FOLLOW_OPTION  "f"
 #define SPOOL_OPTIONS  "DKOy"
-#define COMMON_OPTIONS "csjt"
+#define COMMON_OPTIONS "csjtqC"
 
 static int help(const struct bh_ctl_options *o, const struct bh_ctl_command *command, char **words);
 
 static const struct bh_ctl_command commands[] = {
-    {"status", NULL, "state, pid, uptime and memory of each process; what waits,\nwhat was lost",
-	bh_ctl_run_query, &bh_ctl_status, NULL},
+    {"status", "[NAME...]",
+	"state, pid, uptime and memory of each process; what waits,\nwhat was lost; -v also how "
+	"they "
+	"ended the last times",
+	bh_ctl_run_status, NULL, STATUS_OPTIONS},
+    {"health", NULL, "PASS or FAIL for each part and the whole; 1 when one fails", bh_ctl_run_query,
+	&bh_ctl_health, NULL},
+    {"pid", "[NAME...]", "process numbers, one a line: the supervisor's, or of these,\nor all",
+	bh_ctl_run_pid, NULL, NULL},
+    {"events", NULL,
+	"what happened, one JSON object a line: states, ends, drops,\n"
+	"gaps, drains, orders; -f goes on with what happens",
+	bh_ctl_run_events, NULL, FOLLOW_OPTION},
+    {"last-stop", NULL, "the report of the last drain, also when bulkhead does not run",
+	bh_ctl_run_last_stop, NULL, NULL},
+    {"signal", "SIGNAL NAME...", "HUP, USR1, USR2, QUIT or KILL to these processes, or all",
+	bh_ctl_run_signal, NULL, NULL},
     {"ledger", NULL,
 	"the balance of every listener, source and destination, also since\nthe installation; 1 "
 	"when one is open",
@@ -106,7 +122,10 @@ static const char options_help[] =
     "  -s, --socket PATH       control socket (else run_dir/ctl.sock of the configuration)\n"
     "      --json              one JSON object instead of text\n"
     "      --timeout SECONDS   how long to wait for the answer\n"
-    "  -f, --follow            tail: until Ctrl-C\n"
+    "  -q, --quiet             no text: the exit status tells\n"
+    "  -v, --verbose           status: with a head line and the last ends\n"
+    "  -f, --follow            events, tail: until Ctrl-C\n"
+    "      --no-color          accepted: nothing is coloured\n"
     "      --source S, --service S   stream-logs: only messages with exactly this one\n"
     "      --duration SECONDS, --count N   stream-logs: end after so long, or so many messages;\n"
     "                          top: so many pictures\n"
@@ -245,11 +264,19 @@ static int take_option(struct bh_ctl_options *o, int opt, char **argv)
 		return *end || o->timeout_s < 1 || o->timeout_s > 86400
 			   ? bh_ctl_usage("the timeout is a number of seconds", optarg)
 			   : -1;
+	case 'q':
+		o->quiet = true;
+		return -1;
+	case 'v':
+		o->verbose = true;
+		return -1;
 	case 'T':
 		o->self_test = true;
 		return -1;
 	case 'f':
 		o->follow = true;
+		return -1;
+	case 'C':
 		return -1;
 	case 'h':
 		return help(o, NULL, NULL);
@@ -299,7 +326,10 @@ int main(int argc, char **argv)
 	    {"socket", required_argument, NULL, 's'},
 	    {"json", no_argument, NULL, 'j'},
 	    {"timeout", required_argument, NULL, 't'},
+	    {"quiet", no_argument, NULL, 'q'},
+	    {"verbose", no_argument, NULL, 'v'},
 	    {"follow", no_argument, NULL, 'f'},
+	    {"no-color", no_argument, NULL, 'C'},
 	    {"source", required_argument, NULL, 'S'},
 	    {"service", required_argument, NULL, 'W'},
 	    {"duration", required_argument, NULL, 'd'},
@@ -321,7 +351,7 @@ int main(int argc, char **argv)
 	int opt, code;
 
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":c:s:fh", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":c:s:qvfh", options, NULL)) != -1) {
 		code = take_option(&o, opt, argv);
 		if (code >= 0)
 			return code;

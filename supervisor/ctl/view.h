@@ -11,9 +11,12 @@
 
 #include "common/buf.h"
 
-/* Table of the children as supervisorctl prints it, then what waits, what was lost and why, notes.
+/* Table of the children as supervisorctl prints it, then what waits, what
+ * was lost and why, notes.
  */
 void bh_view_status(const json_t *status, struct bh_buf *out);
+/* The same with a line above, and the last ends of each process below. */
+void bh_view_status_verbose(const json_t *status, struct bh_buf *out);
 /* One row each listener, source, hand-over and destination. */
 void bh_view_ledger(const json_t *ledger, struct bh_buf *out);
 /* The drain report. */
@@ -25,7 +28,14 @@ void bh_view_metrics(const json_t *answer, struct bh_buf *out);
 void bh_view_contexts(const json_t *answer, struct bh_buf *out);
 /* Processes by packets. */
 void bh_view_senders(const json_t *answer, struct bh_buf *out);
-/* "logs: restarted", one line a process. */
+/* The table of the children alone; head: with a line above. */
+void bh_view_roles(const json_t *roles, bool head, struct bh_buf *out);
+/* The last ends of each process, the latest first. */
+void bh_view_deaths(const json_t *roles, struct bh_buf *out);
+/* "PASS logs: runs", one line a component, and the whole. */
+void bh_view_health(const json_t *answer, struct bh_buf *out);
+
+/* "logs: restarted", one line a process; what failed is told elsewhere (bh_ctl_results_verdict). */
 void bh_view_results(const json_t *answer, struct bh_buf *out);
 
 /* "logs: 1 source added, 2 unchanged", one line a process; findings before, what needs a start

@@ -8,10 +8,9 @@ void bh_view_results(const json_t *answer, struct bh_buf *out)
 
 	json_array_foreach(json_object_get(answer, "results"), i, one)
 	{
-		bool ok = json_is_true(json_object_get(one, "ok"));
-
-		bh_buf_printf(out, ok ? "%s: %s\n" : "%s: ERROR (%s)\n", bh_json_text(one, "name"),
-		    bh_json_text(one, "result"));
+		if (json_is_true(json_object_get(one, "ok")))
+			bh_buf_printf(out, "%s: %s\n", bh_json_text(one, "name"),
+			    bh_json_text(one, "result"));
 	}
 }
 

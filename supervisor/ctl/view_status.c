@@ -83,7 +83,7 @@ static void describe(struct bh_buf *out, const json_t *role)
 	}
 }
 
-static void put_roles(struct bh_buf *out, const json_t *roles)
+void bh_view_roles(const json_t *roles, bool head, struct bh_buf *out)
 {
 	struct bh_buf text = BH_BUF_INIT;
 	size_t name = NAME_MIN, longest = 0, i;
@@ -101,6 +101,11 @@ static void put_roles(struct bh_buf *out, const json_t *roles)
 	if (name + STATE_COLS + longest > BH_COLUMNS)
 		name =
 		    BH_COLUMNS > STATE_COLS + longest + 12 ? BH_COLUMNS - STATE_COLS - longest : 12;
+	if (head) {
+		bh_fmt_left(out, "NAME", name);
+		bh_fmt_left(out, "STATE", STATE_COLS);
+		bh_buf_str(out, "DESCRIPTION\n");
+	}
 	json_array_foreach(roles, i, role)
 	{
 		bh_buf_clear(&text);
@@ -279,14 +284,25 @@ static void put_figures(struct bh_buf *out, const json_t *numbers)
 	bh_buf_release(&text);
 }
 
-void bh_view_status(const json_t *status, struct bh_buf *out)
+static void put_status(const json_t *status, bool head, struct bh_buf *out)
 {
-	put_roles(out, json_object_get(status, "roles"));
+	bh_view_roles(json_object_get(status, "roles"), head, out);
 	put_summary(out, status);
 	put_waiting(out, json_object_get(status, "rows"));
 	put_lost(out, json_object_get(status, "rows"));
 	put_figures(out, status);
 	put_notes(out, status);
+}
+
+void bh_view_status(const json_t *status, struct bh_buf *out)
+{
+	put_status(status, false, out);
+}
+
+void bh_view_status_verbose(const json_t *status, struct bh_buf *out)
+{
+	put_status(status, true, out);
+	bh_view_deaths(json_object_get(status, "roles"), out);
 }
 
 bool bh_view_all_running(const json_t *status)

@@ -18,6 +18,11 @@ Test(ctl_request, every_verb_is_understood)
 	    {"{\"verb\":\"version\"}", BH_VERB_VERSION},
 	    {"{\"verb\":\"stream-logs\"}", BH_VERB_STREAM_LOGS},
 	    {"{\"verb\":\"reload\"}", BH_VERB_RELOAD},
+	    {"{\"verb\":\"health\"}", BH_VERB_HEALTH},
+	    {"{\"verb\":\"last-stop\"}", BH_VERB_LAST_STOP},
+	    {"{\"verb\":\"events\"}", BH_VERB_EVENTS},
+	    {"{\"verb\":\"events-follow\"}", BH_VERB_EVENTS_FOLLOW},
+	    {"{\"verb\":\"signal\",\"names\":\"logs\",\"signal\":\"KILL\"}", BH_VERB_SIGNAL},
 	    {"{\"verb\":\"config-diff\"}", BH_VERB_CONFIG_DIFF},
 	};
 
@@ -45,6 +50,11 @@ Test(ctl_request, everything_else_is_refused)
 	    {"{\"verb\":\"status\"}x", BH_E_FORMAT},
 	    {"{\"verb\":\"status\",\"a\":\"b\"}", BH_E_FORMAT},
 	    {"{\"verb\":\"reload\",\"names\":\"logs\"}", BH_E_FORMAT},
+	    {"{\"verb\":\"signal\",\"names\":\"logs\"}", BH_E_FORMAT},
+	    {"{\"verb\":\"signal\",\"signal\":\"KILL\"}", BH_E_FORMAT},
+	    {"{\"verb\":\"signal\",\"names\":\"logs\",\"signal\":\"TERM\"}", BH_E_FORMAT},
+	    {"{\"verb\":\"signal\",\"names\":\"logs\",\"signal\":\"9\"}", BH_E_FORMAT},
+	    {"{\"verb\":\"stop\",\"names\":\"logs\",\"signal\":\"KILL\"}", BH_E_FORMAT},
 	    {"{\"word\":\"status\"}", BH_E_FORMAT},
 	    {"{\"verb\":\"st\\u0061tus\"}", BH_E_FORMAT},
 	    {"{\"verb\":\"statu\"}", BH_E_STATE},

@@ -192,6 +192,26 @@ Test(lifecycle, failed_starts_wait_longer_each_time_up_to_a_minute)
 		assert_about(delay_after(-1), want[i] * S);
 }
 
+/* One that is killed by us waits no longer than one that ends by itself. */
+static int64_t delay_after_kill(void)
+{
+	int64_t killed;
+
+	step(life.state == BH_LIFE_BACKOFF ? BH_LIFE_EV_TIMER : BH_LIFE_EV_START);
+	cr_assert_eq(step(BH_LIFE_EV_BROKEN), BH_LIFE_DO_KILL);
+	killed = now;
+	ended(-1, 9);
+	return life.timer_ns - killed;
+}
+
+Test(lifecycle, killed_starts_wait_as_failed_ones_do)
+{
+	static const int64_t want[] = {1, 2, 4, 8, 16, 32, 60, 60};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(want); i++)
+		assert_about(delay_after_kill(), want[i] * S);
+}
+
 Test(lifecycle, an_end_within_a_second_of_ready_is_a_failed_start)
 {
 	cr_assert_eq(delay_after(S - 1), 0, "the first end is taken lightly");
