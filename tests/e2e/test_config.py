@@ -148,4 +148,4 @@ def test_words_that_are_none_are_refused(folder):
     assert folder("config", "check", "x")[0] == 2
     assert folder("config", "check", "--non-default")[0] == 2
     assert folder("status", "--non-default")[0] == 2
-    assert folder("config", "diff", main="api_key: k\nbulkhead: {run_dir: /nowhere}\n")[0] == 7
+    assert folder("config", "diff", main="api_key: k\nbulkhead: {run_dir: /nowhere}\n")[0] == 5
