@@ -150,8 +150,8 @@ struct bh_config {
 	bool secret_backend_trim;                  /* false */
 	int64_t secret_refresh_interval_ms;        /* 0 = off */
 	int64_t secret_refresh_on_failure_minutes; /* 0 = one minute */
-	char *additional_endpoints; /* secret; JSON as written; parsed: endpoints */
-	char *site;                 /* datadoghq.com */
+	char *additional_endpoints;                /* secret; JSON as written; parsed: endpoints */
+	char *site;                                /* datadoghq.com */
 	char *dd_url;
 	char *hostname; /* resolved by the supervisor: never empty after load */
 	struct bh_strlist tags;
@@ -319,10 +319,10 @@ struct bh_config {
 	int64_t
 	    spool_max_size_bytes; /* bulkhead.spool_max_size_bytes, 0 = min(1 GiB, 20 % of free) */
 	char *metrics_spool_when_full;     /* bulkhead.metrics_spool_when_full, drop_oldest */
-	bool quarantine;          /* bulkhead.quarantine, true */
-	int64_t quarantine_max_size_bytes;                             /* 64 MiB */
-	int64_t quarantine_max_payloads;                               /* 1000 */
-	char *hardening;                                               /* auto, strict, off */
+	bool quarantine;                   /* bulkhead.quarantine, true */
+	int64_t quarantine_max_size_bytes; /* 64 MiB */
+	int64_t quarantine_max_payloads;   /* 1000 */
+	char *hardening;                   /* auto, strict, off */
 	char *user_dogstatsd, *user_logs, *user_forwarder, *group_ipc; /* names or numbers */
 	bool run_logs;                                                 /* bulkhead.run.*, true */
 	char *run_service, *run_source;                                /* "" = the command's name */

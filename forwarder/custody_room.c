@@ -234,7 +234,7 @@ void bh_custody_set_full(struct bh_custody *c, bool full)
 static void expire_held(struct bh_custody *c, struct bh_dest *d, int64_t now_ms)
 {
 	for (struct bh_payload *p = d->head; p; p = p->next) {
-		if (!p->row || p->sending || p->settled || 
+		if (!p->row || p->sending || p->settled ||
 		    p->created_ms + d->limits.ttl_ms > now_ms)
 			continue;
 		if (p->cut)

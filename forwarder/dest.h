@@ -30,7 +30,7 @@
 #define BH_DEST_SLOTS_MAX  63                   /* what a producer may have outstanding */
 #define BH_DEST_QUEUE      10                   /* payloads waiting for an unreliable one */
 #define BH_DEST_QUEUE_MAX  ((uint64_t)16 << 20) /* of their bodies, bytes; one always may */
-#define BH_DEST_CLAIMS_MAX ((uint64_t)4 << 20) /* of bodies out of the spool, for all; ditto */
+#define BH_DEST_CLAIMS_MAX ((uint64_t)4 << 20)  /* of bodies out of the spool, for all; ditto */
 #define BH_DEST_LIVE_RUN   3                    /* newest first: then one out of the spool */
 /* Statuses that refuse for good. */
 enum bh_refusal { BH_REFUSAL_400, BH_REFUSAL_401, BH_REFUSAL_403, BH_REFUSAL_413, BH_REFUSALS__N };
@@ -44,7 +44,7 @@ struct bh_dest {
 	bool logs, spool_on, newest_first;
 	bool reliable, absent;
 	struct bh_spool_limits limits;
-	bool full; /* its own bound is reached: no rows for now */
+	bool full;                  /* its own bound is reached: no rows for now */
 	unsigned key;               /* of the transport */
 	struct bh_key_check *check; /* what is known about that key; NULL when absent */
 	unsigned live_n;            /* newest first: sent since one out of the spool was */

@@ -172,8 +172,8 @@ static void diagnose(struct bh_questions *q, const struct bh_child_query *query)
 	for (unsigned i = 0; i < q->endpoints->keys_n; i++)
 		keys[i] = bh_transport_key(q->transport, i);
 	rc = query->fd < 0 ? 0
-			   : bh_diagnose_start(&q->diagnose, &q->child->config, q->endpoints, keys,
-				 query->fd);
+			   : bh_diagnose_start(
+				 &q->diagnose, &q->child->config, q->endpoints, keys, query->fd);
 
 	if (!rc)
 		return;

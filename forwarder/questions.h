@@ -15,11 +15,11 @@
 #include "forwarder/spool_session.h"
 
 struct bh_questions {
-	struct bh_child *child;               /* borrowed */
-	struct bh_custody *custody;           /* borrowed */
-	const struct bh_transport *transport; /* borrowed: it has the keys */
+	struct bh_child *child;                   /* borrowed */
+	struct bh_custody *custody;               /* borrowed */
+	const struct bh_transport *transport;     /* borrowed: it has the keys */
 	const struct bh_endpoint_list *endpoints; /* borrowed, likewise */
-	bool logs_running;                    /* as the supervisor says; kept by the owner */
+	bool logs_running;                        /* as the supervisor says; kept by the owner */
 	/* the list under way */
 	uint32_t id;
 	struct bh_buf rows;

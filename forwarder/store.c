@@ -18,12 +18,8 @@
 #include "forwarder/store_internal.h"
 #include "forwarder/store_schema.h"
 
-#define COMPONENT     "store"
-#define WAL_THRESHOLD ((uint64_t)16 << 20)
-#define BALLAST_SLACK ((uint64_t)1 << 20)
-#define ORD_STEP      65536
-#define VACUUM_PAGES  128
-#define VACUUM_FREE   ((uint64_t)64 << 20)
+#define COMPONENT "store"
+#define ORD_STEP  65536
 
 static const char *const sql[ST__N] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
@@ -170,7 +166,7 @@ static int load_id(struct bh_store *s)
 	return rc ? rc : meta_set(s, "created_ms", bh_wall_ms(s->cfg.clock));
 }
 
-static int scalar(struct bh_store *s, const char *query, sqlite3_int64 *out)
+int bh_store_scalar(struct bh_store *s, const char *query, sqlite3_int64 *out)
 {
 	sqlite3_stmt *st = NULL;
 	int rc = bh_store_check(s, sqlite3_prepare_v2(s->db, query, -1, &st, NULL));
@@ -201,7 +197,7 @@ static int recount(struct bh_store *s)
 				   " pending_bytes=(SELECT coalesce(sum(bytes),0) FROM delivery "
 				   "WHERE dest=destination.id)";
 	sqlite3_int64 n = 0;
-	int rc = scalar(s, wrong, &n);
+	int rc = bh_store_scalar(s, wrong, &n);
 
 	if (rc || n == 0)
 		return rc;
@@ -235,7 +231,7 @@ static int start_up(struct bh_store *s)
 	}
 	s->next_ord = s->ord_floor = (uint64_t)floor + 1;
 	if (!rc)
-		rc = scalar(s, "PRAGMA page_size", &page);
+		rc = bh_store_scalar(s, "PRAGMA page_size", &page);
 	s->page_size = (uint64_t)page;
 	return rc;
 }
@@ -298,36 +294,6 @@ int bh_store_check(struct bh_store *s, int code)
 	return rc;
 }
 
-static uint64_t ballast_size(const struct bh_store *s)
-{
-	uint64_t eighth =
-	    s->cfg.max_size_bytes > 0 ? (uint64_t)s->cfg.max_size_bytes / 8 : UINT64_MAX;
-	uint64_t full = WAL_THRESHOLD + BALLAST_SLACK;
-	uint64_t disk = bh_store_disk_free(s);
-
-	/* A small limit or a small disk makes a small ballast, and with it a small WAL. */
-	eighth = BH_MIN(eighth, disk / 8);
-	return BH_MAX(BH_MIN(eighth, full), (uint64_t)1 << 20);
-}
-
-static bool make_ballast(struct bh_store *s)
-{
-	struct statvfs fs;
-	uint64_t want = ballast_size(s);
-	int fd;
-
-	if (statvfs(s->cfg.dir, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < 2 * want)
-		return false;
-	fd = open(s->ballast, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return false;
-	s->ballast_bytes = posix_fallocate(fd, 0, (off_t)want) == 0 ? want : 0;
-	(void)close(fd);
-	if (!s->ballast_bytes)
-		(void)unlink(s->ballast);
-	return s->ballast_bytes > 0;
-}
-
 /* Positions that cannot move would make every start repeat what the last one sent: no start. */
 static bool is_read_only(const struct bh_store *s)
 {
@@ -383,7 +349,7 @@ int bh_store_open(struct bh_store **out, const struct bh_store_config *cfg, stru
 		return rc;
 	}
 	if (!s->in_memory)
-		(void)make_ballast(s);
+		(void)bh_store_ballasted(s);
 	*out = s;
 	return 0;
 }
@@ -756,106 +722,4 @@ int bh_store_producer(struct bh_store *s, const char *name, const struct bh_rece
 	bind_u64(st, 3, r->base);
 	bind_u64(st, 4, r->mask);
 	return run(s, ST_PRODUCER);
-}
-
-uint64_t bh_store_wal_bytes(const struct bh_store *s)
-{
-	struct stat st;
-
-	return stat(s->wal, &st) == 0 ? (uint64_t)st.st_size : 0;
-}
-
-uint64_t bh_store_used_bytes(struct bh_store *s)
-{
-	sqlite3_int64 pages = 0, free_pages = 0;
-
-	if (scalar(s, "PRAGMA page_count", &pages) ||
-	    scalar(s, "PRAGMA freelist_count", &free_pages))
-		return 0;
-	return (uint64_t)(pages - free_pages) * s->page_size + bh_store_wal_bytes(s);
-}
-
-uint64_t bh_store_free_bytes(struct bh_store *s)
-{
-	sqlite3_int64 free_pages = 0;
-
-	return scalar(s, "PRAGMA freelist_count", &free_pages)
-		   ? 0
-		   : (uint64_t)free_pages * s->page_size;
-}
-
-uint64_t bh_store_disk_free(const struct bh_store *s)
-{
-	struct statvfs fs;
-
-	return statvfs(s->cfg.dir, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : UINT64_MAX;
-}
-
-uint64_t bh_store_disk_total(const struct bh_store *s)
-{
-	struct statvfs fs;
-
-	return statvfs(s->cfg.dir, &fs) == 0 ? (uint64_t)fs.f_blocks * fs.f_frsize : 0;
-}
-
-int64_t bh_store_oldest_ms(struct bh_store *s)
-{
-	sqlite3_int64 ms = 0;
-
-	if (scalar(s, "SELECT created_ms FROM spool ORDER BY ord LIMIT 1", &ms))
-		return 0;
-	return ms;
-}
-
-/* A slice at a time: a whole file in one call would hold everything up for seconds. */
-static void vacuum_slice(struct bh_store *s)
-{
-	char text[64];
-
-	(void)snprintf(text, sizeof(text), "PRAGMA incremental_vacuum(%d)", VACUUM_PAGES);
-	(void)bh_store_check(s, sqlite3_exec(s->db, text, NULL, NULL, NULL));
-}
-
-/* A full disk makes it fail without harm. */
-static void checkpoint(struct bh_store *s, int mode)
-{
-	(void)bh_store_check(s, sqlite3_wal_checkpoint_v2(s->db, NULL, mode, NULL, NULL));
-}
-
-bool bh_store_wants_slice(struct bh_store *s)
-{
-	sqlite3_int64 pages = 0;
-
-	return scalar(s, "PRAGMA page_count", &pages) == 0 &&
-	       bh_store_free_bytes(s) > BH_MAX(VACUUM_FREE, (uint64_t)pages * s->page_size / 4);
-}
-
-void bh_store_tend(struct bh_store *s, bool idle)
-{
-	uint64_t wal = bh_store_wal_bytes(s);
-
-	if (idle && bh_store_wants_slice(s))
-		vacuum_slice(s);
-	/* Never more WAL than the ballast can make room for. */
-	if (wal >= BH_MIN(WAL_THRESHOLD, BH_MAX(s->ballast_bytes / 2, (uint64_t)1 << 19)) ||
-	    (idle && wal > 0))
-		checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
-}
-
-void bh_store_relieve(struct bh_store *s)
-{
-	if (s->ballast_bytes && unlink(s->ballast) == 0)
-		s->ballast_bytes = 0;
-	checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE);
-}
-
-bool bh_store_ballasted(struct bh_store *s)
-{
-	return !s->in_memory && (s->ballast_bytes > 0 || make_ballast(s));
-}
-
-void bh_store_reclaim(struct bh_store *s)
-{
-	vacuum_slice(s);
-	checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE);
 }

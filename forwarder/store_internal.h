@@ -1,5 +1,6 @@
-/* Shared by store.c (writing, life of the file), store_read.c (loading) and what reads beside them:
- * replace.c, salvage*.c, spool_copy.c, spool_session.c and spool_purge.c. */
+/* Shared by store.c (writing, life of the file), store_space.c (its bytes), store_read.c (loading)
+ * and what reads beside them: replace.c, salvage*.c, spool_copy.c, spool_session.c and
+ * spool_purge.c. */
 #ifndef BH_FORWARDER_STORE_INTERNAL_H
 #define BH_FORWARDER_STORE_INTERNAL_H
 
@@ -69,6 +70,8 @@ int bh_store_probe(struct bh_store *s) BH_MUST_CHECK;
 void bh_store_read_position(sqlite3_stmt *st, struct bh_origin *o);
 /* s->path and s->wal of a file of this name in the folder. */
 void bh_store_name(struct bh_store *s, const char *name);
+/* The one number of a query; 0 when it has no row. Returns 0 or the store's errors. */
+int bh_store_scalar(struct bh_store *s, const char *query, sqlite3_int64 *out) BH_MUST_CHECK;
 /* Maps a code of SQLite; notes damage and I/O errors. */
 int bh_store_check(struct bh_store *s, int code);
 
