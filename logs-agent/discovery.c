@@ -136,6 +136,8 @@ static void resume(struct bh_logs *l, struct bh_target *t, const char *path,
 	    .gen = row->gen,
 	    .from = row->offset,
 	    .handed = row->offset,
+	    .marker_len = row->marker_len,
+	    .marker_hash = row->marker_hash,
 	    .state = state,
 	};
 	bool renamed = strcmp(row->path, path) != 0;

@@ -169,6 +169,10 @@ int bh_generation_open(
 	}
 	set_offset(g, how->from);
 	g->handed_off = how->handed;
+	if (!bh_window_has(&g->read_window, how->marker_len, how->marker_hash)) {
+		bh_generation_free(g);
+		return -ESTALE;
+	}
 	*out = g;
 	return 0;
 }

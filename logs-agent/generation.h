@@ -74,13 +74,18 @@ struct bh_generation {
 
 /* Opens path and checks that it is the file of id, ready to be read from `from`. handed: end of
  * what the registry knows, < from when the bytes between are left out on purpose. identifier: of a
- * row, NULL = of the target. Errors: -errno; -ESTALE when it is another file by now. */
+ * row, NULL = of the target. Errors: -errno; -ESTALE when it is another file, or has another
+ * content, by now. */
 struct bh_generation_start {
 	struct bh_target *target;
 	const char *open_path;
 	const struct bh_file_id *id;
 	const char *identifier;
 	uint64_t gen, from, handed;
+	/* What stood before `from` when that was noted; length 0 = nothing is known. It is looked
+	 * at in the bytes that reading goes on from: a file may be written anew at any moment. */
+	uint32_t marker_len;
+	uint64_t marker_hash;
 	enum bh_origin_state state;
 };
 

@@ -1,5 +1,7 @@
 #include "logs-agent/trail.h"
 
+#include "common/crc.h"
+
 #include <string.h>
 
 #define KEEP_BYTES ((size_t)4 << 10) /* memory of a tailer at rest */
@@ -19,6 +21,13 @@ void bh_window_add(struct bh_window *w, const char *p, size_t n)
 	memmove(w->bytes, w->bytes + w->n - keep, keep);
 	memcpy(w->bytes + keep, p, n);
 	w->n = keep + n;
+}
+
+bool bh_window_has(const struct bh_window *w, uint32_t marker_len, uint64_t marker_hash)
+{
+	if (marker_len == 0 || marker_len > w->n)
+		return marker_len == 0;
+	return bh_crc64(0, w->bytes + w->n - marker_len, marker_len) == marker_hash;
 }
 
 void bh_trail_release(struct bh_trail *t)

@@ -9,6 +9,7 @@
 #ifndef BH_LOGS_TRAIL_H
 #define BH_LOGS_TRAIL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,8 @@ struct bh_window {
 };
 
 void bh_window_add(struct bh_window *w, const char *p, size_t n);
+/* Do its last len bytes have this hash? A marker without bytes fits everything. */
+bool bh_window_has(const struct bh_window *w, uint32_t marker_len, uint64_t marker_hash);
 
 struct bh_trail {
 	struct bh_window window; /* before the held bytes */

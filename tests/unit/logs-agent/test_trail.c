@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/crc.h"
 #include "logs-agent/trail.h"
 
 /* Against the plain definition: the window is what stands before the position in all that was fed.
@@ -52,4 +53,18 @@ Test(trail, nothing_is_kept_while_nothing_is_held)
 		cr_assert_eq(bh_trail_end(&t), 0);
 	}
 	cr_assert_eq(t.held.cap, 0);
+}
+
+/* A file that is written anew between two looks is not read on from the middle of a line (§4.4). */
+Test(trail, a_window_has_the_marker_of_its_last_bytes)
+{
+	static const char text[] = "2024 one\n2024 two\n";
+	struct bh_window w = {.n = 0};
+
+	bh_window_add(&w, text, sizeof(text) - 1);
+	cr_expect(bh_window_has(&w, 0, 7));
+	cr_expect(bh_window_has(&w, 9, bh_crc64(0, "2024 two\n", 9)));
+	cr_expect(bh_window_has(&w, 18, bh_crc64(0, text, 18)));
+	cr_expect_not(bh_window_has(&w, 9, bh_crc64(0, "2024 one\n", 9)));
+	cr_expect_not(bh_window_has(&w, 19, bh_crc64(0, text, 18)), "more than it has");
 }
