@@ -163,7 +163,7 @@ static int add_own_signals(scmp_filter_ctx ctx, enum bh_role role)
 	if (is_allowed(role, "tgkill"))
 		return 0;
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-	    SCMP_CMP(0, SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+	    (struct scmp_arg_cmp){.op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)getpid()});
 }
 
 static int fill(scmp_filter_ctx ctx, enum bh_role role)

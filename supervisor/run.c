@@ -52,6 +52,7 @@ static int load_config(struct bh_supervisor *s, const char *path)
 	s->config_path = path;
 	/* A command runs without an agent where there is no key, and nobody asked to hear of it. */
 	if (!wrong && bh_wraps(s) && !s->cfg.api_key[0]) {
+		bh_config_trace_release(&trace);
 		bh_findings_release(&findings);
 		return BH_EXIT_CONFIG;
 	}
