@@ -79,7 +79,8 @@ static void put_changes(
 static int put_sources(
     const struct bh_config *used, const struct bh_config *next, struct bh_jsonw *w)
 {
-	const struct bh_log_source **old = calloc(used->log_sources_n + 1, sizeof(*old));
+	const struct bh_log_source **old =
+	    calloc(used->log_sources_n + 1, sizeof(const struct bh_log_source *));
 	size_t *same = calloc(next->log_sources_n + 1, sizeof(*same));
 	struct bh_sources_change c = {0};
 	int rc = old && same ? 0 : BH_E_LIMIT;
