@@ -412,6 +412,13 @@ class Agent:
     def kill(self, role, sig=signal.SIGKILL):
         os.kill(self.child_pid(role), sig)
 
+    def kill_and_wait(self, role):
+        """Until its successor runs; the death itself may not be noticed at once."""
+        before = self.child_pid(role)
+        self.kill(role)
+        wait_until(lambda: self.child_pid(role) not in (0, before) and self.role(role)["state"] == "RUNNING", 30)
+        wait_until(lambda: self.ctl("status").get("complete"), 30)
+
     def drain_report(self):
         """What the last ordered stop wrote."""
         return json.loads((self.run_path / "last-stop.json").read_text())

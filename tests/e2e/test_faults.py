@@ -150,8 +150,7 @@ def test_a_killed_child_comes_back_alone(tmp_path, role):
     with Intake() as intake, Agent(intake, logs=logs_of(log)) as agent:
         agent.wait_delivered(log, log.stat().st_size)
         before = {name: agent.child_pid(name) for name in ("dogstatsd", "logs", "forwarder")}
-        agent.kill(role)
-        wait_until(lambda: agent.child_pid(role) not in (0, before[role]) and agent.is_ready(), 20)
+        agent.kill_and_wait(role)
         after = {name: agent.child_pid(name) for name in before}
         assert {n for n in before if before[n] != after[n]} == {role}
         agent.send(b"again:1|c\n")

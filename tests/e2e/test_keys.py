@@ -208,8 +208,7 @@ def test_nobody_but_the_forwarder_sees_a_key(tmp_path):
         assert holders(agent, b"canary") == set()
         said = [agent.run_ctl(*words).stdout for words in (["status"], ["--json", "status"], ["ledger"], ["config", "show"])]
         assert not [text for text in said if "canary" in text]
-        agent.kill("forwarder")
-        wait_until(lambda: agent.role("forwarder").get("state") == "RUNNING", 20)
+        agent.kill_and_wait("forwarder")
         assert deliver(tmp_path, intake, "three") == {NEW[-5:]}
         assert agent.stop() == 0
         files = [p for p in [*agent.run_path.rglob("*"), *agent.run_dir.rglob("*"), agent.log] if p.is_file()]

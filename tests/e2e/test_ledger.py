@@ -81,8 +81,7 @@ def test_killed_producers_leave_a_ledger_that_closes(tmp_path):
         wait_until(lambda: (total(agent, "listener") or {}).get("received") == 30, 20)
         assert total(agent, "listener")["in_flight"] == 30  # in buckets that no flush took
         for role in ("dogstatsd", "logs"):
-            agent.kill(role)
-            wait_until(agent.is_ready, 20)
+            agent.kill_and_wait(role)
             assert_balanced(agent)
         listener = total(agent, "listener")
         assert (listener["received"], listener["dropped"]) == (30, {"unproven": 30})
@@ -102,8 +101,7 @@ def test_a_killed_forwarder_counts_what_is_in_the_spool_once(tmp_path):
         with Agent(intake, logs=[{"path": str(log)}], config=config) as agent:
             append(log, 0, 40)
             wait_until(lambda: (total(agent, "destination", "logs") or {}).get("spooled") == 40, 30)
-            agent.kill("forwarder")
-            wait_until(agent.is_ready, 20)
+            agent.kill_and_wait("forwarder")
             row = total(agent, "destination", "logs")
             assert (row["received"], row["spooled"], row["gap"]) == (40, 40, 0)
             assert_balanced(agent)

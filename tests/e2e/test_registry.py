@@ -184,8 +184,7 @@ def test_a_row_of_the_spool_may_outlive_what_is_forgotten(tmp_path):
         assert agent.registry()[f"file:{log}"]["open_parts"] == 1
         assert agent.run_ctl("stop", "logs").returncode == 0
         assert agent.run_ctl("registry", "forget", f"file:{log}").returncode == 0
-        agent.kill("forwarder")
-        wait_until(lambda: agent.role("forwarder").get("state") == "RUNNING", 20)
+        agent.kill_and_wait("forwarder")
         intake.start()
         wait_until(lambda: intake.messages() == ["one", "two"], 30, intake.messages)
         assert agent.stop() == 0

@@ -227,7 +227,7 @@ static void settle(struct disk_file *f, enum fate fate, struct bh_rng *rng)
 
 	for (const struct change *c = f->head; c; c = c->next)
 		n++;
-	v = need(calloc(n + 1, sizeof(*v)));
+	v = need(calloc(n + 1, sizeof(const struct change *)));
 	n = 0;
 	for (const struct change *c = f->head; c; c = c->next)
 		v[n++] = c;
