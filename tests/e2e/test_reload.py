@@ -42,7 +42,7 @@ class Writer:
 
     def run(self):
         files = [open(p, "a", buffering=1) for p in self.paths]
-        while not self.done.wait(0.0005):
+        while not self.done.wait(0.005):  # the pace of the load
             for f in files:
                 for i in range(20):
                     f.write(f"{f.name} {self.n + i}\n")
