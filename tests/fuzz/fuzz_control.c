@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (bh_ctl_decode(data, size, &first) == 0) {
 		if (bh_ctl_encode(&first, &out) || bh_ctl_decode(out.data, out.len, &second))
 			abort();
-		if (first.type == BH_CTL_QUERY_PART || first.type == BH_CTL_QUERY_ARG) {
+		if (first.type == BH_CTL_QUERY_PART || first.type == BH_CTL_QUERY_ARG ||
+		    first.type == BH_CTL_LEDGER || first.type == BH_CTL_FIGURES) {
 			if (!bh_str_eq(first.u.part, second.u.part))
 				abort();
 			first.u.part.p = second.u.part.p; /* each borrows from its own message */
