@@ -15,6 +15,10 @@ static bool reap_own(struct bh_supervisor *s, pid_t pid)
 		bh_command_reap(&s->reload.resolver.command);
 		return true;
 	}
+	if (s->self_test.pid == pid) {
+		bh_self_test_reap(s);
+		return true;
+	}
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
 		if (s->kids[i].pid == pid) {
 			bh_kid_reap(&s->kids[i]);

@@ -247,19 +247,23 @@ static void go_on(struct bh_supervisor *s)
 	bh_self_test_release(t);
 }
 
-static void on_end(struct bh_watch *w, unsigned events)
+void bh_self_test_reap(struct bh_supervisor *s)
 {
-	struct bh_supervisor *s = BH_CONTAINER(w, struct bh_supervisor, self_test.process);
 	struct bh_self_test *t = &s->self_test;
 	siginfo_t si = {0};
 
-	(void)events;
-	if (waitid(P_PIDFD, (id_t)w->fd, &si, WEXITED | WNOHANG) == 0 && si.si_pid == 0)
+	if (waitid(P_PIDFD, (id_t)t->process.fd, &si, WEXITED | WNOHANG) == 0 && si.si_pid == 0)
 		return;
 	record(t, si.si_pid && si.si_code != CLD_EXITED, si.si_status);
 	forget_process(t);
 	t->act++;
 	go_on(s);
+}
+
+static void on_end(struct bh_watch *w, unsigned events)
+{
+	(void)events;
+	bh_self_test_reap(BH_CONTAINER(w, struct bh_supervisor, self_test.process));
 }
 
 void bh_security_take(struct bh_supervisor *s, struct bh_ctl_conn *conn)

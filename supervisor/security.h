@@ -30,6 +30,8 @@ struct bh_self_test {
 };
 
 void bh_self_test_init(struct bh_self_test *t);
+/* The process of an act may have ended: who sees SIGCHLD first says so. */
+void bh_self_test_reap(struct bh_supervisor *s);
 /* Ends a process that is under way. */
 void bh_self_test_release(struct bh_self_test *t);
 
