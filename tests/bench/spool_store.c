@@ -132,7 +132,7 @@ static void begin(struct job *j, const char *dir, size_t bytes, unsigned group)
 		j->body[i] = (char)bh_rng_u64(&rng);
 	make_origins(&j->origins);
 	j->store = open_store(dir);
-	check(bh_store_destination(j->store, "logs/primary", 1, &j->dest), "destination");
+	check(bh_store_destination(j->store, "logs/primary", 1, true, &j->dest), "destination");
 }
 
 static void append(const char *dir, size_t bytes, unsigned group, double seconds)
@@ -200,7 +200,7 @@ static void open_big(const char *dir)
 
 	check(bh_positions_init(&positions), "positions");
 	check(bh_store_each_origins(s, load_part, &positions), "origins");
-	check(bh_store_destination(s, "logs/primary", 1, &dest), "destination");
+	check(bh_store_destination(s, "logs/primary", 1, true, &dest), "destination");
 	check(bh_store_counts(s, dest, &counts), "counts");
 	check(bh_store_items(s, dest, &items), "items");
 	(void)printf("{\"rows\":%llu,\"bytes\":%llu,\"open_ms\":%.1f,\"load_ms\":%.1f,"
