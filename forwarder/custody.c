@@ -34,6 +34,7 @@ void bh_payload_free(struct bh_custody *c, struct bh_payload *p)
 	if (p->cut)
 		p->dest->cut_bytes -= p->cut_bytes;
 	bh_cut_free(p->cut);
+	bh_custody_wake(p);
 	bh_content_release(&c->contents, p->content);
 	free(p->spare);
 	free(p);
@@ -214,7 +215,7 @@ static int owe(struct bh_custody *c, struct bh_dest *d, struct bh_content *conte
 	bh_buffer_in(&d->mem_buffer, bh_buffer_events(d->logs, p->items, 1), p->body_n);
 	/* Behind rows, behind a failing destination, or without a network: straight to the spool.
 	 */
-	p->want_row = d->spool_on && ((d->rows > 0 && !(d->logs && d->newest_first)) ||
+	p->want_row = d->spool_on && ((d->rows > d->active_rows && !(d->logs && d->newest_first)) ||
 					 d->backoff.state != BH_BREAKER_OPEN || c->offline ||
 					 d->limits.after_ms == 0);
 	bh_dest_insert(d, p);

@@ -6,8 +6,9 @@
 
 #include "forwarder/custody_internal.h"
 
-#define COMPONENT        "custody"
-#define LOGS_CONCURRENCY 4
+#define COMPONENT  "custody"
+#define LOGS_LEAST 4  /* requests under way */
+#define FIXED_MAX  64 /* of a configured number */
 
 static void configure(struct bh_dest *d, const struct bh_config *cfg)
 {
@@ -30,12 +31,14 @@ static void configure(struct bh_dest *d, const struct bh_config *cfg)
 	int64_t workers = BH_MAX(cfg->forwarder_num_workers, 1) *
 			  BH_MAX(cfg->forwarder_max_concurrent_requests, 1);
 	int64_t logs_n = cfg->logs_batch_max_concurrent_send;
+	unsigned fixed = (unsigned)BH_MIN(logs ? logs_n : workers, FIXED_MAX);
 
 	d->newest_first = !logs || strcmp(cfg->logs_replay_order, "newest_first") == 0;
 	d->spool_on = d->reliable && d->limits.on;
-	d->concurrency =
-	    (unsigned)BH_MIN(logs ? (logs_n > 0 ? logs_n : LOGS_CONCURRENCY) : workers, 64);
-	d->adaptive = logs && logs_n <= 0;
+	if (logs && logs_n <= 0)
+		bh_pace_init(&d->pace, LOGS_LEAST, BH_PACE_MAX);
+	else
+		bh_pace_init(&d->pace, fixed, fixed);
 	d->timeout_ms = logs ? cfg->logs_http_timeout_ms : cfg->forwarder_timeout_ms;
 	bh_backoff_init(&d->backoff, &b, logs ? 1 : 2, logs ? 120 : 64);
 }

@@ -5,6 +5,8 @@ import sqlite3
 
 from harness import Agent, Intake, wait_until
 
+SLOW_ANSWERS = "latency_ms=400&path=/api/v2/logs"
+
 LINES = 100_000
 LINE = b"%07d " + b"x" * 492 + b"\n"  # 50 MB in all
 
@@ -90,3 +92,33 @@ def test_the_spool_is_delivered_first_in_first_out(tmp_path):
         wait_until(lambda: intake.stats()["log_messages"] >= 500, 30, intake.stats)
         assert agent.stop() == 0
         assert intake.messages() == [f"n {i}" for i in range(500)]
+
+
+def test_a_spool_goes_out_through_slow_and_refused_answers_once(tmp_path):
+    """While an answer is awaited the body is only on disk: it is read again to be sent again, cut, or kept."""
+    log = tmp_path / "app.log"
+    log.write_bytes(b"".join(b"%06d %0*d\n" % (i, 100, pow(7919, i + 50, 10**100)) for i in range(20000)))
+    config = {"bulkhead": {"spool_after": 0}, "logs_config": {"batch_max_size": 100, "sender_backoff_base": 0.1}}
+    logs = [{"path": str(log), "start_position": "beginning"}]
+    with dead_intake() as intake, Agent(intake, logs=logs, config=config) as agent:
+        wait_until(lambda: one_of(agent, "logs")["spooled"] == 20000, 30, lambda: agent.ctl("ledger"))
+        intake.start()
+        intake.fault(f"status=400&count=3&{SLOW_ANSWERS}")
+        intake.fault(f"status=413&count=5&{SLOW_ANSWERS}")
+        intake.fault(f"status=503&count=9&probability=0.2&{SLOW_ANSWERS}")
+        intake.fault("mode=reset&count=5&probability=0.2&path=/api/v2/logs")
+        intake.fault(SLOW_ANSWERS)
+        agent.run_ctl("spool", "replay")
+        wait_until(lambda: one_of(agent, "logs")["spooled"] == 0, 60, lambda: agent.ctl("ledger"))
+        row = one_of(agent, "logs")
+        assert row["delivered"] == 20000 - 300
+        assert row["dropped"] == {"status_400": 300}
+        intake.fault("clear=1")
+        assert agent.ctl("quarantine", "replay")["replayed"] == 300
+        wait_until(lambda: len(intake.messages()) >= 20000, 20, intake.stats)
+        assert agent.stop() == 75, "what was refused counts as dropped"
+        assert sorted(int(m[:6]) for m in intake.messages()) == list(range(20000))
+
+
+def one_of(agent, destination):
+    return next(r for r in agent.ledger_rows("destination") if r["name"] == destination)

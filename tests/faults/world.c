@@ -209,6 +209,7 @@ static void turn(struct world *w)
 {
 	if (bh_loop_turn(&w->loop, 0))
 		abort();
+	send_requests(&w->transport, w->custody);
 	if (all_committed(w->custody))
 		w->t->open = 0;
 }
