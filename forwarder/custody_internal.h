@@ -69,6 +69,9 @@ void bh_payload_free(struct bh_custody *c, struct bh_payload *p);
 int bh_custody_make_dests(struct bh_custody *c, struct bh_err *err) BH_MUST_CHECK;
 void bh_custody_free_dests(struct bh_custody *c);
 void bh_custody_dest_stats(struct bh_custody *c, struct bh_child *child);
+/* What is in its buffers now (buffers.h). */
+struct bh_buffer_count bh_custody_memory_size(const struct bh_dest *d);
+struct bh_buffer_count bh_custody_disk_size(const struct bh_dest *d);
 /* A destination of this class that is in the configuration: new payloads are for it. */
 static inline bool bh_custody_is_for(const struct bh_dest *d, bool logs)
 {

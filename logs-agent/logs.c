@@ -338,6 +338,8 @@ int bh_logs_new(
 		return rc;
 	}
 	bh_timer_in(&child->loop, &l->ready_timer, READY_LIMIT_NS, on_ready_limit);
+	child->loop.turn_end = bh_figures_turn_end;
+	child->loop.turn_ctx = l;
 	*out = l;
 	return 0;
 }
@@ -359,6 +361,7 @@ void bh_logs_free(struct bh_logs *l)
 	struct bh_timer *timers[] = {&l->work_timer, &l->scan, &l->poll, &l->batch_timer,
 	    &l->dirty_timer, &l->ready_timer, &l->drain_timer, &l->held_timer, &l->inotify_timer};
 
+	l->child->loop.turn_end = NULL;
 	for (size_t i = 0; i < BH_ARRAY_LEN(timers); i++)
 		bh_timer_cancel(timers[i]);
 	while (l->head) {

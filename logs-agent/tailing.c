@@ -256,6 +256,7 @@ void bh_tailing_poll(struct bh_logs *l)
 {
 	struct bh_generation *g = l->head;
 	int64_t now = mono();
+	uint64_t files = 0, begun = 0;
 
 	/* What a look opens is appended behind, and is looked at as well. */
 	while (g) {
@@ -263,6 +264,8 @@ void bh_tailing_poll(struct bh_logs *l)
 
 		if (is_due(g, now))
 			bh_tailing_look(l, g);
+		files++;
+		begun += bh_assembler_held(&g->assembler) > 0;
 		next = g->next;
 		if (g->state == BH_ORIGIN_FINISHED && !g->dirty)
 			forget(l, g);
@@ -270,6 +273,7 @@ void bh_tailing_poll(struct bh_logs *l)
 			bh_tailing_set_aside(l, g); /* opened anew by the next scan */
 		g = next;
 	}
+	bh_fill_see(&l->input_fill, begun, files, now);
 }
 
 /* --- reading -------------------------------------------------------------------------------------
