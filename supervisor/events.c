@@ -14,12 +14,7 @@
 
 static void leave(struct bh_event_follower *f)
 {
-	int fd = f->watch.fd;
-
-	bh_loop_del_fd(&f->watch);
-	if (fd >= 0)
-		(void)close(fd);
-	f->watch.fd = -1;
+	bh_loop_close_fd(&f->watch);
 	f->missed = 0;
 }
 

@@ -1,6 +1,5 @@
 #include "supervisor/security.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -108,13 +107,8 @@ void bh_self_test_init(struct bh_self_test *t)
 
 static void forget_process(struct bh_self_test *t)
 {
-	int fd = t->process.fd;
-
 	bh_timer_cancel(&t->limit);
-	bh_loop_del_fd(&t->process);
-	if (fd >= 0)
-		(void)close(fd);
-	t->process.fd = -1;
+	bh_loop_close_fd(&t->process);
 	t->pid = 0;
 }
 
