@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/pass_fd.h"
 #include "common/procmem.h"
 #include "common/sandbox_orders.h"
 
@@ -410,28 +411,6 @@ static void become_orphan(struct bh_child *c)
 		orphan_drain(c);
 }
 
-/* One message, and the descriptor that came with it or -1. */
-static ssize_t receive(int control, char *raw, size_t cap, int *fd)
-{
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control_data;
-	struct iovec iov = {raw, cap};
-	struct msghdr h = {.msg_iov = &iov,
-	    .msg_iovlen = 1,
-	    .msg_control = control_data.room,
-	    .msg_controllen = sizeof(control_data.room)};
-	ssize_t n = recvmsg(control, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&h) : NULL;
-
-	*fd = -1;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(fd, CMSG_DATA(c), sizeof(int));
-	return n;
-}
-
 static void take_message(struct bh_child *c, const char *raw, size_t n, int *fd)
 {
 	struct bh_ctl_msg m;
@@ -448,12 +427,11 @@ static void on_control(struct bh_watch *w, unsigned events)
 {
 	struct bh_child *c = of_control(w);
 	char raw[BH_CTL_MSG_MAX + 1];
-	ssize_t n;
-	int fd;
+	int fd = -1;
+	ssize_t n = bh_pass_fd_receive(w->fd, raw, sizeof(raw), &fd, MSG_DONTWAIT);
 
 	(void)events;
-	n = receive(w->fd, raw, sizeof(raw), &fd);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n == -EAGAIN)
 		return;
 	if (n <= 0) {
 		become_orphan(c);
@@ -643,8 +621,6 @@ void bh_child_stat_note(struct bh_child *c, const char *name, const char *fmt, .
 
 void bh_child_release(struct bh_child *c)
 {
-	int signals_fd = c->signals.fd;
-
 	for (size_t i = 0; i < c->fds_n; i++) {
 		if (c->fds[i].fd >= 0)
 			(void)close(c->fds[i].fd);
@@ -652,9 +628,7 @@ void bh_child_release(struct bh_child *c)
 	}
 	bh_timer_cancel(&c->beat);
 	bh_loop_del_fd(&c->control);
-	bh_loop_del_fd(&c->signals);
-	if (signals_fd >= 0)
-		(void)close(signals_fd);
+	bh_loop_close_fd(&c->signals);
 	if (c->memory_fd >= 0)
 		(void)close(c->memory_fd);
 	bh_loop_release(&c->loop);

@@ -24,25 +24,12 @@
 #define WINDOW_NS      (100 * BH_NS_PER_MS)
 #define TAKEN_A_WINDOW 20
 
-static void forget_pass_fd(struct bh_ctl_conn *c)
-{
-	if (c->pass_fd >= 0)
-		(void)close(c->pass_fd);
-	c->pass_fd = -1;
-}
-
 static void close_conn(struct bh_ctl_conn *c)
 {
-	int fd = c->watch.fd;
-
 	bh_timer_cancel(&c->timer);
-	bh_loop_del_fd(&c->watch);
-	if (fd >= 0)
-		(void)close(fd);
-	forget_pass_fd(c);
+	bh_loop_close_fd(&c->watch);
 	bh_buf_release(&c->in);
-	bh_buf_release(&c->out);
-	c->watch.fd = -1;
+	bh_outgoing_release(&c->out);
 	c->asked = c->answered = false;
 }
 
@@ -51,62 +38,21 @@ static void on_timeout(struct bh_timer *t)
 	close_conn(BH_CONTAINER(t, struct bh_ctl_conn, timer));
 }
 
-/* The next part of the answer; the descriptor is the client's as soon as a byte is. */
-static ssize_t send_part(struct bh_ctl_conn *c)
-{
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = {c->out.data + c->sent, c->out.len - c->sent};
-	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
-	ssize_t n;
-
-	memset(&control, 0, sizeof(control));
-	if (c->pass_fd >= 0) {
-		struct cmsghdr *head;
-
-		h.msg_control = control.room;
-		h.msg_controllen = sizeof(control.room);
-		head = CMSG_FIRSTHDR(&h);
-		head->cmsg_level = SOL_SOCKET;
-		head->cmsg_type = SCM_RIGHTS;
-		head->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(head), &c->pass_fd, sizeof(int));
-	}
-	n = sendmsg(c->watch.fd, &h, MSG_NOSIGNAL);
-	if (n > 0) {
-		c->sent += (size_t)n;
-		forget_pass_fd(c);
-	}
-	return n;
-}
-
 static void write_out(struct bh_ctl_conn *c)
 {
-	while (c->sent < c->out.len) {
-		ssize_t n = send_part(c);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			(void)bh_loop_mod_fd(&c->watch, BH_LOOP_WRITE);
-			return;
-		}
-		if (n < 0)
-			break;
-	}
-	close_conn(c);
+	if (bh_outgoing_send(&c->out, c->watch.fd, 0) == 0)
+		(void)bh_loop_mod_fd(&c->watch, BH_LOOP_WRITE);
+	else
+		close_conn(c);
 }
 
 void bh_ctl_answer(struct bh_ctl_conn *c, struct bh_str json)
 {
-	bh_buf_clear(&c->out);
-	c->sent = 0;
+	bh_outgoing_clear(&c->out);
 	c->answered = true;
-	(void)bh_buf_append(&c->out, json.p, json.n);
-	(void)bh_buf_u8(&c->out, '\n');
-	if (bh_buf_failed(&c->out)) {
+	(void)bh_buf_append(&c->out.bytes, json.p, json.n);
+	(void)bh_buf_u8(&c->out.bytes, '\n');
+	if (bh_buf_failed(&c->out.bytes)) {
 		close_conn(c);
 		return;
 	}
@@ -116,8 +62,7 @@ void bh_ctl_answer(struct bh_ctl_conn *c, struct bh_str json)
 
 void bh_ctl_answer_fd(struct bh_ctl_conn *c, struct bh_str json, int fd)
 {
-	forget_pass_fd(c);
-	c->pass_fd = fd;
+	bh_outgoing_take_fd(&c->out, fd);
 	bh_ctl_answer(c, json);
 }
 
@@ -287,7 +232,7 @@ static void greet(struct bh_ctl_server *s, int fd)
 		    "again\"}\n");
 		return;
 	}
-	*c = (struct bh_ctl_conn){.server = s, .peer = peer, .pass_fd = -1};
+	*c = (struct bh_ctl_conn){.server = s, .peer = peer, .out = BH_OUTGOING_INIT};
 	if (bh_loop_add_fd(s->loop, &c->watch, fd, BH_LOOP_READ, on_conn)) {
 		(void)close(fd);
 		return;
@@ -405,7 +350,7 @@ int bh_ctl_server_open(struct bh_ctl_server *s, struct bh_loop *loop, struct bh_
 	    .loop = loop, .log = log, .readers = BH_CTL_NO_GROUP, .spare = -1};
 	s->listener.fd = -1;
 	for (size_t i = 0; i < BH_CTL_CONNS; i++)
-		s->conn[i].watch.fd = s->conn[i].pass_fd = -1;
+		s->conn[i].watch.fd = s->conn[i].out.fd = -1;
 	if (asprintf(&s->path, "%s/ctl.sock", run_dir) < 0) {
 		s->path = NULL;
 		return bh_err_set(err, -ENOMEM, "control socket");
@@ -438,16 +383,11 @@ static void flush(struct bh_ctl_conn *c)
 	if (!c->answered || flags < 0 || fcntl(c->watch.fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ||
 	    setsockopt(c->watch.fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) < 0)
 		return;
-	while (c->sent < c->out.len) {
-		if (send_part(c) <= 0)
-			return;
-	}
+	(void)!bh_outgoing_send(&c->out, c->watch.fd, 0);
 }
 
 void bh_ctl_server_close(struct bh_ctl_server *s)
 {
-	int fd = s->listener.fd;
-
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
 		if (s->conn[i].watch.fd < 0)
 			continue;
@@ -455,9 +395,8 @@ void bh_ctl_server_close(struct bh_ctl_server *s)
 		close_conn(&s->conn[i]);
 	}
 	bh_timer_cancel(&s->pause);
-	bh_loop_del_fd(&s->listener);
-	if (fd >= 0) {
-		(void)close(fd);
+	if (s->listener.fd >= 0) {
+		bh_loop_close_fd(&s->listener);
 		(void)unlink(s->path);
 		if (s->spare >= 0)
 			(void)close(s->spare);

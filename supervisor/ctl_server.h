@@ -20,6 +20,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "common/outgoing.h"
 #include "supervisor/ctl_peer.h"
 #include "supervisor/ctl_request.h"
 
@@ -32,10 +33,9 @@ struct bh_ctl_conn {
 	struct bh_ctl_server *server;
 	struct bh_watch watch;
 	struct bh_timer timer;
-	struct bh_buf in, out;
-	size_t sent;
-	int pass_fd; /* owned; goes with the first byte of the answer; -1 = none */
-	bool asked;  /* a request was taken; an answer is owed until `answered` */
+	struct bh_buf in;
+	struct bh_outgoing out;
+	bool asked; /* a request was taken; an answer is owed until `answered` */
 	bool answered;
 	enum bh_verb verb;
 	unsigned roles;                  /* of a request with names */

@@ -24,22 +24,17 @@ void bh_page_init(struct bh_page *p)
 	*p = (struct bh_page){.path = NULL};
 	p->socket.fd = p->port.fd = -1;
 	for (size_t i = 0; i < BH_PAGE_CONNS; i++)
-		p->conn[i].watch.fd = -1;
+		p->conn[i].watch.fd = p->conn[i].out.fd = -1;
 }
 
 /* --- one connection --------------------------------------------------------------------------- */
 
 static void close_conn(struct bh_page_conn *c)
 {
-	int fd = c->watch.fd;
-
 	bh_timer_cancel(&c->timer);
-	bh_loop_del_fd(&c->watch);
-	if (fd >= 0)
-		(void)close(fd);
+	bh_loop_close_fd(&c->watch);
 	bh_buf_release(&c->in);
-	bh_buf_release(&c->out);
-	c->watch.fd = -1;
+	bh_outgoing_release(&c->out);
 	c->asked = c->answered = false;
 }
 
@@ -50,35 +45,23 @@ static void on_timeout(struct bh_timer *t)
 
 static void write_out(struct bh_page_conn *c)
 {
-	while (c->sent < c->out.len) {
-		ssize_t n =
-		    send(c->watch.fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			(void)bh_loop_mod_fd(&c->watch, BH_LOOP_WRITE);
-			return;
-		}
-		if (n < 0)
-			break;
-		c->sent += (size_t)n;
-	}
-	close_conn(c);
+	if (bh_outgoing_send(&c->out, c->watch.fd, 0) == 0)
+		(void)bh_loop_mod_fd(&c->watch, BH_LOOP_WRITE);
+	else
+		close_conn(c);
 }
 
 static void answer(struct bh_page_conn *c, const char *status, const char *type, struct bh_str body)
 {
-	bh_buf_clear(&c->out);
-	c->sent = 0;
+	bh_outgoing_clear(&c->out);
 	c->answered = true;
-	(void)bh_buf_printf(&c->out,
+	(void)bh_buf_printf(&c->out.bytes,
 	    "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
 	    "Connection: close\r\n\r\n",
 	    status, type, body.n);
 	if (!c->head)
-		(void)bh_buf_append(&c->out, body.p, body.n);
-	if (bh_buf_failed(&c->out)) {
+		(void)bh_buf_append(&c->out.bytes, body.p, body.n);
+	if (bh_buf_failed(&c->out.bytes)) {
 		close_conn(c);
 		return;
 	}
@@ -165,7 +148,7 @@ static void greet(struct bh_page *p, int fd)
 
 		if (c->watch.fd >= 0)
 			continue;
-		*c = (struct bh_page_conn){.page = p};
+		*c = (struct bh_page_conn){.page = p, .out = BH_OUTGOING_INIT};
 		if (bh_loop_add_fd(p->loop, &c->watch, fd, BH_LOOP_READ, on_conn)) {
 			c->watch.fd = -1;
 			(void)close(fd);
@@ -264,16 +247,6 @@ int bh_page_open(struct bh_page *p, struct bh_loop *loop, struct bh_log *log, co
 	return rc;
 }
 
-static void close_listener(struct bh_watch *w)
-{
-	int fd = w->fd;
-
-	bh_loop_del_fd(w);
-	if (fd >= 0)
-		(void)close(fd);
-	w->fd = -1;
-}
-
 void bh_page_close(struct bh_page *p)
 {
 	for (size_t i = 0; i < BH_PAGE_CONNS; i++) {
@@ -282,8 +255,8 @@ void bh_page_close(struct bh_page *p)
 	}
 	if (p->socket.fd >= 0)
 		(void)unlink(p->path);
-	close_listener(&p->socket);
-	close_listener(&p->port);
+	bh_loop_close_fd(&p->socket);
+	bh_loop_close_fd(&p->port);
 	free(p->path);
 	p->path = NULL;
 }
