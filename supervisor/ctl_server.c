@@ -66,14 +66,26 @@ void bh_ctl_answer_fd(struct bh_ctl_conn *c, struct bh_str json, int fd)
 	bh_ctl_answer(c, json);
 }
 
+void bh_ctl_answer_waiting(struct bh_ctl_server *s, enum bh_verb verb, const struct bh_buf *json)
+{
+	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
+		struct bh_ctl_conn *c = &s->conn[i];
+
+		if (c->watch.fd < 0 || !bh_ctl_waits(c, verb))
+			continue;
+		if (bh_buf_failed(json))
+			bh_ctl_answer_error(c, "no memory for the answer");
+		else
+			bh_ctl_answer(c, bh_buf_view(json));
+	}
+}
+
 static void answer_error(struct bh_ctl_conn *c, const char *text, bool denied)
 {
 	struct bh_buf json = BH_BUF_INIT;
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, &json);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, &json);
 	bh_jsonw_str(&w, "error", text);
 	if (denied)
 		bh_jsonw_bool(&w, "denied", true);

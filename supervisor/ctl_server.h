@@ -80,6 +80,9 @@ void bh_ctl_answer(struct bh_ctl_conn *conn, struct bh_str json);
 void bh_ctl_answer_fd(struct bh_ctl_conn *conn, struct bh_str json, int fd);
 void bh_ctl_answer_error(struct bh_ctl_conn *conn, const char *text);
 
+/* The same answer for all that wait for one to this verb; an error when json lacks memory. */
+void bh_ctl_answer_waiting(struct bh_ctl_server *s, enum bh_verb verb, const struct bh_buf *json);
+
 /* Whether this connection waits for an answer to that verb. */
 static inline bool bh_ctl_waits(const struct bh_ctl_conn *conn, enum bh_verb verb)
 {

@@ -163,9 +163,7 @@ static void answer_if_settled(struct bh_supervisor *s, struct bh_ctl_conn *c)
 	struct bh_buf json = BH_BUF_INIT;
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, &json);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, &json);
 	bh_jsonw_array(&w, "results");
 	if (put_results(s, c, &w)) {
 		bh_jsonw_array_end(&w);

@@ -109,9 +109,7 @@ static void answer(struct bh_supervisor *s)
 	struct bh_buf json = BH_BUF_INIT;
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, &json);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, &json);
 	bh_jsonw_bool(&w, "applied", r->applied);
 	put_findings(r, &w);
 	put_results(r, &w);
