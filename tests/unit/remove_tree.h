@@ -14,6 +14,17 @@ static inline int remove_entry(const char *path, const struct stat *st, int flag
 	return remove(path);
 }
 
+static inline int remove_inside(const char *path, const struct stat *st, int flag, struct FTW *at)
+{
+	return at->level > 0 ? remove_entry(path, st, flag, at) : 0;
+}
+
+/* What is in it, and not the folder. */
+static inline int empty_tree(const char *root)
+{
+	return nftw(root, remove_inside, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 static inline int remove_tree(const char *root)
 {
 	return nftw(root, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
