@@ -16,53 +16,23 @@
 
 #define COMPONENT      "ctl"
 #define READERS        "bulkhead" /* the group */
-#define REQUEST_NS     (5 * BH_NS_PER_S)
-#define ANSWER_NS      (10 * BH_NS_PER_S)
 #define BACKLOG        64
 #define CONNS_PER_UID  8
 #define READER_CONNS   16 /* of BH_CTL_CONNS: readers never keep root out */
 #define WINDOW_NS      (100 * BH_NS_PER_MS)
 #define TAKEN_A_WINDOW 20
 
-static void close_conn(struct bh_ctl_conn *c)
-{
-	bh_timer_cancel(&c->timer);
-	bh_loop_close_fd(&c->watch);
-	bh_buf_release(&c->in);
-	bh_outgoing_release(&c->out);
-	c->asked = c->answered = false;
-}
-
-static void on_timeout(struct bh_timer *t)
-{
-	close_conn(BH_CONTAINER(t, struct bh_ctl_conn, timer));
-}
-
-static void write_out(struct bh_ctl_conn *c)
-{
-	if (bh_outgoing_send(&c->out, c->watch.fd, 0) == 0)
-		(void)bh_loop_mod_fd(&c->watch, BH_LOOP_WRITE);
-	else
-		close_conn(c);
-}
-
 void bh_ctl_answer(struct bh_ctl_conn *c, struct bh_str json)
 {
-	bh_outgoing_clear(&c->out);
-	c->answered = true;
-	(void)bh_buf_append(&c->out.bytes, json.p, json.n);
-	(void)bh_buf_u8(&c->out.bytes, '\n');
-	if (bh_buf_failed(&c->out.bytes)) {
-		close_conn(c);
-		return;
-	}
-	bh_timer_in(c->server->loop, &c->timer, ANSWER_NS, on_timeout);
-	write_out(c);
+	bh_outgoing_clear(&c->io.out);
+	(void)bh_buf_append(&c->io.out.bytes, json.p, json.n);
+	(void)bh_buf_u8(&c->io.out.bytes, '\n');
+	bh_conn_answer(&c->io);
 }
 
 void bh_ctl_answer_fd(struct bh_ctl_conn *c, struct bh_str json, int fd)
 {
-	bh_outgoing_take_fd(&c->out, fd);
+	bh_outgoing_take_fd(&c->io.out, fd);
 	bh_ctl_answer(c, json);
 }
 
@@ -71,7 +41,7 @@ void bh_ctl_answer_waiting(struct bh_ctl_server *s, enum bh_verb verb, const str
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
 		struct bh_ctl_conn *c = &s->conn[i];
 
-		if (c->watch.fd < 0 || !bh_ctl_waits(c, verb))
+		if (!bh_ctl_waits(c, verb))
 			continue;
 		if (bh_buf_failed(json))
 			bh_ctl_answer_error(c, "no memory for the answer");
@@ -114,9 +84,9 @@ static bool is_worth_noting(const struct bh_ctl_conn *c)
 static void take_request(struct bh_ctl_conn *c, size_t n)
 {
 	struct bh_ctl_request request;
-	int rc = bh_ctl_request_parse((struct bh_str){c->in.data, n}, &request);
+	int rc = bh_ctl_request_parse((struct bh_str){c->io.in.data, n}, &request);
 
-	c->asked = true;
+	c->io.asked = true;
 	c->verb = request.verb;
 	c->roles = request.roles;
 	memcpy(c->from, request.from, sizeof(c->from));
@@ -125,8 +95,8 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 	c->filter = request.filter;
 	c->arg = request.arg;
 	/* Nothing more is read; a client that leaves while it waits is seen as a hang-up. */
-	(void)bh_loop_mod_fd(&c->watch, 0);
-	bh_timer_cancel(&c->timer);
+	(void)bh_loop_mod_fd(&c->io.watch, 0);
+	bh_timer_cancel(&c->io.timer);
 	if (rc == BH_E_STATE) {
 		bh_ctl_answer_error(c, "unknown verb");
 		return;
@@ -164,33 +134,27 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 
 static void read_in(struct bh_ctl_conn *c)
 {
-	char part[4096];
-	ssize_t n = recv(c->watch.fd, part, sizeof(part), 0);
 	const char *end;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (!bh_conn_read(&c->io, BH_CTL_REQUEST_MAX))
 		return;
-	if (n <= 0 || bh_buf_append(&c->in, part, (size_t)n)) {
-		close_conn(c);
-		return;
-	}
-	end = memchr(c->in.data, '\n', c->in.len);
+	end = memchr(c->io.in.data, '\n', c->io.in.len);
 	if (end)
-		take_request(c, (size_t)(end - c->in.data));
-	else if (c->in.len > BH_CTL_REQUEST_MAX)
+		take_request(c, (size_t)(end - c->io.in.data));
+	else if (c->io.in.len > BH_CTL_REQUEST_MAX)
 		bh_ctl_answer_error(c, "the request is longer than 64 KiB");
 }
 
 static void on_conn(struct bh_watch *w, unsigned events)
 {
-	struct bh_ctl_conn *c = BH_CONTAINER(w, struct bh_ctl_conn, watch);
+	struct bh_ctl_conn *c = BH_CONTAINER(w, struct bh_ctl_conn, io.watch);
 
-	if (c->answered && (events & BH_LOOP_WRITE))
-		write_out(c);
-	else if (!c->asked && (events & BH_LOOP_READ))
+	if (c->io.answered && (events & BH_LOOP_WRITE))
+		bh_conn_write(&c->io);
+	else if (!c->io.asked && (events & BH_LOOP_READ))
 		read_in(c);
 	else if (events & BH_LOOP_HANGUP)
-		close_conn(c);
+		bh_conn_close(&c->io);
 }
 
 /* A refusal that needs no connection slot. */
@@ -210,7 +174,7 @@ static struct bh_ctl_conn *place_for(struct bh_ctl_server *s, const struct bh_ct
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
 		struct bh_ctl_conn *c = &s->conn[i];
 
-		if (c->watch.fd < 0) {
+		if (c->io.watch.fd < 0) {
 			found = found ? found : c;
 			continue;
 		}
@@ -244,12 +208,8 @@ static void greet(struct bh_ctl_server *s, int fd)
 		    "again\"}\n");
 		return;
 	}
-	*c = (struct bh_ctl_conn){.server = s, .peer = peer, .out = BH_OUTGOING_INIT};
-	if (bh_loop_add_fd(s->loop, &c->watch, fd, BH_LOOP_READ, on_conn)) {
-		(void)close(fd);
-		return;
-	}
-	bh_timer_in(s->loop, &c->timer, REQUEST_NS, on_timeout);
+	*c = (struct bh_ctl_conn){.server = s, .peer = peer, .io = BH_CONN_INIT};
+	(void)!bh_conn_open(&c->io, s->loop, fd, on_conn); /* on error it was closed */
 }
 
 static void on_pause_over(struct bh_timer *t)
@@ -362,7 +322,7 @@ int bh_ctl_server_open(struct bh_ctl_server *s, struct bh_loop *loop, struct bh_
 	    .loop = loop, .log = log, .readers = BH_CTL_NO_GROUP, .spare = -1};
 	s->listener.fd = -1;
 	for (size_t i = 0; i < BH_CTL_CONNS; i++)
-		s->conn[i].watch.fd = s->conn[i].out.fd = -1;
+		s->conn[i].io = (struct bh_conn)BH_CONN_INIT;
 	if (asprintf(&s->path, "%s/ctl.sock", run_dir) < 0) {
 		s->path = NULL;
 		return bh_err_set(err, -ENOMEM, "control socket");
@@ -387,7 +347,7 @@ int bh_ctl_server_open(struct bh_ctl_server *s, struct bh_loop *loop, struct bh_
 }
 
 /* The loop is over: what is owed is written with a bounded wait. */
-static void flush(struct bh_ctl_conn *c)
+static void flush(struct bh_conn *c)
 {
 	static const struct timeval wait = {1, 0};
 	int flags = fcntl(c->watch.fd, F_GETFL);
@@ -401,10 +361,10 @@ static void flush(struct bh_ctl_conn *c)
 void bh_ctl_server_close(struct bh_ctl_server *s)
 {
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
-		if (s->conn[i].watch.fd < 0)
+		if (s->conn[i].io.watch.fd < 0)
 			continue;
-		flush(&s->conn[i]);
-		close_conn(&s->conn[i]);
+		flush(&s->conn[i].io);
+		bh_conn_close(&s->conn[i].io);
 	}
 	bh_timer_cancel(&s->pause);
 	if (s->listener.fd >= 0) {

@@ -175,7 +175,7 @@ static void answer_if_settled(struct bh_supervisor *s, struct bh_ctl_conn *c)
 
 static bool waits(const struct bh_ctl_conn *c)
 {
-	return c->watch.fd >= 0 && c->asked && !c->answered && is_order(c->verb);
+	return bh_conn_waits(&c->io) && is_order(c->verb);
 }
 
 void bh_orders_take(struct bh_supervisor *s, struct bh_ctl_conn *c)

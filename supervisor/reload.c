@@ -117,7 +117,7 @@ static void answer(struct bh_supervisor *s)
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
 		struct bh_ctl_conn *c = &s->ctl.conn[i];
 
-		if (c->watch.fd >= 0 && bh_ctl_waits(c, BH_VERB_RELOAD) && c->round == r->round)
+		if (bh_ctl_waits(c, BH_VERB_RELOAD) && c->round == r->round)
 			bh_ctl_answer(c, bh_buf_view(&json));
 	}
 	bh_buf_release(&json);
@@ -576,7 +576,7 @@ void bh_reload_give_up(struct bh_supervisor *s)
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
 		struct bh_ctl_conn *c = &s->ctl.conn[i];
 
-		if (c->watch.fd >= 0 && bh_ctl_waits(c, BH_VERB_RELOAD))
+		if (bh_ctl_waits(c, BH_VERB_RELOAD))
 			bh_ctl_answer_error(c, "everything is being stopped");
 	}
 }

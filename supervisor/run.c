@@ -446,7 +446,7 @@ static struct bh_supervisor *new_supervisor(char **command)
 	s->loop.epoll_fd = -1;
 	bh_self_test_init(&s->self_test);
 	for (size_t i = 0; i < BH_CTL_CONNS; i++)
-		s->ctl.conn[i].watch.fd = -1;
+		s->ctl.conn[i].io = (struct bh_conn)BH_CONN_INIT;
 	for (int i = 0; i < BH_ROLE__N; i++) {
 		s->kids[i].config_fd = -1;
 		s->kids[i].process.fd = s->kids[i].control.fd = -1;

@@ -449,7 +449,7 @@ static bool is_anybody_waiting(const struct bh_supervisor *s)
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
 		const struct bh_ctl_conn *c = &s->ctl.conn[i];
 
-		if (c->watch.fd >= 0 && c->asked && !c->answered && is_question(c->verb))
+		if (bh_conn_waits(&c->io) && is_question(c->verb))
 			return true;
 	}
 	return false;
@@ -470,7 +470,7 @@ void bh_supervisor_collected(void *ctx)
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
 		struct bh_ctl_conn *c = &s->ctl.conn[i];
 
-		if (c->watch.fd < 0 || !c->asked || c->answered || !is_question(c->verb))
+		if (!bh_conn_waits(&c->io) || !is_question(c->verb))
 			continue;
 		if (c->round > s->collect.round)
 			more = true;

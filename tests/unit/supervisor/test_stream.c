@@ -165,8 +165,9 @@ Test(answer, it_goes_once_with_an_answer_in_parts)
 	size_t total = 0, n;
 	int fd = ask("{\"verb\":\"stream-logs\"}\n", give_much), passed = -1, count = 0;
 
-	cr_assert(answered->out.sent < answered->out.bytes.len, "it was meant to be too much for one send");
-	cr_assert_eq(answered->out.fd, -1);
+	cr_assert(answered->io.out.sent < answered->io.out.bytes.len,
+	    "it was meant to be too much for one send");
+	cr_assert_eq(answered->io.out.fd, -1);
 	while (total < (1 << 20) + 1) {
 		n = hear(fd, part, sizeof(part), &passed);
 		total += n;
