@@ -373,12 +373,7 @@ void bh_logs_free(struct bh_logs *l)
 	bh_inlets_free(l->inlets);
 	free_packets(l->queue);
 	free_packets(l->flying);
-	if (l->inotify.fd >= 0) {
-		int fd = l->inotify.fd;
-
-		bh_loop_del_fd(&l->inotify);
-		(void)close(fd);
-	}
+	bh_loop_close_fd(&l->inotify);
 	bh_journals_stop(l);
 	bh_buf_release(&l->put_back);
 	bh_producer_free(l->producer);

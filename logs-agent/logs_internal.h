@@ -5,6 +5,7 @@
  *   ages.c       what the registry keeps of scans, and for how long of files
  *   start_position.c  where a file begins to be read
  *   discovery.c  which file is which generation
+ *   find.c       where the content of generations is now
  *   shadow.c     copies of live files under way
  *   journals.c   the same for journals: opening, reading, positions
  *   tailing.c    looking at open generations and reading them
