@@ -137,6 +137,12 @@ struct bh_log_source {
 	char *fault; /* "" or why this source does not run, for the status */
 };
 
+/* Where Observability Pipelines or Vector stands before the intake (spec/intake.md §2.5). */
+struct bh_worker {
+	bool enabled;
+	char *url;
+};
+
 struct bh_config {
 	/* common */
 	char *api_key;      /* secret: forwarder only */
@@ -153,6 +159,8 @@ struct bh_config {
 	char *additional_endpoints;                /* secret; JSON as written; parsed: endpoints */
 	char *site;                                /* datadoghq.com */
 	char *dd_url;
+	struct bh_worker worker_metrics, worker_logs; /* observability_pipelines_worker.* */
+	struct bh_worker vector_metrics, vector_logs; /* vector.*: the older name */
 	char *hostname; /* resolved by the supervisor: never empty after load */
 	struct bh_strlist tags;
 	char *run_path;   /* /var/lib/bulkhead; the store is run_path/store/spool.db */
@@ -217,6 +225,7 @@ struct bh_config {
 	bool use_v2_api_series;                   /* true; false = v1 JSON */
 	bool enable_series, enable_sketches;      /* enable_payloads.*, true */
 	bool enable_events, enable_service_checks;
+	bool enable_v1_intake;              /* false: no events either */
 	bool log_payloads;                  /* false */
 	int64_t aggregator_stop_timeout_ms; /* 2 s */
 
@@ -226,7 +235,10 @@ struct bh_config {
 	char *logs_additional_endpoints;         /* secret; JSON as written; parsed: endpoints */
 	char *logs_replay_order;                 /* oldest_first, newest_first */
 	char *logs_dd_url;                       /* logs_config.logs_dd_url */
+	char *logs_host;                         /* logs_config.dd_url */
 	bool logs_no_ssl;                        /* logs_config.logs_no_ssl */
+	bool logs_use_v2_api;                    /* true; false = /v1/input */
+	int64_t logs_payload_channel_size;       /* 10 */
 	int64_t logs_open_files_limit;           /* 500 */
 	int64_t logs_file_scan_period_ms;        /* logs_config.file_scan_period, seconds, 10.0 */
 	int64_t logs_close_timeout_ms;           /* logs_config.close_timeout, seconds, 60 */
@@ -287,6 +299,9 @@ struct bh_config {
 
 	/* forwarder */
 	int64_t forwarder_timeout_ms;              /* 20 s */
+	int64_t key_check_minutes;                 /* 60; <= 0 = 60 */
+	bool allow_arbitrary_tags;                 /* false */
+	int64_t logging_frequency;                 /* 500 */
 	int64_t forwarder_num_workers;             /* 1 */
 	int64_t forwarder_max_concurrent_requests; /* 10 */
 	int64_t forwarder_backoff_factor_milli;    /* 2000 */

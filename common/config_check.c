@@ -91,8 +91,19 @@ static const char *behind_scheme(const char *url)
 	return strncasecmp(url, "http://", 7) == 0 ? url + 7 : NULL;
 }
 
+static void check_worker(const struct check *c, const char *key, const struct bh_worker *w)
+{
+	const char *rest = behind_scheme(w->url);
+
+	if (w->enabled && !w->url[0])
+		mistake(c, key, "is empty, so nothing goes there; write the URL of the worker");
+	else if (w->url[0] && !bh_secret_is(w->url) && (!rest || !is_place(rest)))
+		mistake(c, key, "\"%.100s\" is not a URL; write http://HOST:PORT", w->url);
+}
+
 static void check_addresses(const struct check *c)
 {
+	const char *host = c->cfg->logs_host;
 	const char *url = c->cfg->dd_url, *logs = c->cfg->logs_dd_url, *site = c->cfg->site;
 	const char *rest = behind_scheme(url);
 
@@ -103,6 +114,13 @@ static void check_addresses(const struct check *c)
 	if (*logs && !bh_secret_is(logs) && !is_place(rest))
 		mistake(c, "logs_config.logs_dd_url",
 		    "\"%.100s\" is no address; write HOST:PORT or https://HOST", logs);
+	rest = behind_scheme(host) ? behind_scheme(host) : host;
+	if (*host && !bh_secret_is(host) && !is_place(rest))
+		mistake(c, "logs_config.dd_url", "\"%.100s\" is no host", host);
+	check_worker(c, "observability_pipelines_worker.metrics.url", &c->cfg->worker_metrics);
+	check_worker(c, "observability_pipelines_worker.logs.url", &c->cfg->worker_logs);
+	check_worker(c, "vector.metrics.url", &c->cfg->vector_metrics);
+	check_worker(c, "vector.logs.url", &c->cfg->vector_logs);
 	if (!bh_secret_is(site) && (!is_place(site) || strpbrk(site, ":/")))
 		mistake(c, "site",
 		    "\"%.100s\" is not a site; write a name such as datadoghq.eu, or dd_url for "

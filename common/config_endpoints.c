@@ -3,8 +3,35 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/config_logs.h"
+
+static const char *worker_url(const struct bh_worker *worker, const struct bh_worker *vector)
+{
+	if (worker->enabled && worker->url[0])
+		return worker->url;
+	return vector->enabled ? vector->url : "";
+}
+
+const char *bh_config_metrics_worker(const struct bh_config *cfg)
+{
+	return worker_url(&cfg->worker_metrics, &cfg->vector_metrics);
+}
+
+const char *bh_config_logs_intake(const struct bh_config *cfg, bool *tls)
+{
+	const char *address = worker_url(&cfg->worker_logs, &cfg->vector_logs);
+
+	if (!*address)
+		address = cfg->logs_dd_url;
+	*tls = !*address || !cfg->logs_no_ssl;
+	if (!*address)
+		address = cfg->logs_host;
+	if (strstr(address, "://"))
+		*tls = strncasecmp(address, "https://", 8) == 0;
+	return address;
+}
 
 void bh_endpoints_release(struct bh_config *cfg)
 {

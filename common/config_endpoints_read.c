@@ -149,9 +149,10 @@ static const char *text_of(const struct bh_yaml *map, const char *key)
 /* Where the main endpoint for logs has TLS, its others have it. */
 static bool main_has_tls(const struct bh_config *cfg)
 {
-	if (strstr(cfg->logs_dd_url, "://"))
-		return strncmp(cfg->logs_dd_url, "https://", 8) == 0;
-	return !cfg->logs_dd_url[0] || !cfg->logs_no_ssl;
+	bool tls;
+
+	(void)bh_config_logs_intake(cfg, &tls);
+	return tls;
 }
 
 static int whole_url(const struct bh_yaml *map, bool tls, int64_t port, struct bh_buf *out)

@@ -31,6 +31,7 @@ static void configure(struct bh_dest *d, const struct bh_config *cfg)
 			  BH_MAX(cfg->forwarder_max_concurrent_requests, 1);
 	int64_t logs_n = cfg->logs_batch_max_concurrent_send;
 
+	d->queue_max = (unsigned)cfg->logs_payload_channel_size;
 	d->newest_first = !logs || strcmp(cfg->logs_replay_order, "newest_first") == 0;
 	d->spool_on = d->reliable && d->limits.on;
 	d->concurrency =
@@ -69,6 +70,7 @@ static int make_dest(struct bh_custody *c, struct bh_dest *d, const struct bh_en
 	d->name = d->names.name;
 	d->key = e->key;
 	d->url = strdup(e->url);
+	d->worker_url = e->worker_url;
 	d->check = bh_custody_key_of(c, e, c->cfg.endpoints->keys[e->key]);
 	if (!d->url || !d->check)
 		return -ENOMEM;

@@ -49,7 +49,7 @@ struct bh_key_check *bh_custody_key_of(
 	k = &c->checks[c->checks_n++];
 	k->url = bh_buf_detach(&url, &n);
 	k->index = e->key;
-	bh_key_init(&k->key, text, now(c));
+	bh_key_init(&k->key, text, c->cfg.config->key_check_minutes * 60 * BH_NS_PER_S, now(c));
 	return k;
 }
 

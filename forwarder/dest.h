@@ -6,7 +6,7 @@
  *
  * Three sorts:
  *   reliable    nothing is acknowledged before it has taken it or is owed it by a row
- *   unreliable  memory only, of BH_DEST_QUEUE payloads beside those under way; what finds no room
+ *   unreliable  memory only, of queue_max payloads beside those under way; what finds no room
  * is dropped (queue_full), what is left at a stop too (shutdown) absent      has rows, but is not
  * in the configuration any more: they wait for it to come back, until their time is over; nothing
  * new is for it
@@ -28,7 +28,6 @@
 #include "forwarder/transport.h"
 
 #define BH_DEST_SLOTS_MAX  63                   /* what a producer may have outstanding */
-#define BH_DEST_QUEUE      10                   /* payloads waiting for an unreliable one */
 #define BH_DEST_QUEUE_MAX  ((uint64_t)16 << 20) /* of their bodies, bytes; one always may */
 #define BH_DEST_CLAIMS_MAX ((uint64_t)4 << 20)  /* of bodies out of the spool, for all; ditto */
 #define BH_DEST_LIVE_RUN   3                    /* newest first: then one out of the spool */
@@ -41,6 +40,7 @@ struct bh_dest {
 	struct bh_target_name names; /* endpoints.h */
 	const char *name;            /* names.name */
 	char *url;                   /* logs: whole; metrics: base. Owned; "" when absent */
+	const char *worker_url;      /* of series and sketches, borrowed; NULL = url */
 	bool logs, spool_on, newest_first;
 	bool reliable, absent;
 	struct bh_spool_limits limits;
@@ -48,6 +48,7 @@ struct bh_dest {
 	unsigned key;               /* of the transport */
 	struct bh_key_check *check; /* what is known about that key; NULL when absent */
 	unsigned live_n;            /* newest first: sent since one out of the spool was */
+	unsigned queue_max;         /* payloads that may wait for an unreliable one */
 	unsigned concurrency;       /* requests under way; the least of them when adaptive */
 	bool adaptive;     /* more of them while answers are slow, up to BH_DEST_SLOTS_MAX */
 	int64_t answer_ms; /* how long answers take, a moving mean */
@@ -66,6 +67,7 @@ struct bh_dest {
 	char error[BH_HTTP_TEXT_MAX +
 		   64]; /* last failure in words; "" = none since the last success */
 	int64_t last_ok_ms;
+	uint64_t taken_n;      /* payloads since the start; metrics only */
 	uint64_t cut_bytes;    /* memory of payloads that go in parts */
 	uint64_t splits;       /* payloads that were cut since the start */
 	unsigned too_large_n;  /* payloads in a row that were answered 413 whole */

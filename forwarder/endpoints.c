@@ -78,6 +78,8 @@ static int add_primary(struct bh_endpoint_list *l, const struct bh_config *cfg, 
 	}
 	d.url = bh_buf_detach(&url, &n);
 	d.key = key_index(l, logs && cfg->logs_api_key[0] ? cfg->logs_api_key : cfg->api_key);
+	if (!logs && *bh_config_metrics_worker(cfg))
+		d.worker_url = bh_config_metrics_worker(cfg);
 	(void)snprintf(d.names.id, sizeof(d.names.id), "%s/primary", class_name(logs));
 	(void)snprintf(d.names.name, sizeof(d.names.name), "%s", class_name(logs));
 	append(l, &d);

@@ -39,7 +39,9 @@ struct bh_target_name {
 struct bh_endpoint_dest {
 	bool logs, reliable;
 	struct bh_target_name names;
-	char *url;    /* logs: whole; metrics: base. Owned */
+	char *url; /* logs: whole; metrics: base. Owned */
+	/* Borrowed from the configuration: series and sketches go there; NULL = to url. */
+	const char *worker_url;
 	unsigned key; /* in keys of the list */
 };
 

@@ -42,6 +42,7 @@ struct request {
 	const struct key *key; /* borrowed from t */
 	int64_t timeout_ms;
 	char error[CURL_ERROR_SIZE];
+	int64_t date_s;
 	size_t head_seen, body_seen;
 	char body[KEPT_MAX + 1];
 };
@@ -187,8 +188,10 @@ static void judge(struct request *r, CURLcode code, struct bh_http_result *out)
 	/* "Continue" and its like are no answer; nor is a head that goes on without end. */
 	if (out->status < 200 || refused_by_proxy(r) || r->head_seen > HEAD_MAX)
 		out->status = 0;
-	if (out->status)
+	if (out->status) {
 		out->retry_after_ns = retry_after(r->easy);
+		out->date_s = r->date_s;
+	}
 	if (out->status >= 300 && out->status < 400) {
 		tell_redirect(r, out);
 	} else if (out->status && (code == CURLE_OK || r->body_seen > 0)) {
@@ -333,8 +336,10 @@ static size_t on_body(char *p, size_t size, size_t n, void *userp)
 static size_t on_header(char *p, size_t size, size_t n, void *userp)
 {
 	struct request *r = userp;
+	int64_t date_s = bh_http_date(p, size * n);
 
-	(void)p;
+	if (date_s)
+		r->date_s = date_s;
 	r->head_seen += size * n;
 	return r->head_seen > HEAD_MAX ? 0 : size * n;
 }
@@ -505,6 +510,8 @@ static bool add_headers(struct request *r, const struct bh_http_request *req)
 		return false;
 	if (req->kind == BH_KIND_LOGS)
 		return add_logs_headers(r, req);
+	if (r->t->cfg->allow_arbitrary_tags && !add_header(r, "Allow-Arbitrary-Tag-Value: true"))
+		return false;
 	return add_header(r, "DD-Agent-Version: " BH_AGENT_VERSION);
 }
 

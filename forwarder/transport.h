@@ -37,6 +37,7 @@ struct bh_http_request {
 struct bh_http_result {
 	long status;            /* of the intake; 0: none was read, also when a proxy refused */
 	int64_t retry_after_ns; /* from Retry-After, at most BH_HTTP_RETRY_AFTER_MAX_S; 0 = none */
+	int64_t date_s;         /* from Date, seconds of the epoch; 0 = none */
 	char text[BH_HTTP_TEXT_MAX + 1]; /* what to tell a person: cause, or the head of the
 					    answer's body; printable, without API keys */
 };

@@ -197,7 +197,7 @@ Test(config_file, keys_of_the_agent_that_do_nothing_here_are_not_unknown)
 	    "logs_config: {file_read_buffer_size: 1}", "logs_config: {use_port_443: true}",
 	    "telemetry: {dogstatsd: {listeners_latency_buckets: [1]}}",
 	    "dogstatsd_mem_based_rate_limiter: {enabled: true}", "use_v3_api: {series: {}}",
-	    "observability_pipelines_worker: {logs: {url: x}}",
+	    "observability_pipelines_worker: {traces: {url: x}}",
 	    "logs_config: {disk_retry: {path: /x}}"};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(yaml); i++) {
