@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "forwarder/store_internal.h"
+#include "forwarder/store_schema.h"
+
 #define CLASS_QUARANTINE 2 /* destination.kind: 1 logs, 0 metrics */
 
 int bh_quarantine_open(
@@ -85,11 +88,28 @@ void bh_quarantine_refresh(struct bh_quarantine *q)
 	q->changed = false;
 }
 
-int bh_quarantine_first(struct bh_quarantine *q, uint64_t *ord)
+int bh_quarantine_next(
+    struct bh_quarantine *q, const struct bh_spool_request *r, int64_t now_ms, uint64_t *ord)
 {
-	uint32_t items = 0;
+	static const char query[] = "SELECT d.ord,s.kind,s.created_ms FROM delivery d "
+				    "JOIN spool s ON s.ord=d.ord WHERE d.dest=?1 AND d.ord>?2 "
+				    "ORDER BY d.ord";
+	sqlite3_stmt *st = NULL;
+	int rc = bh_store_check(q->store, sqlite3_prepare_v2(q->store->db, query, -1, &st, NULL));
+	int step = SQLITE_DONE, found = 0;
 
-	return bh_store_oldest(q->store, q->id, INT64_MAX, ord, &items);
+	(void)sqlite3_bind_int64(st, 1, q->id);
+	bind_u64(st, 2, *ord);
+	while (!rc && !found && (step = sqlite3_step(st)) == SQLITE_ROW) {
+		*ord = (uint64_t)sqlite3_column_int64(st, 0);
+		found =
+		    (!r->id || *ord == r->id) && bh_spool_wants_row(r, sqlite3_column_int(st, 1),
+						     sqlite3_column_int64(st, 2), now_ms);
+	}
+	if (!rc && !found)
+		rc = bh_store_check(q->store, step);
+	(void)sqlite3_finalize(st);
+	return rc ? rc : found;
 }
 
 static const char *dest_id(const struct bh_spool_row *row)
