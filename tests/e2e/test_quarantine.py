@@ -103,7 +103,8 @@ def arrives(agent, intake, received):
     logs = next(r for r in kept_since["rows"] if (r["kind"], r["name"]) == ("destination", "logs"))
     assert (logs["received"], logs["delivered"], logs["gap"]) == (SMALL + 2 * GIANTS - 1, SMALL + GIANTS - 1, 0)
     agent.stop()
-    assert sorted(heads(intake)) == sorted([f"small {i}" for i in range(SMALL)] + ["giant 30", "giant 50"])
+    assert len(set(heads(intake))) == len(heads(intake)) == SMALL + GIANTS - 1
+    assert sum(h.startswith("giant") for h in heads(intake)) == GIANTS - 1
     assert round(intake.total("refused.count"), 3) == 7
 
 
