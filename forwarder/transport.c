@@ -495,6 +495,8 @@ static bool add_headers(struct request *r, const struct bh_http_request *req)
 	bool protobuf = req->kind == BH_KIND_SERIES_V2 || req->kind == BH_KIND_SKETCHES;
 	char line[HEADER_MAX];
 
+	if (req->check_key)
+		return add_header(r, "DD-Agent-Version: " BH_AGENT_VERSION);
 	/* An empty Expect keeps libcurl from asking for 100-continue and waiting a second. */
 	if (!add_header(r, r->key->header) || !add_header(r, "Expect:") ||
 	    !add_header(r, protobuf ? "Content-Type: application/x-protobuf"
