@@ -150,7 +150,7 @@ struct bh_config {
 	/* Values of ENC[...]: common/secret.h. */
 	char *secret_backend_command; /* "" = none */
 	struct bh_strlist secret_backend_arguments;
-	int64_t secret_backend_timeout_ms;         /* 30 s */
+	int64_t secret_backend_timeout_ms;         /* 0 = the budget alone */
 	int64_t secret_backend_output_max_size;    /* bytes, 1 MiB */
 	bool secret_backend_allow_group_exec;      /* false */
 	bool secret_backend_trim;                  /* false */
@@ -282,7 +282,7 @@ struct bh_config {
 	bool logs_aml_enable_json_aggregation;                 /* true */
 	bool logs_aml_tag_aggregated_json;                     /* false */
 	int64_t logs_http_timeout_ms;                          /* 10 s */
-	int64_t logs_stop_grace_period_ms;                     /* 30 s */
+	int64_t logs_stop_grace_period_ms;                     /* 0 = the budget alone */
 	int64_t logs_sender_backoff_factor_milli;              /* 2 → 2000 */
 	int64_t logs_sender_backoff_base_ms;                   /* 1 s */
 	int64_t logs_sender_backoff_max_ms;                    /* 120 s */
@@ -371,7 +371,8 @@ void bh_config_release(struct bh_config *cfg);  /* wipes secrets before freeing 
 /* Tenths of the budget of an ordered stop in which the producers may flush and be acknowledged. */
 #define BH_STOP_PRODUCERS_TENTHS 4
 
-/* That budget: shutdown_budget, or more where a flush is to have aggregator_stop_timeout
+/* That budget: shutdown_budget, or more where the logs have stop_grace_period (spec/intake.md
+ * §14.6), or a flush is to have aggregator_stop_timeout
  * (spec/dogstatsd.md §12.3). */
 int64_t bh_config_stop_budget_ms(const struct bh_config *cfg);
 

@@ -154,7 +154,7 @@ const struct bh_option bh_options[] = {
 	{"logs_config.auto_multi_line.enable_json_aggregation", NULL, BH_OPT_BOOL, AT(logs_aml_enable_json_aggregation), "true", 0, 0, LOGS, "join JSON objects over several lines"},
 	{"logs_config.auto_multi_line.tag_aggregated_json", NULL, BH_OPT_BOOL, AT(logs_aml_tag_aggregated_json), "false", 0, 0, LOGS, "tag JSON that was joined"},
 	{"logs_config.http_timeout", NULL, BH_OPT_SECONDS, AT(logs_http_timeout_ms), "10", 100, MS(600), FORWARDER, "seconds per request"},
-	{"logs_config.stop_grace_period", NULL, BH_OPT_SECONDS, AT(logs_stop_grace_period_ms), "30", 0, MS(600), SUPERVISOR, "seconds for a stop"},
+	{"logs_config.stop_grace_period", NULL, BH_OPT_SECONDS, AT(logs_stop_grace_period_ms), "0", 0, MS(600), SUPERVISOR, "least seconds for an ordered stop; 0 = bulkhead.shutdown_budget"},
 	{"logs_config.sender_backoff_factor", NULL, BH_OPT_MILLI, AT(logs_sender_backoff_factor_milli), "2", 0, 1000000, FORWARDER, "spread of pauses"},
 	{"logs_config.sender_backoff_base", NULL, BH_OPT_SECONDS, AT(logs_sender_backoff_base_ms), "1", 0, MS(3600), FORWARDER, "first pause, seconds"},
 	{"logs_config.sender_backoff_max", NULL, BH_OPT_SECONDS, AT(logs_sender_backoff_max_ms), "120", 0, MS(86400), FORWARDER, "longest pause, seconds"},

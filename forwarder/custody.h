@@ -71,6 +71,9 @@ void bh_custody_http_done(void *ctx, void *token, const struct bh_http_result *r
  * BH_E_CONFIG: it does not fit into a header; the old one acts on. */
 int bh_custody_key_replace(struct bh_custody *c, unsigned index, const char *text) BH_MUST_CHECK;
 
+/* Is every key invalid, as far as is known? Then nothing can be delivered (§13.6). */
+bool bh_custody_keys_refused(const struct bh_custody *c);
+
 /* End of every turn of the loop: commit, acknowledge, send. */
 void bh_custody_turn_end(void *ctx);
 

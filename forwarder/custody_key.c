@@ -165,6 +165,15 @@ bool bh_custody_key_done(
 	return false;
 }
 
+bool bh_custody_keys_refused(const struct bh_custody *c)
+{
+	size_t refused = 0;
+
+	for (size_t i = 0; i < c->checks_n; i++)
+		refused += c->checks[i].key.state == BH_KEY_INVALID;
+	return refused > 0 && refused == c->checks_n;
+}
+
 static void say(
     struct bh_custody *c, struct bh_child *child, const struct bh_key *k, const char *name)
 {

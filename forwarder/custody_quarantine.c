@@ -67,22 +67,25 @@ struct search {
 	struct bh_dest *found;
 };
 
-static int64_t dest_of(void *ctx, enum bh_kind kind, const char *id)
+static struct bh_dest *find(struct bh_custody *c, enum bh_kind kind, const char *id)
+{
+	bool logs = kind == BH_KIND_LOGS;
+
+	if (!*id)
+		return &c->dests[logs ? 0 : 1];
+	for (size_t i = 0; i < c->dests_n; i++) {
+		if (bh_custody_is_for(&c->dests[i], logs) && strcmp(c->dests[i].names.id, id) == 0)
+			return &c->dests[i];
+	}
+	return NULL;
+}
+
+static int64_t dest_of(void *ctx, enum bh_kind kind, const char *id, int64_t *ttl_ms)
 {
 	struct search *s = ctx;
-	struct bh_custody *c = s->c;
 
-	if (!*id) {
-		s->found = &c->dests[kind == BH_KIND_LOGS ? 0 : 1];
-		return s->found->id;
-	}
-	s->found = NULL;
-	for (size_t i = 0; !s->found && i < c->dests_n; i++) {
-		struct bh_dest *d = &c->dests[i];
-
-		if (bh_custody_is_for(d, kind == BH_KIND_LOGS) && strcmp(d->names.id, id) == 0)
-			s->found = d;
-	}
+	s->found = find(s->c, kind, id);
+	*ttl_ms = s->found ? s->found->limits.ttl_ms : 0;
 	return s->found ? s->found->id : 0;
 }
 
@@ -100,8 +103,8 @@ static int replay_one(struct bh_custody *c, uint64_t ord, struct bh_spool_walk *
 	if (!rc)
 		rc = bh_store_begin(c->cfg.store);
 	if (!rc)
-		rc = bh_quarantine_release(q, ord, new_ord, dest_of, &search,
-		    bh_wall_ms(c->cfg.loop->clock), BH_STORE_TTL_MS, &row);
+		rc = bh_quarantine_release(
+		    q, ord, new_ord, dest_of, &search, bh_wall_ms(c->cfg.loop->clock), &row);
 	stays = rc == BH_E_CORRUPT || rc == BH_E_STATE;
 	if (!rc) {
 		bh_kept_add(search.found->kept, &(struct bh_ledger){.received = row.items});

@@ -121,13 +121,12 @@ static const char *dest_id(const struct bh_spool_row *row)
 }
 
 int bh_quarantine_release(struct bh_quarantine *q, uint64_t ord, uint64_t new_ord,
-    bh_quarantine_dest_fn *dest_of, void *ctx, int64_t now_ms, int64_t ttl_ms,
-    struct bh_spool_row *row)
+    bh_quarantine_dest_fn *dest_of, void *ctx, int64_t now_ms, struct bh_spool_row *row)
 {
 	void *block = NULL;
 	int loaded = bh_store_load(q->store, ord, row, &block);
 	int rc = loaded == BH_E_CORRUPT ? 0 : loaded;
-	int64_t dest = 0;
+	int64_t dest = 0, ttl_ms = 0;
 
 	q->changed = true;
 	if (!rc)
@@ -135,7 +134,7 @@ int bh_quarantine_release(struct bh_quarantine *q, uint64_t ord, uint64_t new_or
 		    q->store, ord, q->id, loaded ? BH_STORE_POISON : BH_STORE_TAKEN);
 	if (!rc && !loaded) {
 		row->ord = new_ord;
-		dest = dest_of(ctx, row->kind, dest_id(row));
+		dest = dest_of(ctx, row->kind, dest_id(row), &ttl_ms);
 		if (dest) {
 			row->created_ms = now_ms;
 			row->expires_ms = now_ms + ttl_ms;
