@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,6 +232,40 @@ static void check_key(const struct check *c)
 	    place ? place : "", place ? ": " : "");
 }
 
+/* What the service takes at most (spec/intake.md §10.1). A relay may take more: it is honoured. */
+static const struct {
+	const char *key;
+	size_t offset;
+	int64_t max;
+} service_limits[] = {
+    {"serializer_max_payload_size", offsetof(struct bh_config, serializer_max_payload_size),
+	3200000},
+    {"serializer_max_uncompressed_payload_size",
+	offsetof(struct bh_config, serializer_max_uncompressed_payload_size), 62914560},
+    {"serializer_max_series_payload_size",
+	offsetof(struct bh_config, serializer_max_series_payload_size), 512000},
+    {"serializer_max_series_uncompressed_payload_size",
+	offsetof(struct bh_config, serializer_max_series_uncompressed_payload_size), 5242880},
+    {"logs_config.batch_max_size", offsetof(struct bh_config, logs_batch_max_size), 1000},
+    {"logs_config.batch_max_content_size", offsetof(struct bh_config, logs_batch_max_content_size),
+	5000000},
+};
+
+static void check_limits(const struct check *c)
+{
+	for (size_t i = 0; i < BH_ARRAY_LEN(service_limits); i++) {
+		const char *place = place_of(c, service_limits[i].key);
+		int64_t v = *(
+		    const int64_t *)(const void *)((const char *)c->cfg + service_limits[i].offset);
+
+		if (v > service_limits[i].max)
+			bh_finding_add(c->findings, BH_FINDING_WARNING,
+			    "%s%s%s: Datadog's own intakes refuse more than %" PRId64,
+			    place ? place : "", place ? ": " : "", service_limits[i].key,
+			    service_limits[i].max);
+	}
+}
+
 void bh_config_check(
     const struct bh_config *cfg, const struct bh_config_trace *trace, struct bh_findings *findings)
 {
@@ -242,6 +277,7 @@ void bh_config_check(
 	check_dogstatsd(&c);
 	check_logs(&c);
 	check_forwarder(&c);
+	check_limits(&c);
 }
 
 void bh_config_hint(

@@ -187,6 +187,17 @@ Test(config_file, the_examples_load_without_findings)
 	cr_assert_eq(cfg.log_sources_n, 1);
 }
 
+/* spec/intake.md §2.1, §13.6 */
+Test(config_file, blanks_around_keys_and_site_are_cut)
+{
+	cr_assert_eq(load("api_key: ' abc '\nsite: ' us5.datadoghq.com\t'\n"
+			  "logs_config: {api_key: \"def\\n\"}\n"),
+	    0);
+	cr_expect_str_eq(cfg.api_key, "abc");
+	cr_expect_str_eq(cfg.logs_api_key, "def");
+	cr_expect_str_eq(cfg.site, "us5.datadoghq.com");
+}
+
 /* --- what a drop-in has to say ---------------------------------------------------------------- */
 
 Test(config_file, keys_of_the_agent_that_do_nothing_here_are_not_unknown)
