@@ -87,9 +87,10 @@ struct bh_auto_multi_line {
 /* A further place where data goes (common/config_endpoints.h). */
 struct bh_endpoint {
 	char *url; /* as written, with scheme; logs: may end in /v1/input, else the path follows */
-	char *api_key; /* secret: forwarder only */
-	bool logs;     /* logs; else metrics, events, checks */
-	bool reliable; /* false: what it does not take is dropped, and delays nothing */
+	char *api_key;    /* secret: forwarder only */
+	bool logs;        /* logs; else metrics, events, checks */
+	bool reliable;    /* false: what it does not take is dropped, and delays nothing */
+	int64_t reset_ms; /* its connection_reset_interval; 0 = never, -1 = as the primary one's */
 };
 
 /* A value of a source that may be left to the global option of the same name. */

@@ -85,6 +85,7 @@ void bh_config_put_endpoints(struct bh_buf *out, const struct bh_config *cfg)
 		bh_config_put_text(out, cfg->endpoints[i].api_key);
 		(void)bh_buf_u8(out, cfg->endpoints[i].logs);
 		(void)bh_buf_u8(out, cfg->endpoints[i].reliable);
+		(void)bh_buf_u64(out, (uint64_t)cfg->endpoints[i].reset_ms);
 	}
 }
 
@@ -99,6 +100,7 @@ int bh_config_get_endpoints(struct bh_cur *c, struct bh_config *cfg)
 		struct bh_endpoint e = {.logs = bh_cur_u8(c)};
 
 		e.reliable = bh_cur_u8(c);
+		e.reset_ms = (int64_t)bh_cur_u64(c);
 		if (c->failed || !url.n || memchr(url.p, '\0', url.n) ||
 		    memchr(api_key.p, '\0', api_key.n))
 			rc = BH_E_FORMAT;

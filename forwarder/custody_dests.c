@@ -69,6 +69,7 @@ static int make_dest(struct bh_custody *c, struct bh_dest *d, const struct bh_en
 	d->names = e->names;
 	d->name = d->names.name;
 	d->key = e->key;
+	d->reset_ms = e->reset_ms;
 	d->url = strdup(e->url);
 	d->worker_url = e->worker_url;
 	d->check = bh_custody_key_of(c, e, c->cfg.endpoints->keys[e->key]);

@@ -143,6 +143,7 @@ static bool start_one(struct bh_custody *c, struct bh_dest *d, struct bh_payload
 	    .encoding = p->encoding,
 	    .body = p->body,
 	    .timeout_ms = d->timeout_ms,
+	    .reset_ms = d->reset_ms,
 	    .last_ts_ms = p->last_ts_ms,
 	};
 	int rc = bh_dest_url(d, p->kind, url, sizeof(url));

@@ -52,8 +52,8 @@ struct bh_dest {
 	unsigned concurrency;       /* requests under way; the least of them when adaptive */
 	bool adaptive;     /* more of them while answers are slow, up to BH_DEST_SLOTS_MAX */
 	int64_t answer_ms; /* how long answers take, a moving mean */
-	int64_t timeout_ms;
-	int64_t id; /* in the store */
+	int64_t timeout_ms, reset_ms; /* of a request; endpoints.h */
+	int64_t id;                   /* in the store */
 	struct bh_backoff backoff;
 	struct bh_timer retry;       /* end of a pause */
 	struct bh_timer spool_timer; /* oldest payload in memory reaches spool_after */

@@ -42,7 +42,8 @@ struct bh_endpoint_dest {
 	char *url; /* logs: whole; metrics: base. Owned */
 	/* Borrowed from the configuration: series and sketches go there; NULL = to url. */
 	const char *worker_url;
-	unsigned key; /* in keys of the list */
+	unsigned key;     /* in keys of the list */
+	int64_t reset_ms; /* age from which on a connection is not used again; 0 = any is */
 };
 
 struct bh_endpoint_list {

@@ -535,10 +535,8 @@ static void set_key_query(struct request *r, const struct bh_http_request *req)
 
 /* Seconds a connection may have lived to be used again; 0 = any. One on which a request ran out of
  * time may be dead: libcurl would put further streams on it. */
-static long lifetime_s(const struct bh_transport *t, bool logs)
+static long lifetime_s(const struct bh_transport *t, int64_t ms)
 {
-	int64_t ms = logs ? t->cfg->logs_connection_reset_interval_ms
-			  : t->cfg->forwarder_connection_reset_interval_ms;
 	int64_t age_ns = bh_mono_ns(t->loop->clock) - t->timed_out_ns;
 	long s = (long)((ms + 999) / 1000), since = (long)(age_ns / BH_NS_PER_S);
 
@@ -564,7 +562,7 @@ static void set_connection(struct request *r, const struct bh_http_request *req)
 	(void)curl_easy_setopt(
 	    e, CURLOPT_CONNECTTIMEOUT_MS, BH_MIN(CONNECT_MS, (long)req->timeout_ms));
 	(void)curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, IDLE_S);
-	(void)curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, lifetime_s(r->t, logs));
+	(void)curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, lifetime_s(r->t, req->reset_ms));
 	(void)curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 	(void)curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S);
 	(void)curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_S);

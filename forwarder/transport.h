@@ -31,6 +31,7 @@ struct bh_http_request {
 	enum bh_encoding encoding;
 	struct bh_str body; /* borrowed until done */
 	int64_t timeout_ms; /* whole request */
+	int64_t reset_ms;   /* age from which on a connection is not used for it; 0 = any is */
 	int64_t last_ts_ms; /* logs: dd-message-timestamp */
 };
 

@@ -34,7 +34,7 @@ TestSuite(endpoints, .init = set_up, .fini = tear_down);
 
 static void add(bool logs, const char *url, const char *key)
 {
-	const struct bh_endpoint e = {.logs = logs, .reliable = true};
+	const struct bh_endpoint e = {.logs = logs, .reliable = true, .reset_ms = -1};
 
 	cr_assert_eq(bh_endpoints_add(&cfg, &e, bh_str_from(url), bh_str_from(key)), 0);
 }
@@ -214,4 +214,20 @@ Test(endpoints, a_worker_takes_series_and_sketches)
 		cr_expect_eq(
 		    strncmp(out, METRICS_US "/", strlen(METRICS_US) + 1) == 0, !worker, "%s", out);
 	}
+}
+
+Test(endpoints, connections_are_as_old_as_the_class_or_the_endpoint_says)
+{
+	add(true, "http://a", "k");
+	add(true, "http://b", "k");
+	add(false, "http://c", "k");
+	cfg.endpoints[1].reset_ms = 0;
+	cfg.logs_connection_reset_interval_ms = 5000;
+	cfg.forwarder_connection_reset_interval_ms = 7000;
+	cr_assert_eq(bh_endpoints_resolve(&list, &cfg, NULL), 0);
+	cr_expect_eq(list.v[0].reset_ms, 5000);
+	cr_expect_eq(list.v[1].reset_ms, 7000);
+	cr_expect_eq(list.v[2].reset_ms, 5000);
+	cr_expect_eq(list.v[3].reset_ms, 0);
+	cr_expect_eq(list.v[4].reset_ms, 7000);
 }
