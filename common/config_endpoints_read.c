@@ -9,9 +9,9 @@
 
 #include "common/config_finding.h"
 
-#define URL_MAX   200           /* so that it fits into the name of a destination in the database */
-#define RESET_MAX (365 * 86400) /* of connection_reset_interval, seconds */
-#define KEY_MAX   200           /* of an API key, bytes: it must fit into a header */
+#define URL_MAX   200      /* so that it fits into the name of a destination in the database */
+#define RESET_MAX 31536000 /* a year, of connection_reset_interval, seconds */
+#define KEY_MAX   200      /* of an API key, bytes: it must fit into a header */
 
 struct reader {
 	struct bh_config *cfg;

@@ -350,7 +350,7 @@ static int change(
 	struct bh_inquiry q = {.verb = verb, .offline = "", .wait_s = WAIT_S, .row = no_row};
 	bool refused = o->destination ? strcmp(o->destination, "quarantine") == 0 : id != NULL;
 	json_t *end = NULL;
-	bool offline;
+	bool offline = false;
 	int fd = -1, code = make_request(o, word, id, &request);
 
 	q.request = request.data;
