@@ -445,6 +445,7 @@ void bh_custody_stats(struct bh_custody *c, struct bh_child *child)
 	bh_child_stat_number(child, "registry.gaps", c->positions.gaps);
 	bh_kept_stats(&c->kept, child);
 	bh_custody_key_stats(c, child);
+	bh_custody_clock_stats(c, child);
 	bh_custody_quarantine_stats(c, child);
 	if (c->registry_note[0])
 		bh_child_stat_note(child, "registry", "%s", c->registry_note);

@@ -6,10 +6,11 @@
 #include "forwarder/cut.h"
 #include "forwarder/response.h"
 
-#define COMPONENT  "delivery"
-#define MINUTE_NS  (60 * BH_NS_PER_S)
-#define RELAY_NS   (3600 * BH_NS_PER_S)
-#define RELAY_AT_N 2 /* payloads in a row that are too large: no accident */
+#define COMPONENT   "delivery"
+#define MINUTE_NS   (60 * BH_NS_PER_S)
+#define RELAY_NS    (3600 * BH_NS_PER_S)
+#define FIRST_TAKEN 5 /* payloads of metrics (spec/intake.md §13.9) */
+#define RELAY_AT_N  2 /* payloads in a row that are too large: no accident */
 
 static int64_t now(const struct bh_custody *c)
 {
@@ -261,10 +262,22 @@ void bh_custody_keep_rests(struct bh_custody *c)
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
+/* The first ones each, so that a person sees that it works, then one in so many. */
+static void log_success(struct bh_custody *c, struct bh_dest *d)
+{
+	uint64_t every = (uint64_t)c->cfg.config->logging_frequency;
+
+	if (++d->taken_n <= FIRST_TAKEN || d->taken_n % every == 0)
+		bh_info(c->cfg.log, COMPONENT, "%s: %llu payloads are taken since the start",
+		    d->name, (unsigned long long)d->taken_n);
+}
+
 static void taken(struct bh_custody *c, struct bh_dest *d, struct bh_payload *p)
 {
 	if (d->error[0])
 		bh_info(c->cfg.log, COMPONENT, "%s: %s takes payloads again", d->name, d->url);
+	if (!d->logs)
+		log_success(c, d);
 	d->error[0] = '\0';
 	d->last_ok_ms = bh_wall_ms(c->cfg.loop->clock);
 	bh_key_accepted(&d->check->key, p->sent_ns);
@@ -308,25 +321,30 @@ static bool key_refused(struct bh_custody *c, struct bh_payload *p, enum bh_drop
 	return false;
 }
 
+static bool recovers(enum bh_verdict v)
+{
+	return v == BH_VERDICT_TAKEN || v == BH_VERDICT_SPLIT || v == BH_VERDICT_DROP;
+}
+
 static void answered(
     struct bh_custody *c, struct bh_payload *p, const struct bh_http_result *result)
 {
 	struct bh_dest *d = p->dest;
 	struct bh_answer answer = bh_response(result->status, d->logs);
 	int64_t at_least = answer.slower ? result->retry_after_ns : 0;
+	bool old = bh_backoff_is_old(&d->backoff, p->sent_ns);
 	char text[BH_HTTP_TEXT_MAX + 32];
 
+	if (!old && recovers(answer.verdict))
+		bh_backoff_success(&d->backoff, now(c), c->cfg.rng);
 	switch (answer.verdict) {
 	case BH_VERDICT_TAKEN:
-		bh_backoff_success(&d->backoff, now(c), c->cfg.rng);
 		taken(c, d, p);
 		return;
 	case BH_VERDICT_SPLIT:
-		bh_backoff_success(&d->backoff, now(c), c->cfg.rng);
 		too_large(c, p, answer.reason, result);
 		return;
 	case BH_VERDICT_DROP:
-		bh_backoff_success(&d->backoff, now(c), c->cfg.rng);
 		refused(c, p, answer.reason, result);
 		return;
 	case BH_VERDICT_KEY:
@@ -336,6 +354,8 @@ static void answered(
 	case BH_VERDICT_RETRY:
 		break;
 	}
+	if (old)
+		return;
 	failure_text(d, result, answer.verdict == BH_VERDICT_KEY, text, sizeof(text));
 	bh_custody_failed(c, d, text, at_least);
 }
@@ -352,5 +372,6 @@ void bh_custody_http_done(void *ctx, void *token, const struct bh_http_result *r
 	bh_custody_wake(p);
 	if (result->status / 100 == 2)
 		bh_pace_taken(&p->dest->pace, p->sent_ns, now(c), p->body_n);
+	bh_custody_look_at_clock(c, result->date_s);
 	answered(c, p, result);
 }

@@ -33,6 +33,7 @@ static void configure(struct bh_dest *d, const struct bh_config *cfg)
 	int64_t logs_n = cfg->logs_batch_max_concurrent_send;
 	unsigned fixed = (unsigned)BH_MIN(logs ? logs_n : workers, FIXED_MAX);
 
+	d->queue_max = (unsigned)cfg->logs_payload_channel_size;
 	d->newest_first = !logs || strcmp(cfg->logs_replay_order, "newest_first") == 0;
 	d->spool_on = d->reliable && d->limits.on;
 	if (logs && logs_n <= 0)
@@ -71,7 +72,9 @@ static int make_dest(struct bh_custody *c, struct bh_dest *d, const struct bh_en
 	d->names = e->names;
 	d->name = d->names.name;
 	d->key = e->key;
+	d->reset_ms = e->reset_ms;
 	d->url = strdup(e->url);
+	d->worker_url = e->worker_url;
 	d->check = bh_custody_key_of(c, e, c->cfg.endpoints->keys[e->key]);
 	if (!d->url || !d->check)
 		return -ENOMEM;

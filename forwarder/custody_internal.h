@@ -1,7 +1,7 @@
 /* Shared by custody.c (taking, life), custody_dests.c (destinations), custody_commit.c (groups),
  * custody_room.c (what leaves the spool undelivered), custody_send.c (delivery), custody_lend.c
  * (bodies that are only in the spool meanwhile), custody_answer.c (what came back), custody_key.c
- * (checks of the API keys) and custody_quarantine.c. */
+ * (checks of the API keys), custody_clock.c (this host's clock) and custody_quarantine.c. */
 #ifndef BH_FORWARDER_CUSTODY_INTERNAL_H
 #define BH_FORWARDER_CUSTODY_INTERNAL_H
 
@@ -53,6 +53,9 @@ struct bh_custody {
 	bool leaving;            /* the store is damaged: the next start replaces it */
 	struct bh_timer drain_timer;
 	struct bh_log_limit limit;
+	bool clock_known;      /* an intake has said what time it is */
+	int64_t clock_off_s;   /* this clock is so far ahead of it; negative: behind */
+	int64_t clock_said_ns; /* when that was last complained of; 0 = never */
 	struct bh_key_check checks[BH_DESTS_CONFIGURED];
 	size_t checks_n;
 	struct bh_quarantine quarantine;
@@ -140,6 +143,10 @@ void bh_custody_refuse(
 bool bh_custody_cut(struct bh_custody *c, struct bh_payload *p);
 /* What was not sent of the payloads that go in parts becomes their body: a stop, not a crash. */
 void bh_custody_keep_rests(struct bh_custody *c);
+
+/* What the Date of an answer says of this host's clock (custody_clock.c); 0 = there was none. */
+void bh_custody_look_at_clock(struct bh_custody *c, int64_t date_s);
+void bh_custody_clock_stats(const struct bh_custody *c, struct bh_child *child);
 
 /* The check of a destination's key: one there is, or a new one. NULL: no memory. */
 struct bh_key_check *bh_custody_key_of(

@@ -154,6 +154,7 @@ static bool start_one(struct bh_custody *c, struct bh_dest *d, struct bh_payload
 	    .encoding = p->content->encoding,
 	    .body = bh_payload_body(p),
 	    .timeout_ms = d->timeout_ms,
+	    .reset_ms = d->reset_ms,
 	    .last_ts_ms = p->content->last_ts_ms,
 	};
 	int rc = bh_dest_url(d, p->content->kind, url, sizeof(url));

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "forwarder/urls.h"
 
@@ -134,8 +135,7 @@ bool bh_dest_has_place(const struct bh_dest *d, size_t body)
 {
 	unsigned waiting = d->active_n - d->sending_n;
 
-	return waiting == 0 ||
-	       (waiting < BH_DEST_QUEUE && d->mem_bytes + body <= BH_DEST_QUEUE_MAX);
+	return waiting == 0 || (waiting < d->queue_max && d->mem_bytes + body <= BH_DEST_QUEUE_MAX);
 }
 
 bool bh_dest_rests(const struct bh_dest *d, int64_t now_ns)
@@ -161,8 +161,13 @@ void bh_dest_want_rows(struct bh_dest *d)
 
 int bh_dest_url(const struct bh_dest *d, enum bh_kind kind, char *out, size_t cap)
 {
-	const char *path = bh_url_path(kind);
-	int n = snprintf(out, cap, "%s%s", d->url, path ? path : "");
+	bool worker = d->worker_url && bh_url_is_workers(kind);
+	const char *path = bh_url_path(kind), *base = worker ? d->worker_url : d->url;
+	int n = (int)strlen(base);
+
+	while (worker && n && base[n - 1] == '/')
+		n--;
+	n = snprintf(out, cap, "%.*s%s", n, base, path ? path : "");
 
 	return n < 0 || (size_t)n >= cap ? -ENAMETOOLONG : 0;
 }

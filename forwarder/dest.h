@@ -6,7 +6,7 @@
  *
  * Three sorts:
  *   reliable    nothing is acknowledged before it has taken it or is owed it by a row
- *   unreliable  memory only, of BH_DEST_QUEUE payloads beside those under way; what finds no room
+ *   unreliable  memory only, of queue_max payloads beside those under way; what finds no room
  * is dropped (queue_full), what is left at a stop too (shutdown) absent      has rows, but is not
  * in the configuration any more: they wait for it to come back, until their time is over; nothing
  * new is for it
@@ -28,7 +28,6 @@
 #include "forwarder/spool_limits.h"
 #include "forwarder/transport.h"
 
-#define BH_DEST_QUEUE      10                   /* payloads waiting for an unreliable one */
 #define BH_DEST_QUEUE_MAX  ((uint64_t)16 << 20) /* of their bodies, bytes; one always may */
 #define BH_DEST_CLAIMS_MAX ((uint64_t)4 << 20)  /* of bodies out of the spool, for all; ditto */
 #define BH_DEST_LIVE_RUN   3                    /* newest first: then one out of the spool */
@@ -41,16 +40,18 @@ struct bh_dest {
 	struct bh_target_name names; /* endpoints.h */
 	const char *name;            /* names.name */
 	char *url;                   /* logs: whole; metrics: base. Owned; "" when absent */
+	const char *worker_url;      /* of series and sketches, borrowed; NULL = url */
 	bool logs, spool_on, newest_first;
 	bool reliable, absent;
 	struct bh_spool_limits limits;
-	bool full;                  /* its own bound is reached: no rows for now */
-	unsigned key;               /* of the transport */
-	struct bh_key_check *check; /* what is known about that key; NULL when absent */
-	unsigned live_n;            /* newest first: sent since one out of the spool was */
-	struct bh_pace pace;        /* requests that may be under way */
-	int64_t timeout_ms;
-	int64_t id; /* in the store */
+	bool full;                    /* its own bound is reached: no rows for now */
+	unsigned key;                 /* of the transport */
+	struct bh_key_check *check;   /* what is known about that key; NULL when absent */
+	unsigned live_n;              /* newest first: sent since one out of the spool was */
+	unsigned queue_max;           /* payloads that may wait for an unreliable one */
+	struct bh_pace pace;          /* requests that may be under way */
+	int64_t timeout_ms, reset_ms; /* of a request; endpoints.h */
+	int64_t id;                   /* in the store */
 	struct bh_backoff backoff;
 	struct bh_timer retry;       /* end of a pause */
 	struct bh_timer spool_timer; /* oldest payload in memory reaches spool_after */
@@ -64,6 +65,7 @@ struct bh_dest {
 	char error[BH_HTTP_TEXT_MAX +
 		   64]; /* last failure in words; "" = none since the last success */
 	int64_t last_ok_ms;
+	uint64_t taken_n;      /* payloads since the start; metrics only */
 	uint64_t cut_bytes;    /* memory of payloads that go in parts */
 	uint64_t splits;       /* payloads that were cut since the start */
 	unsigned too_large_n;  /* payloads in a row that were answered 413 whole */

@@ -1,5 +1,6 @@
 #include "forwarder/spool_session.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -51,8 +52,10 @@ static int flush(struct bh_spool_session *s)
 
 static void put_error(struct bh_spool_session *s, int rc)
 {
-	bh_spool_put_error(
-	    rc == BH_E_STATE ? "the forwarder is stopping" : bh_err_name(rc), &s->out.bytes);
+	bh_spool_put_error(rc == BH_E_STATE ? "the forwarder is stopping"
+			   : rc == -ENOSPC  ? "the spool is full: free disk space and ask again"
+					    : bh_err_name(rc),
+	    &s->out.bytes);
 	s->last = true;
 }
 
@@ -69,10 +72,8 @@ static void walk(struct bh_spool_session *s)
 
 	if (rc)
 		put_error(s, rc);
-	else if (s->walk.over && s->request.id && s->walk.rows == 0)
-		bh_spool_put_error("the spool has no such payload", &s->out.bytes);
 	else if (s->walk.over)
-		bh_spool_put_end(&s->walk, 0, &s->out.bytes);
+		bh_spool_put_last(&s->request, &s->walk, 0, &s->out.bytes);
 	s->last = rc || s->walk.over;
 }
 
@@ -83,8 +84,23 @@ static void purge(struct bh_spool_session *s)
 	if (rc < 0)
 		put_error(s, rc);
 	else if (rc == 0)
-		bh_spool_put_end(&s->purge.gone, s->purge.under_way, &s->out.bytes);
+		bh_spool_put_last(&s->request, &s->purge.gone, s->purge.under_way, &s->out.bytes);
 	s->last = rc <= 0;
+}
+
+static void replay(struct bh_spool_session *s)
+{
+	int rc = 0;
+
+	if (bh_spool_means_quarantine(&s->request))
+		rc = bh_custody_replay(s->custody, &s->request, &s->walk);
+	else
+		bh_custody_replay_rows(s->custody, &s->request, &s->walk);
+	if (rc)
+		put_error(s, rc);
+	else
+		bh_spool_put_last(&s->request, &s->walk, 0, &s->out.bytes);
+	s->last = true;
 }
 
 static void copy(struct bh_spool_session *s)
@@ -125,9 +141,7 @@ static void produce(struct bh_spool_session *s)
 		purge(s);
 		return;
 	case BH_SPOOL_REPLAY:
-		bh_custody_replay_rows(s->custody, &s->request, &s->walk);
-		bh_spool_put_end(&s->walk, 0, &s->out.bytes);
-		s->last = true;
+		replay(s);
 		return;
 	case BH_SPOOL__N:
 		return;

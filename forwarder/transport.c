@@ -49,6 +49,7 @@ struct request {
 	struct bh_str lent;                  /* p NULL: given back */
 	size_t lent_at;
 	char error[CURL_ERROR_SIZE];
+	int64_t date_s;
 	size_t head_seen, body_seen;
 	char body[KEPT_MAX + 1];
 };
@@ -194,8 +195,10 @@ static void judge(struct request *r, CURLcode code, struct bh_http_result *out)
 	/* "Continue" and its like are no answer; nor is a head that goes on without end. */
 	if (out->status < 200 || refused_by_proxy(r) || r->head_seen > HEAD_MAX)
 		out->status = 0;
-	if (out->status)
+	if (out->status) {
 		out->retry_after_ns = retry_after(r->easy);
+		out->date_s = r->date_s;
+	}
 	if (out->status >= 300 && out->status < 400) {
 		tell_redirect(r, out);
 	} else if (out->status && (code == CURLE_OK || r->body_seen > 0)) {
@@ -340,8 +343,10 @@ static size_t on_body(char *p, size_t size, size_t n, void *userp)
 static size_t on_header(char *p, size_t size, size_t n, void *userp)
 {
 	struct request *r = userp;
+	int64_t date_s = bh_http_date(p, size * n);
 
-	(void)p;
+	if (date_s)
+		r->date_s = date_s;
 	r->head_seen += size * n;
 	return r->head_seen > HEAD_MAX ? 0 : size * n;
 }
@@ -547,6 +552,8 @@ static bool add_headers(struct request *r, const struct bh_http_request *req)
 	bool protobuf = req->kind == BH_KIND_SERIES_V2 || req->kind == BH_KIND_SKETCHES;
 	char line[HEADER_MAX];
 
+	if (req->check_key)
+		return add_header(r, "DD-Agent-Version: " BH_AGENT_VERSION);
 	/* An empty Expect keeps libcurl from asking for 100-continue and waiting a second. */
 	if (!add_header(r, r->key->header) || !add_header(r, "Expect:") ||
 	    !add_header(r, protobuf ? "Content-Type: application/x-protobuf"
@@ -562,6 +569,8 @@ static bool add_headers(struct request *r, const struct bh_http_request *req)
 		return false;
 	if (req->kind == BH_KIND_LOGS)
 		return add_logs_headers(r, req);
+	if (r->t->cfg->allow_arbitrary_tags && !add_header(r, "Allow-Arbitrary-Tag-Value: true"))
+		return false;
 	return add_header(r, "DD-Agent-Version: " BH_AGENT_VERSION);
 }
 
@@ -583,10 +592,8 @@ static void set_key_query(struct request *r, const struct bh_http_request *req)
 
 /* Seconds a connection may have lived to be used again; 0 = any. One on which a request ran out of
  * time may be dead: libcurl would put further streams on it. */
-static long lifetime_s(const struct bh_transport *t, bool logs)
+static long lifetime_s(const struct bh_transport *t, int64_t ms)
 {
-	int64_t ms = logs ? t->cfg->logs_connection_reset_interval_ms
-			  : t->cfg->forwarder_connection_reset_interval_ms;
 	int64_t age_ns = bh_mono_ns(t->loop->clock) - t->timed_out_ns;
 	long s = (long)((ms + 999) / 1000), since = (long)(age_ns / BH_NS_PER_S);
 
@@ -612,7 +619,7 @@ static void set_connection(struct request *r, const struct bh_http_request *req)
 	(void)curl_easy_setopt(
 	    e, CURLOPT_CONNECTTIMEOUT_MS, BH_MIN(CONNECT_MS, (long)req->timeout_ms));
 	(void)curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, IDLE_S);
-	(void)curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, lifetime_s(r->t, logs));
+	(void)curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, lifetime_s(r->t, req->reset_ms));
 	(void)curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 	(void)curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S);
 	(void)curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_S);

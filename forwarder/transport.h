@@ -42,12 +42,14 @@ struct bh_http_request {
 	struct bh_str body; /* borrowed until done, or until lender takes it back */
 	const struct bh_http_lender *lender; /* NULL: the body stays; borrowed until done */
 	int64_t timeout_ms;                  /* whole request */
-	int64_t last_ts_ms;                  /* logs: dd-message-timestamp */
+	int64_t reset_ms;   /* age from which on a connection is not used for it; 0 = any is */
+	int64_t last_ts_ms; /* logs: dd-message-timestamp */
 };
 
 struct bh_http_result {
 	long status;            /* of the intake; 0: none was read, also when a proxy refused */
 	int64_t retry_after_ns; /* from Retry-After, at most BH_HTTP_RETRY_AFTER_MAX_S; 0 = none */
+	int64_t date_s;         /* from Date, seconds of the epoch; 0 = none */
 	char text[BH_HTTP_TEXT_MAX + 1]; /* what to tell a person: cause, or the head of the
 					    answer's body; printable, without API keys */
 };

@@ -69,7 +69,8 @@ static int put_part(struct bh_buf *out, const struct bh_ctl_msg *m)
 		(void)bh_buf_u64(out, m->u.heartbeat.pending_items);
 		(void)bh_buf_u64(out, m->u.heartbeat.pending_bytes);
 		(void)bh_buf_u64(out, m->u.heartbeat.rss_kib);
-		return bh_buf_u8(out, m->u.heartbeat.link_up);
+		(void)bh_buf_u8(out, m->u.heartbeat.link_up);
+		return bh_buf_u8(out, m->u.heartbeat.keys_refused);
 	case BH_CTL_DRAIN_ACK:
 		put_drained(out, &m->u.drained);
 		return 0;
@@ -290,7 +291,8 @@ static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 		m->u.heartbeat.pending_items = bh_cur_u64(c);
 		m->u.heartbeat.pending_bytes = bh_cur_u64(c);
 		m->u.heartbeat.rss_kib = bh_cur_u64(c);
-		return get_bool(c, &m->u.heartbeat.link_up);
+		rc = get_bool(c, &m->u.heartbeat.link_up);
+		return rc ? rc : get_bool(c, &m->u.heartbeat.keys_refused);
 	case BH_CTL_DRAIN_ACK:
 		return get_drained(c, &m->u.drained);
 	case BH_CTL_STATS_REPLY:

@@ -100,7 +100,8 @@ struct bh_ctl_heartbeat {
 	uint64_t pending_items; /* waiting in this process */
 	uint64_t pending_bytes;
 	uint64_t rss_kib;
-	bool link_up; /* producers: READY; forwarder: any producer connected */
+	bool link_up;      /* producers: READY; forwarder: any producer connected */
+	bool keys_refused; /* forwarder: no API key is known that an intake takes */
 };
 
 struct bh_ctl_drain {

@@ -42,6 +42,8 @@ static void judge_process(const struct bh_kid *k, int64_t mono_ns, struct verdic
 		    *cause ? ", last end: " : "", cause, k->failure[0] ? ": " : "", k->failure);
 	} else if (mono_ns - heard > LATE_NS) {
 		say(v, false, "its heartbeat is late");
+	} else if (k->beat.keys_refused) {
+		say(v, false, "no API key is valid: correct api_key and reload, or enable the key");
 	} else if (k->asked_id && !k->answered) {
 		say(v, false, "runs, but did not answer in time");
 	} else {

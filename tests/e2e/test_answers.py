@@ -181,6 +181,7 @@ def test_a_refused_key_loses_nothing_and_recovers_by_itself(tmp_path):
             wait_until(lambda: "invalid" in note(agent, "api_key"), 20, lambda: note(agent, "api_key"))
             assert f"ending with {TAIL}" in note(agent, "api_key")
             assert "correct api_key" in note(agent, "api_key")
+            wait_until(lambda: "no API key is valid" in agent.run_ctl("health").stdout, 20)
             assert API_KEY not in agent.log_text()
             assert f"the API key ending with {TAIL} is refused" in note(agent, "destination.logs")
             assert agent.closes()
@@ -188,6 +189,7 @@ def test_a_refused_key_loses_nothing_and_recovers_by_itself(tmp_path):
             wait_until(lambda: len(intake.messages()) >= 500, 30, intake.stats)
             wait_until(lambda: agent.destination("logs")["delivered"] == 500, 10)
             wait_until(lambda: note(agent, "api_key").endswith(": valid"), 10, lambda: note(agent, "api_key"))
+            wait_until(lambda: agent.run_ctl("health").returncode == 0, 20)
             assert not agent.destination("logs")["dropped"]
             wait_until(lambda: round(intake.total("key.hits"), 6) == 10, 30, intake.stats)
             assert agent.closes()

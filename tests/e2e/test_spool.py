@@ -177,9 +177,8 @@ def test_without_a_forwarder_the_file_is_read_and_nothing_is_changed(tmp_path):
         ids = [r["id"] for r in stopped["rows"]]
         assert ids[: len(rows)] == [r["id"] for r in rows]
         assert agent.ctl("spool", "show", str(ids[0]))["damaged"] is False
-        for word in (["purge", "--yes"], ["replay"]):
-            refused = agent.run_ctl("spool", *word)
-            assert refused.returncode == 7 and "does not run" in refused.stderr
+        refused = agent.run_ctl("spool", "replay")
+        assert refused.returncode == 1 and "what waits is sent when bulkhead starts" in refused.stderr
         # after a kill the newest commits are in the WAL
         agent.run_ctl("start", "all")
         wait_until(agent.is_ready, 30)
@@ -232,6 +231,26 @@ def test_purge_counts_as_dropped_and_lets_the_positions_pass(tmp_path):
         agent.run_ctl("spool", "replay")
         wait_until(lambda: len(intake.messages()) >= 10, 30)
         assert set(intake.messages()) == {f"line {i}" for i in range(LINES, LINES + 10)}
+
+
+def test_a_stopped_store_is_purged_as_a_running_one(tmp_path):
+    with Outage(tmp_path) as (agent, intake):
+        backlog(agent)
+        agent.stop()
+        assert agent.ctl("spool", "purge", "--yes", "--class", "logs")["items"] == LINES
+        left = {r["kind"] for r in agent.ctl("spool")["rows"]}
+        assert "series" in left and "logs" not in left
+        # the file is not read again, what is new is delivered, and it is known what became of the rest
+        intake.start()
+        write_log(tmp_path / "app.log", LINES, 10)
+        agent.start()
+        wait_until(lambda: len(intake.messages()) >= 10, 30)
+        wait_until(lambda: agent.destination("logs")["delivered"] == 10, 20)
+        assert set(intake.messages()) == {f"line {i}" for i in range(LINES, LINES + 10)}
+        kept = wait_until(lambda: agent.ctl("ledger")["totals"], 20)
+        row = next(r for r in kept["rows"] if (r["kind"], r["name"]) == ("destination", "logs"))
+        assert (row["received"], row["dropped"], row["gap"]) == (LINES + 10, {"purged": LINES}, 0)
+        assert agent.run_ctl("ledger").returncode == 0
 
 
 def test_replay_ends_the_pause_of_a_destination(tmp_path):

@@ -56,11 +56,11 @@ Test(dest, claims_are_bounded_for_all_and_one_always_may)
 
 Test(dest, an_unreliable_one_has_so_many_places)
 {
-	struct bh_dest d = {.pace = {.slots = 1}};
-	struct bh_payload p[BH_DEST_QUEUE + 1];
+	struct bh_dest d = {.pace = {.slots = 1}, .queue_max = 10};
+	struct bh_payload p[11];
 
 	cr_expect(bh_dest_has_place(&d, 2 * BH_DEST_QUEUE_MAX), "one always may");
-	for (unsigned i = 0; i < BH_DEST_QUEUE; i++) {
+	for (unsigned i = 0; i < d.queue_max; i++) {
 		p[i] = (struct bh_payload){.ord = i + 1};
 		cr_expect(bh_dest_has_place(&d, 1), "%u", i);
 		bh_dest_insert(&d, &p[i]);

@@ -70,9 +70,9 @@ static size_t samples(struct bh_ctl_msg *m)
 	    .gaps = 1u << BH_GAP_UID};
 	m[n++] = message(BH_CTL_AGAIN);
 	m[n] = message(BH_CTL_HEARTBEAT);
-	m[n++].u.heartbeat = (struct bh_ctl_heartbeat){1, 2, 3, true};
+	m[n++].u.heartbeat = (struct bh_ctl_heartbeat){1, 2, 3, true, false};
 	m[n] = message(BH_CTL_DRAIN_PROGRESS);
-	m[n++].u.heartbeat = (struct bh_ctl_heartbeat){UINT64_MAX, 0, 9, false};
+	m[n++].u.heartbeat = (struct bh_ctl_heartbeat){UINT64_MAX, 0, 9, false, true};
 	m[n++] = drained();
 	m[n++] = ledger_row();
 	m[n++] = stat(BH_STAT_NUMBER, "spool.rows", "");
