@@ -123,6 +123,7 @@ void bh_custody_free(struct bh_custody *c)
 	bh_timer_cancel(&c->minute);
 	bh_timer_cancel(&c->idle);
 	bh_timer_cancel(&c->backup);
+	bh_timer_cancel(&c->landing);
 	bh_timer_cancel(&c->drain_timer);
 	bh_positions_release(&c->positions);
 	bh_kept_release(&c->kept);
@@ -398,6 +399,7 @@ static void on_deadline(struct bh_timer *t)
 
 void bh_custody_drain(struct bh_custody *c, int64_t deadline_ns, enum bh_drain_mode mode)
 {
+	bh_custody_land(c); /* what it holds outlives it then */
 	c->draining = true;
 	c->drain_deadline_ns = deadline_ns;
 	if (mode != BH_DRAIN_FULL)

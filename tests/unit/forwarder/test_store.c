@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "forwarder/store.h"
+#include "forwarder/store_internal.h"
 
 static char dir[] = "/tmp/bh-store-XXXXXX";
 static struct bh_rng rng;
@@ -29,7 +31,7 @@ static void set_up(void)
 static void tear_down(void)
 {
 	static const char *const names[] = {
-	    "spool.db", "spool.db-wal", "spool.db-shm", "spool.ballast"};
+	    "spool.db", "spool.db-wal", "spool.db-journal", "spool.ballast"};
 	char path[64];
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(names); i++) {
@@ -204,5 +206,79 @@ Test(store, a_row_stays_until_nobody_is_owed_it)
 	cr_assert_eq(bh_store_remove(s, 7, b, BH_STORE_TAKEN), 0);
 	expect_owers(s, 7, 0);
 	cr_expect_eq(bh_store_load(s, 7, &row, &block), -ENOENT);
+	bh_store_free(s);
+}
+
+/* --- without a file (spec/durability.md §8, §10.4) --- */
+
+static struct bh_store *in_memory(void)
+{
+	struct bh_store *s = reopen(); /* for its settings alone */
+	char path[64];
+
+	bh_store_close_file(s, false);
+	(void)snprintf(path, sizeof(path), "%s/spool.db", dir);
+	(void)unlink(path);
+	cr_assert_eq(bh_store_open_in_memory(s, -ENOSPC), 0);
+	return s;
+}
+
+Test(store, what_was_in_memory_is_in_the_file_and_goes_on)
+{
+	struct bh_store *s = in_memory();
+	uint64_t ord = 0, next = 0;
+	int64_t dest = 0, again = 0;
+	uint8_t id[BH_STORE_ID_BYTES];
+	char path[64];
+	FILE *f;
+
+	memcpy(id, bh_store_id(s), sizeof(id));
+	cr_assert_eq(bh_store_destination(s, "logs/a", 0, true, &dest), 0);
+	cr_assert_eq(bh_store_begin(s), 0);
+	cr_assert_eq(bh_store_next_ord(s, &ord), 0);
+	put(s, "file:/a", 7, "10");
+	cr_assert_eq(bh_store_commit(s), 0);
+	cr_expect_eq(bh_store_without(s), -ENOSPC);
+	cr_expect(!bh_store_ballasted(s));
+	/* SQLite would put the new file back to what a journal of that name says. */
+	(void)snprintf(path, sizeof(path), "%s/spool.db-journal", dir);
+	f = fopen(path, "we");
+	cr_assert_not_null(f);
+	(void)fputs("left by a creation that failed", f);
+	(void)fclose(f);
+
+	cr_assert_eq(bh_store_land(s, 1 << 24), 0);
+	cr_expect_eq(bh_store_without(s), 0);
+	cr_expect(!bh_store_in_memory(s));
+	cr_expect(bh_store_ballasted(s));
+	cr_expect_neq(access(path, F_OK), 0);
+	cr_assert_eq(bh_store_next_ord(s, &next), 0);
+	cr_expect_eq(next, ord + 1);
+	put(s, "file:/b", 8, "20");
+	bh_store_free(s);
+	s = reopen();
+	expect_rows(s, "file:/a 7 10;file:/b 8 20;");
+	cr_expect_arr_eq(bh_store_id(s), id, sizeof(id));
+	cr_assert_eq(bh_store_destination(s, "logs/a", 0, true, &again), 0);
+	cr_expect_eq(again, dest);
+	bh_store_free(s);
+}
+
+/* What lies there is opened by the next start, without the marks that are too old by then. */
+Test(store, a_store_of_before_is_not_written_over)
+{
+	struct bh_receiver mark = {.epoch = 5, .base = 9}, got = {0};
+	struct bh_store *s = in_memory(), *before = reopen();
+
+	put(before, "file:/a", 7, "10");
+	cr_assert_eq(bh_store_producer(before, "logs", &mark), 0);
+	bh_store_free(before);
+	cr_expect_eq(bh_store_land(s, 1 << 24), BH_E_STATE);
+	cr_expect(bh_store_in_memory(s));
+	bh_store_free(s);
+	s = reopen();
+	expect_rows(s, "file:/a 7 10;");
+	cr_assert_eq(bh_store_load_producer(s, "logs", &got), 0);
+	cr_expect_eq(got.epoch, 0);
 	bh_store_free(s);
 }
