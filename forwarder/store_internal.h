@@ -51,6 +51,7 @@ struct bh_store {
 	sqlite3_stmt *st[ST__N];
 	uint8_t id[BH_STORE_ID_BYTES];
 	uint64_t next_ord, ord_floor; /* floor: as committed; every ord in the file is below it */
+	bool wal_over;                /* it was too large when it was last looked at */
 	bool marked_clean;            /* the file still says so: the first commit takes it back */
 	uint64_t page_size;
 	uint64_t ballast_bytes; /* 0 = there is none */

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -281,4 +282,69 @@ Test(store, a_store_of_before_is_not_written_over)
 	cr_assert_eq(bh_store_load_producer(s, "logs", &got), 0);
 	cr_expect_eq(got.epoch, 0);
 	bh_store_free(s);
+}
+
+/* --- the WAL (§11, §15 I16) --- */
+
+static unsigned times_in(const char *path, const char *words)
+{
+	char line[1024];
+	unsigned n = 0;
+	FILE *f = fopen(path, "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		n += strstr(line, words) != NULL;
+	if (f)
+		(void)fclose(f);
+	return n;
+}
+
+/* A group of 4 MiB, and the look after it; the largest WAL so far. */
+static void push(struct bh_store *s, int64_t dest, uint64_t *most)
+{
+	static char body[1 << 20];
+	struct bh_spool_row row = {.producer = "logs", .body = {body, sizeof(body)}};
+
+	cr_assert_eq(bh_store_begin(s), 0);
+	for (int i = 0; i < 4; i++) {
+		cr_assert_eq(bh_store_next_ord(s, &row.ord), 0);
+		cr_assert_eq(bh_store_put(s, &row, dest), 0);
+	}
+	cr_assert_eq(bh_store_commit(s), 0);
+	*most = BH_MAX(*most, bh_store_wal_bytes(s));
+	bh_store_tend(s, false);
+}
+
+Test(store, a_statement_held_open_does_not_let_the_wal_grow_for_ever)
+{
+	const uint64_t group = (uint64_t)5 << 20; /* with the pages around the bodies */
+	struct bh_store *s = reopen();
+	uint64_t most = 0;
+	int64_t dest = 0;
+	sqlite3_stmt *leaked = NULL;
+	struct bh_log log;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "%s/log", dir);
+	bh_log_init(&log, &bh_clock_system, "test",
+	    open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+	s->cfg.log = &log;
+	cr_assert_eq(bh_store_destination(s, "logs/a", 0, true, &dest), 0);
+	for (int i = 0; i < 8; i++)
+		push(s, dest, &most);
+	cr_expect_lt(most, (uint64_t)32 << 20, "without it a checkpoint keeps it small");
+	cr_assert_eq(
+	    sqlite3_prepare_v2(s->db, "SELECT ord FROM spool", -1, &leaked, NULL), SQLITE_OK);
+	cr_assert_eq(sqlite3_step(leaked), SQLITE_ROW);
+	for (int i = 0; i < 24; i++)
+		push(s, dest, &most);
+	cr_expect_gt(most, (uint64_t)64 << 20, "it did hold the WAL up");
+	cr_expect_leq(most, ((uint64_t)64 << 20) + 2 * group);
+	cr_expect_lt(bh_store_wal_bytes(s), (uint64_t)32 << 20);
+	cr_expect_eq(times_in(path, "ERROR"), 1);
+	cr_expect_eq(times_in(path, "SELECT ord FROM spool"), 1);
+	cr_expect(!sqlite3_stmt_busy(leaked));
+	(void)sqlite3_finalize(leaked);
+	bh_store_free(s);
+	(void)unlink(path);
 }
