@@ -196,12 +196,19 @@ static int keep_empty(struct bh_custody *c, struct bh_content *content)
 	return 0;
 }
 
-/* What an unreliable destination has no place for is dropped, and delays nobody. */
+/* Whether an unreliable destination has no place for it but in a row. */
+static bool is_crowded(
+    const struct bh_custody *c, const struct bh_dest *d, const struct bh_content *content)
+{
+	return !d->reliable && (c->offline || !bh_dest_has_place(d, content->body.n));
+}
+
+/* What such a one can have no row of is dropped, and delays nobody. */
 static bool turned_away(struct bh_custody *c, struct bh_dest *d, const struct bh_content *content)
 {
 	struct bh_ledger ends = {.received = content->items};
 
-	if (d->reliable || (!c->offline && bh_dest_has_place(d, content->body.n)))
+	if (!is_crowded(c, d, content) || (d->spool_on && !c->full && !d->full))
 		return false;
 	bh_ledger_drop(&ends, c->offline ? BH_DROP_SHUTDOWN : BH_DROP_QUEUE_FULL, content->items);
 	bh_ledger_add(&d->l, &ends);
@@ -211,6 +218,7 @@ static bool turned_away(struct bh_custody *c, struct bh_dest *d, const struct bh
 
 static int owe(struct bh_custody *c, struct bh_dest *d, struct bh_content *content)
 {
+	bool crowded = is_crowded(c, d, content);
 	struct bh_payload *p;
 
 	if (turned_away(c, d, content))
@@ -229,7 +237,7 @@ static int owe(struct bh_custody *c, struct bh_dest *d, struct bh_content *conte
 					 d->backoff.state != BH_BREAKER_OPEN || c->offline ||
 					 d->limits.after_ms == 0);
 	bh_dest_insert(d, p);
-	if (d->spool_on && d->mem_bytes > d->limits.memory_bytes)
+	if (d->spool_on && (crowded || d->mem_bytes > d->limits.memory_bytes))
 		bh_dest_want_rows(d);
 	return 0;
 }

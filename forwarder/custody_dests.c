@@ -32,7 +32,7 @@ static void configure(struct bh_dest *d, const struct bh_config *cfg)
 	int64_t logs_n = cfg->logs_batch_max_concurrent_send;
 
 	d->newest_first = !logs || strcmp(cfg->logs_replay_order, "newest_first") == 0;
-	d->spool_on = d->reliable && d->limits.on;
+	d->spool_on = (d->reliable || cfg->spool_unreliable) && d->limits.on;
 	d->concurrency =
 	    (unsigned)BH_MIN(logs ? (logs_n > 0 ? logs_n : LOGS_CONCURRENCY) : workers, 64);
 	d->adaptive = logs && logs_n <= 0;

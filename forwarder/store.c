@@ -35,7 +35,8 @@ static const char *const sql[ST__N] = {
 	" taken=taken+(?3=0), dropped=dropped+(?3=1), expired=expired+(?3=2), poison=poison+(?3=3)"
 	" WHERE id=?1",
     [ST_OWED] = "SELECT 1 FROM destination d JOIN delivery y ON y.dest=d.id AND y.ord=?1 LIMIT 1",
-    [ST_OWERS] = "SELECT count(*) FROM destination d JOIN delivery y ON y.dest=d.id AND y.ord=?1",
+    [ST_OWERS] = "SELECT count(*), coalesce(sum(d.reliable),0) FROM destination d JOIN delivery y "
+		 "ON y.dest=d.id AND y.ord=?1",
     [ST_DEL_SPOOL] = "DELETE FROM spool WHERE ord=?1",
     [ST_DEL_BODY] = "DELETE FROM spool_body WHERE ord=?1",
     [ST_POSITION] = "INSERT INTO registry VALUES "
@@ -626,7 +627,7 @@ static int row_bytes(struct bh_store *s, int64_t dest, uint64_t ord, uint64_t *b
 	return step == SQLITE_DONE ? -ENOENT : bh_store_check(s, step);
 }
 
-int bh_store_owers(struct bh_store *s, uint64_t ord, unsigned *n)
+int bh_store_owers(struct bh_store *s, uint64_t ord, unsigned *n, unsigned *reliable)
 {
 	sqlite3_stmt *st = s->st[ST_OWERS];
 	int step;
@@ -634,6 +635,7 @@ int bh_store_owers(struct bh_store *s, uint64_t ord, unsigned *n)
 	bind_u64(st, 1, ord);
 	step = sqlite3_step(st);
 	*n = step == SQLITE_ROW ? (unsigned)sqlite3_column_int64(st, 0) : 0;
+	*reliable = step == SQLITE_ROW ? (unsigned)sqlite3_column_int64(st, 1) : 0;
 	(void)sqlite3_reset(st);
 	return bh_store_check(s, step);
 }

@@ -115,8 +115,9 @@ int bh_store_destination(
  * write. */
 int bh_store_each_owed(struct bh_store *s,
     int (*fn)(void *ctx, int64_t id, const char *key, int kind), void *ctx) BH_MUST_CHECK;
-/* How many destinations are owed the row; 0 = there is no such row. */
-int bh_store_owers(struct bh_store *s, uint64_t ord, unsigned *n) BH_MUST_CHECK;
+/* How many destinations are owed the row, 0 = there is no such row; and how many of them are
+ * reliable. */
+int bh_store_owers(struct bh_store *s, uint64_t ord, unsigned *n, unsigned *reliable) BH_MUST_CHECK;
 int bh_store_counts(struct bh_store *s, int64_t dest, struct bh_dest_counts *c) BH_MUST_CHECK;
 int bh_store_row_items(struct bh_store *s, uint64_t ord, uint32_t *items) BH_MUST_CHECK;
 int bh_store_items(
@@ -151,6 +152,7 @@ int bh_store_load_producer(
     struct bh_store *s, const char *name, struct bh_receiver *r) BH_MUST_CHECK;
 int bh_store_each_position(
     struct bh_store *s, int (*fn)(void *ctx, const struct bh_position *p), void *ctx) BH_MUST_CHECK;
+/* Of rows that a reliable destination is owed. */
 int bh_store_each_origins(struct bh_store *s,
     int (*fn)(void *ctx, uint64_t ord, struct bh_str origins), void *ctx) BH_MUST_CHECK;
 

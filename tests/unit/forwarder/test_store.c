@@ -164,12 +164,24 @@ static void expect_owed(struct bh_store *s, const char *want)
 	bh_buf_release(&got);
 }
 
-static void expect_owers(struct bh_store *s, uint64_t ord, unsigned want)
+static int count_origins(void *ctx, uint64_t ord, struct bh_str origins)
 {
-	unsigned n = 99;
+	(void)ord;
+	(void)origins;
+	++*(unsigned *)ctx;
+	return 0;
+}
 
-	cr_assert_eq(bh_store_owers(s, ord, &n), 0);
+static void expect_owers(struct bh_store *s, uint64_t ord, unsigned want, unsigned want_reliable)
+{
+	unsigned n = 99, reliable = 99, origins = 0;
+
+	cr_assert_eq(bh_store_owers(s, ord, &n, &reliable), 0);
 	cr_expect_eq(n, want);
+	cr_expect_eq(reliable, want_reliable);
+	/* What only unreliable ones are owed holds no position back. */
+	cr_assert_eq(bh_store_each_origins(s, count_origins, &origins), 0);
+	cr_expect_eq(origins, want_reliable > 0);
 }
 
 /* One row and one body, whatever the number of destinations; the last one takes them along. */
@@ -192,20 +204,20 @@ Test(store, a_row_stays_until_nobody_is_owed_it)
 	expect_owed(s, "");
 	cr_assert_eq(bh_store_begin(s), 0);
 	cr_assert_eq(bh_store_put(s, &row, a), 0);
-	expect_owers(s, 7, 1);
+	expect_owers(s, 7, 1, 1);
 	cr_assert_eq(bh_store_put_delivery(s, 7, row.body.n, b), 0);
 	cr_assert_eq(bh_store_commit(s), 0);
-	expect_owers(s, 7, 2);
+	expect_owers(s, 7, 2, 1);
 	cr_assert_eq(bh_store_remove(s, 7, a, BH_STORE_TAKEN), 0);
 	cr_assert_eq(bh_store_remove(s, 7, a, BH_STORE_TAKEN), 0, "a repeated answer");
-	expect_owers(s, 7, 1);
+	expect_owers(s, 7, 1, 0);
 	bh_store_free(s); /* as a crash would */
 	s = reopen();
 	expect_owed(s, "2 logs/http://x#0 1;");
 	cr_assert_eq(bh_store_load(s, 7, &row, &block), 0);
 	free(block);
 	cr_assert_eq(bh_store_remove(s, 7, b, BH_STORE_TAKEN), 0);
-	expect_owers(s, 7, 0);
+	expect_owers(s, 7, 0, 0);
 	cr_expect_eq(bh_store_load(s, 7, &row, &block), -ENOENT);
 	bh_store_free(s);
 }
