@@ -277,6 +277,19 @@ static uint64_t used_by_reliable(const struct bh_custody *c)
 	return used;
 }
 
+/* The share of a disk that had no room at the start is too small by now. What the store has itself
+ * counts as free for it. */
+static void look_at_limit(struct bh_custody *c)
+{
+	uint64_t disk = bh_store_disk_free(c->cfg.store), ours;
+
+	if (c->cfg.config->spool_max_size_bytes > 0 || disk == UINT64_MAX)
+		return;
+	ours = bh_store_used_bytes(c->cfg.store) + bh_store_free_bytes(c->cfg.store);
+	c->cfg.spool_max_bytes =
+	    BH_MAX(c->cfg.spool_max_bytes, bh_spool_max_bytes(c->cfg.config, disk + ours));
+}
+
 /* Room again? Ask the file system, and the limit with 5 % of hysteresis. */
 static void look_for_room(struct bh_custody *c)
 {
@@ -374,6 +387,8 @@ void bh_custody_expire(struct bh_custody *c)
 		/* What could not be written is found again in a minute. */
 		(void)!end_transaction(c, d, &gone, BH_DROP_EXPIRED, rc);
 	}
+	if (bh_custody_is_full(c))
+		look_at_limit(c);
 	look_for_class_room(c);
 	if (c->full)
 		look_for_room(c);
