@@ -8,6 +8,7 @@
 
 #include "forwarder/store.h"
 #include "forwarder/store_internal.h"
+#include "tests/unit/remove_tree.h"
 
 static char dir[] = "/tmp/bh-store-XXXXXX";
 static struct bh_rng rng;
@@ -31,15 +32,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	static const char *const names[] = {
-	    "spool.db", "spool.db-wal", "spool.db-journal", "spool.ballast"};
-	char path[64];
-
-	for (size_t i = 0; i < BH_ARRAY_LEN(names); i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-		(void)unlink(path);
-	}
-	(void)rmdir(dir);
+	(void)remove_tree(dir);
 }
 
 TestSuite(store, .init = set_up, .fini = tear_down);
@@ -358,5 +351,4 @@ Test(store, a_statement_held_open_does_not_let_the_wal_grow_for_ever)
 	cr_expect(!sqlite3_stmt_busy(leaked));
 	(void)sqlite3_finalize(leaked);
 	bh_store_free(s);
-	(void)unlink(path);
 }
