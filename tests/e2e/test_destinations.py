@@ -301,7 +301,7 @@ def test_an_unreliable_one_with_a_place_in_the_spool_gets_what_it_missed(tmp_pat
         with Agent(one, logs=source(log), config=config) as agent:
             wait_until(lambda: len(numbers(one)) == n, 30, lambda: agent.ctl("ledger"))
             wait_until(lambda: rows(agent)[name]["spooled"] == n, 30, lambda: rows(agent)[name])
-            assert closes(agent)
+            assert agent.closes()
             assert agent.stop() == 0
             # delivered to all that is reliable, though there are rows
             end = (str(log.stat().st_size),) * 3
@@ -311,7 +311,7 @@ def test_an_unreliable_one_with_a_place_in_the_spool_gets_what_it_missed(tmp_pat
             loose.start()
             wait_until(lambda: len(numbers(loose)) == n and spooled(agent) == 0, 30, lambda: rows(agent)[name])
             assert rows(agent)[name]["received"] == rows(agent)[name]["delivered"] == n  # once each
-            assert closes(agent)
+            assert agent.closes()
             assert agent.stop() == 0
             assert query(agent, "SELECT safe, delivered, complete FROM registry") == [end]
         for intake in (one, loose):
@@ -340,12 +340,12 @@ def test_rows_of_an_unreliable_one_make_room_for_the_others(tmp_path):
             # the reliable one takes their place, and waits only when all of it is its own
             wait_until(lambda: rows(agent)["logs"]["spooled"] > n // 4, 30, lambda: rows(agent))
             wait_until(lambda: dropped(rows(agent)[name]) > n // 8, 30, lambda: rows(agent)[name])
-            assert closes(agent)
+            assert agent.closes()
             one.start()
             wait_until(lambda: len(numbers(one)) == n, 30, lambda: agent.ctl("ledger"))
             assert set(rows(agent)[name]["dropped"]) == {"spool_full"}
             assert dropped(rows(agent)["logs"]) == 0
-            assert closes(agent)
+            assert agent.closes()
             assert agent.stop() == 75
         assert sorted(numbers(one)) == list(range(n))
 
