@@ -305,7 +305,7 @@ def test_an_unreliable_one_with_a_place_in_the_spool_gets_what_it_missed(tmp_pat
             assert agent.stop() == 0
             # delivered to all that is reliable, though there are rows
             end = (str(log.stat().st_size),) * 3
-            assert query(agent, "SELECT safe, delivered, complete FROM registry") == [end]
+            assert agent.query("SELECT safe, delivered, complete FROM registry") == [end]
             agent.start()
             assert rows(agent)[name]["spooled"] == n
             loose.start()
@@ -313,7 +313,7 @@ def test_an_unreliable_one_with_a_place_in_the_spool_gets_what_it_missed(tmp_pat
             assert rows(agent)[name]["received"] == rows(agent)[name]["delivered"] == n  # once each
             assert agent.closes()
             assert agent.stop() == 0
-            assert query(agent, "SELECT safe, delivered, complete FROM registry") == [end]
+            assert agent.query("SELECT safe, delivered, complete FROM registry") == [end]
         for intake in (one, loose):
             assert sorted(numbers(intake)) == list(range(n))
 
