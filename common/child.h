@@ -130,7 +130,7 @@ int bh_child_boot(
 /* Registers with the loop and says HELLO. ops and ctx are borrowed for the life of c. */
 int bh_child_start(struct bh_child *c, const struct bh_child_ops *ops, void *ctx) BH_MUST_CHECK;
 void bh_child_ready(struct bh_child *c);
-/* Asks to be started again, for rights that only a start gives. */
+/* Asks to be started again, for what only a start gives: rights, a store that can be written. */
 void bh_child_again(struct bh_child *c);
 /* An intake refuses the API key: the supervisor is to look whether there is another one. */
 void bh_child_key_refused(struct bh_child *c);

@@ -335,6 +335,7 @@ struct bh_config {
 	int64_t
 	    spool_max_size_bytes; /* bulkhead.spool_max_size_bytes, 0 = min(1 GiB, 20 % of free) */
 	char *metrics_spool_when_full;     /* bulkhead.metrics_spool_when_full, drop_oldest */
+	bool spool_unreliable;             /* bulkhead.spool_unreliable, false */
 	bool quarantine;                   /* bulkhead.quarantine, true */
 	int64_t quarantine_max_size_bytes; /* 64 MiB */
 	int64_t quarantine_max_payloads;   /* 1000 */

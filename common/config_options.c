@@ -208,6 +208,7 @@ const struct bh_option bh_options[] = {
 	{"bulkhead.spool_after", NULL, BH_OPT_SECONDS, AT(spool_after_ms), "5", 0, MS(3600), FORWARDER, "seconds in memory before the spool; 0 = at once"},
 	{"bulkhead.spool_max_size_bytes", NULL, BH_OPT_INT, AT(spool_max_size_bytes), "0", 0, INT64_MAX, FORWARDER, "0 = 1 GiB or 20 % of the free disk"},
 	{"bulkhead.metrics_spool_when_full", NULL, BH_OPT_STRING, AT(metrics_spool_when_full), "drop_oldest", 0, 0, FORWARDER, "block drop_newest drop_oldest"},
+	{"bulkhead.spool_unreliable", NULL, BH_OPT_BOOL, AT(spool_unreliable), "false", 0, 0, FORWARDER, "destinations that are not reliable have a place in the spool too; they still delay nobody"},
 	{"bulkhead.quarantine", NULL, BH_OPT_BOOL, AT(quarantine), "true", 0, 0, FORWARDER, "keep what the intake refuses for good"},
 	{"bulkhead.quarantine_max_size_bytes", NULL, BH_OPT_INT, AT(quarantine_max_size_bytes), "67108864", 0, INT64_MAX, FORWARDER, "bytes kept; the oldest go first"},
 	{"bulkhead.quarantine_max_payloads", NULL, BH_OPT_INT, AT(quarantine_max_payloads), "1000", 0, 1 << 20, FORWARDER, "payloads kept; the oldest go first"},

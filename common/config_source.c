@@ -13,6 +13,7 @@
 #include "common/config_read.h"
 #include "common/config_rules.h"
 #include "common/config_value.h"
+#include "common/secret.h"
 
 #define AT(field)     offsetof(struct bh_log_source, field)
 #define WHERE_CAP     (4096 + 16)
@@ -344,6 +345,25 @@ static void check_journald(struct bh_reading *r, const struct bh_yaml *e, struct
 		check_position(r, e, s);
 }
 
+/* --- secrets ---------------------------------------------------------------------------------- */
+
+/* Everything of a source goes out with its lines, or is said in status: nothing of it is a secret,
+ * and the logs process gets none. A handle taken as it stands would go out as a service or a tag.
+ */
+static void refuse_handles(struct bh_reading *r, const struct bh_yaml *n, const char *key)
+{
+	for (; n && !bh_reading_failed(r); n = n->next) {
+		const char *name = n->key ? n->key : key;
+
+		if (n->type == BH_YAML_SCALAR && bh_secret_is(n->text))
+			bh_reading_fault(r, n,
+			    "%.60s: %.100s is no value: a log source gets no secrets; write the "
+			    "value itself, a pattern that looks so as (%.100s)",
+			    name, n->text, n->text);
+		refuse_handles(r, n->child, name);
+	}
+}
+
 /* --- the whole -------------------------------------------------------------------------------- */
 
 static const struct type {
@@ -428,7 +448,9 @@ static int read_values(struct bh_reading *r, const struct bh_config *cfg, const 
 	const struct type *t = check_type(r, e, s);
 	int rc;
 
-	if (!t)
+	if (t)
+		refuse_handles(r, e->child, "");
+	if (!t || bh_reading_failed(r))
 		return 0;
 	t->check(r, e, s);
 	check_format(r, e, t, s);

@@ -11,8 +11,9 @@
 
 /*
  * Appends the source to cfg->log_sources. What is wrong becomes a warning. A source that its
- * content forbids to run is appended with its fault; one that cannot be read (a list in place of a
- * text) is left out. The options of cfg that stand in for keys of a source have been read. -ENOMEM.
+ * content forbids to run (ENC[...] in it, too: common/secret.h) is appended with its fault; one
+ * that cannot be read (a list in place of a text) is left out. The options of cfg that stand in for
+ * keys of a source have been read. -ENOMEM.
  */
 int bh_config_read_source(struct bh_config *cfg, const struct bh_yaml *entry, const char *file,
     struct bh_findings *findings) BH_MUST_CHECK;

@@ -3,7 +3,7 @@
  * stands for the whole value of an option that is a text, for an item of a list, or for a text
  * within a structure. What is read from files holds handles; values are put in only where a copy
  * for one process is sealed, so that each process gets those of its own options and nobody else
- * any.
+ * any. Log sources of conf.d hold nothing secret and get none: one with a handle does not run.
  *
  *   ENC[file@/path]      the content of a file
  *   ENC[credential@name] a file of $CREDENTIALS_DIRECTORY, as systemd makes it (LoadCredential=)

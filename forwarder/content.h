@@ -82,7 +82,7 @@ void bh_content_touch(
     struct bh_content *c, bool reliable, bool was_row, enum bh_content_change change);
 /* After the touches: will all reliable destinations be proven with this commit? */
 bool bh_content_proven(const struct bh_content *c);
-/* owers: destinations that a row owes it to after this commit. */
+/* owers: reliable destinations that a row owes it to after this commit. */
 enum bh_part_level bh_content_level(const struct bh_content *c, unsigned owers);
 /* Memory follows the commit; or the group was rolled back, and all is as before. */
 void bh_content_committed(struct bh_content *c);

@@ -114,6 +114,7 @@ void bh_custody_free(struct bh_custody *c)
 	bh_timer_cancel(&c->minute);
 	bh_timer_cancel(&c->idle);
 	bh_timer_cancel(&c->backup);
+	bh_timer_cancel(&c->landing);
 	bh_timer_cancel(&c->drain_timer);
 	bh_positions_release(&c->positions);
 	bh_kept_release(&c->kept);
@@ -186,12 +187,19 @@ static int keep_empty(struct bh_custody *c, struct bh_content *content)
 	return 0;
 }
 
-/* What an unreliable destination has no place for is dropped, and delays nobody. */
+/* Whether an unreliable destination has no place for it but in a row. */
+static bool is_crowded(
+    const struct bh_custody *c, const struct bh_dest *d, const struct bh_content *content)
+{
+	return !d->reliable && (c->offline || !bh_dest_has_place(d, content->body.n));
+}
+
+/* What such a one can have no row of is dropped, and delays nobody. */
 static bool turned_away(struct bh_custody *c, struct bh_dest *d, const struct bh_content *content)
 {
 	struct bh_ledger ends = {.received = content->items};
 
-	if (d->reliable || (!c->offline && bh_dest_has_place(d, content->body.n)))
+	if (!is_crowded(c, d, content) || (d->spool_on && !c->full && !d->full))
 		return false;
 	bh_ledger_drop(&ends, c->offline ? BH_DROP_SHUTDOWN : BH_DROP_QUEUE_FULL, content->items);
 	bh_ledger_add(&d->l, &ends);
@@ -203,6 +211,7 @@ static bool turned_away(struct bh_custody *c, struct bh_dest *d, const struct bh
 
 static int owe(struct bh_custody *c, struct bh_dest *d, struct bh_content *content)
 {
+	bool crowded = is_crowded(c, d, content);
 	struct bh_payload *p;
 
 	if (turned_away(c, d, content))
@@ -221,7 +230,7 @@ static int owe(struct bh_custody *c, struct bh_dest *d, struct bh_content *conte
 					 d->backoff.state != BH_BREAKER_OPEN || c->offline ||
 					 d->limits.after_ms == 0);
 	bh_dest_insert(d, p);
-	if (d->spool_on && d->mem_bytes > d->limits.memory_bytes)
+	if (d->spool_on && (crowded || d->mem_bytes > d->limits.memory_bytes))
 		bh_dest_want_rows(d);
 	return 0;
 }
@@ -391,6 +400,7 @@ static void on_deadline(struct bh_timer *t)
 
 void bh_custody_drain(struct bh_custody *c, int64_t deadline_ns, enum bh_drain_mode mode)
 {
+	bh_custody_land(c); /* what it holds outlives it then */
 	c->draining = true;
 	c->drain_deadline_ns = deadline_ns;
 	if (mode != BH_DRAIN_FULL)

@@ -50,6 +50,9 @@ struct bh_custody_config {
 	void (*fatal)(void *ctx, int exit_code);
 	/* A drain has ended (once). left: items in no durable place. */
 	void (*drained)(void *ctx, uint64_t left);
+	/* The store of before can be written again: the process is to be started again, in order.
+	 * May come more than once. */
+	void (*again)(void *ctx);
 	/* An intake refuses the API key; again each minute, while it does. */
 	void (*key_refused)(void *ctx);
 	void *ctx;

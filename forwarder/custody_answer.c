@@ -220,12 +220,13 @@ static int rewrite(struct bh_custody *c, const struct bh_payload *p, struct bh_s
 /* Only one destination is owed it: then it may become another one. */
 static bool is_alone(struct bh_custody *c, const struct bh_payload *p)
 {
-	unsigned owers = 0;
+	unsigned owers = 0, reliable = 0;
 
 	if (p->content->holders > 1)
 		return false;
 	return !p->content->stored ||
-	       (bh_store_owers(c->cfg.store, p->ord, &owers) == 0 && owers <= (p->row ? 1u : 0u));
+	       (bh_store_owers(c->cfg.store, p->ord, &owers, &reliable) == 0 &&
+		   owers <= (p->row ? 1u : 0u));
 }
 
 static void keep_rest(struct bh_custody *c, struct bh_payload *p)

@@ -100,6 +100,37 @@ static uint64_t file_excess(const struct bh_custody *c, uint64_t need)
 	return used + need > limit ? used + need - limit : 0;
 }
 
+/* One that is unreliable pays for itself: nobody gives up anything for it, or waits. */
+static int room_for_unreliable(struct bh_custody *c, struct group *g, struct bh_dest *d,
+    uint64_t need, struct bh_retired *gone)
+{
+	uint64_t own = excess_of(d, need), whole = file_excess(c, g->bytes), freed = 0;
+	uint64_t before = gone[d - c->dests].bytes;
+	int rc = 0;
+
+	if ((own || whole) && d->limits.when_full == BH_FULL_DROP_OLDEST)
+		rc = bh_custody_drop_oldest(c, d, d->logs, BH_MAX(own, whole), gone, &freed);
+	own -= BH_MIN(own, gone[d - c->dests].bytes - before);
+	if (!rc && (own || whole > freed))
+		leave_out(g, d, true);
+	return rc;
+}
+
+/* What unreliable destinations are owed goes before a reliable one lacks room for so much. */
+static int evict_unreliable(
+    struct bh_custody *c, uint64_t need, struct bh_retired *gone, uint64_t *freed)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < c->dests_n && *freed < need && !rc; i++) {
+		struct bh_dest *d = &c->dests[i];
+
+		if (!d->reliable && d->rows)
+			rc = bh_custody_drop_oldest(c, d, d->logs, need - *freed, gone, freed);
+	}
+	return rc;
+}
+
 /* A destination without room gets it, or does without, by the policy of its class. Its own bound is
  * kept at its own cost; the file's at the cost of the one of the class that is owed most. */
 static int room_for(struct bh_custody *c, struct group *g, struct bh_dest *d, uint64_t need,
@@ -109,7 +140,13 @@ static int room_for(struct bh_custody *c, struct group *g, struct bh_dest *d, ui
 	uint64_t own = excess_of(d, need), whole = file_excess(c, g->bytes), freed = 0, before;
 	int rc = 0;
 
-	if (d->limits.when_full == BH_FULL_DROP_OLDEST && own) {
+	if (!d->reliable)
+		return room_for_unreliable(c, g, d, need, gone);
+	if (whole) {
+		rc = evict_unreliable(c, whole, gone, &freed);
+		whole -= BH_MIN(whole, freed);
+	}
+	if (!rc && d->limits.when_full == BH_FULL_DROP_OLDEST && own) {
 		before = gone[at].bytes;
 		rc = bh_custody_drop_oldest(c, d, d->logs, own, gone, &freed);
 		own -= BH_MIN(own, gone[at].bytes - before);
@@ -144,8 +181,14 @@ static uint64_t bytes_for(const struct group *g, const struct bh_dest *d)
 
 static int make_room(struct bh_custody *c, struct group *g, struct bh_retired *gone)
 {
-	int rc = bh_custody_disk_has_room(c, g->bytes) ? 0 : -ENOSPC;
+	uint64_t freed = 0;
+	int rc = 0;
 
+	if (!bh_custody_disk_has_room(c, g->bytes))
+		rc = evict_unreliable(c, 2 * g->bytes, gone, &freed);
+	/* Pages that became free are as good as room on the disk. */
+	if (!rc && !bh_custody_disk_has_room(c, g->bytes))
+		rc = -ENOSPC;
 	for (size_t i = 0; i < c->dests_n && !rc; i++) {
 		uint64_t need = bytes_for(g, &c->dests[i]);
 
@@ -159,8 +202,8 @@ static int make_room(struct bh_custody *c, struct group *g, struct bh_retired *g
 static int write_t1(struct bh_custody *c, const struct bh_payload *p)
 {
 	const struct bh_content *content = p->content;
-	unsigned owers = 0;
-	int rc = content->stored ? bh_store_owers(c->cfg.store, p->ord, &owers) : 0;
+	unsigned owers = 0, reliable = 0;
+	int rc = content->stored ? bh_store_owers(c->cfg.store, p->ord, &owers, &reliable) : 0;
 	const struct bh_spool_row row = {
 	    .ord = p->ord,
 	    .producer = bh_role_name(content->producer),
@@ -202,15 +245,17 @@ static int settle_contents(struct bh_custody *c, struct group *g)
 {
 	for (size_t i = 0; i < g->contents_n; i++) {
 		const struct bh_content *content = g->contents[i];
-		unsigned owers = 0;
-		int rc = content->stored ? bh_store_owers(c->cfg.store, content->ord, &owers) : 0;
+		unsigned owers = 0, reliable = 0;
+		int rc = content->stored
+			     ? bh_store_owers(c->cfg.store, content->ord, &owers, &reliable)
+			     : 0;
 
 		if (rc)
 			return rc;
 		if (!bh_content_proven(content))
 			continue;
 		bh_positions_stage(&c->positions, content->origins, content->ord,
-		    bh_content_level(content, owers));
+		    bh_content_level(content, reliable));
 		settle_mark(c, g, content);
 	}
 	return 0;

@@ -35,7 +35,7 @@ static void configure(struct bh_dest *d, const struct bh_config *cfg)
 
 	d->queue_max = (unsigned)cfg->logs_payload_channel_size;
 	d->newest_first = !logs || strcmp(cfg->logs_replay_order, "newest_first") == 0;
-	d->spool_on = d->reliable && d->limits.on;
+	d->spool_on = (d->reliable || cfg->spool_unreliable) && d->limits.on;
 	if (logs && logs_n <= 0)
 		bh_pace_init(&d->pace, LOGS_LEAST, BH_PACE_MAX);
 	else

@@ -8,6 +8,10 @@
 
 #define COMPONENT "custody"
 #define BACKUP_NS (60 * BH_NS_PER_S)
+/* Between looks for a file: doubled each time. Where only a start can open what lies there, the
+ * longer one at once: it may fail again. */
+#define LANDING_FIRST_NS (2 * BH_NS_PER_S)
+#define LANDING_LAST_NS  (60 * BH_NS_PER_S)
 
 void bh_custody_write_backup(struct bh_custody *c)
 {
@@ -37,11 +41,49 @@ static void on_backup(struct bh_timer *t)
 	bh_timer_in(c->cfg.loop, t, BACKUP_NS, on_backup);
 }
 
-/* The first one at once: it is also what says, later, that there was a store. */
+static void on_landing(struct bh_timer *t)
+{
+	struct bh_custody *c = BH_CONTAINER(t, struct bh_custody, landing);
+
+	bh_custody_land(c);
+	if (c->drain_done || !bh_store_in_memory(c->cfg.store))
+		return;
+	c->landing_ns = BH_MIN(2 * c->landing_ns, LANDING_LAST_NS);
+	bh_timer_in(c->cfg.loop, t, c->landing_ns, on_landing);
+}
+
+/* The limit of before was measured on a disk that had no room. */
+void bh_custody_land(struct bh_custody *c)
+{
+	struct bh_store *store = c->cfg.store;
+	int64_t limit = bh_spool_max_bytes(c->cfg.config, bh_store_disk_free(store));
+	int rc;
+
+	if (c->drain_done || !bh_store_in_memory(store))
+		return;
+	rc = bh_store_land(store, limit);
+	if (rc == BH_E_STATE && c->cfg.again)
+		c->cfg.again(c->cfg.ctx);
+	if (rc)
+		return;
+	bh_info(c->cfg.log, COMPONENT, "the store is a file now, in %s", bh_store_dir(store));
+	c->cfg.spool_max_bytes = limit;
+	c->disk_reserve = bh_spool_disk_reserve(c->cfg.config, bh_store_disk_total(store));
+	bh_custody_set_full(c, false);
+	c->positions_moved = true;
+	bh_custody_backup(c);
+}
+
+/* The first backup at once: it is also what says, later, that there was a store. */
 void bh_custody_guard_start(struct bh_custody *c)
 {
 	c->positions_moved = true;
 	on_backup(&c->backup);
+	if (!bh_store_in_memory(c->cfg.store))
+		return;
+	c->full = true; /* no rows: what the store says itself (replace.c) is in the log */
+	c->landing_ns = bh_store_replaced(c->cfg.store) ? LANDING_LAST_NS : LANDING_FIRST_NS;
+	bh_timer_in(c->cfg.loop, &c->landing, c->landing_ns, on_landing);
 }
 
 void bh_custody_guard_turn(struct bh_custody *c)
@@ -62,19 +104,23 @@ void bh_custody_store_stats(struct bh_custody *c, struct bh_child *child)
 {
 	const struct bh_replaced *r = bh_store_replaced(c->cfg.store);
 	bool open = r && !bh_replace_acknowledged(c->cfg.store);
+	int without = bh_store_without(c->cfg.store);
 
 	bh_child_stat_number(child, "store.replaced", open);
-	bh_child_stat_number(child, "store.in_memory", bh_store_in_memory(c->cfg.store));
+	bh_child_stat_number(child, "store.in_memory", without != 0);
+	if (without)
+		bh_child_stat_note(child, "store.in_memory",
+		    "degraded (in memory): no spool.db can be written in %.100s: %s; nothing is "
+		    "spooled, a stop loses the positions of log files; tried again by itself",
+		    bh_store_dir(c->cfg.store), bh_err_name(without));
 	if (!open)
 		return;
 	bh_child_stat_number(child, "store.salvaged_rows", r->rows);
 	bh_child_stat_number(child, "store.lost_rows", r->lost);
 	bh_child_stat_number(child, "store.moved_back", r->moved_back);
 	bh_child_stat_number(child, "store.bytes_back", r->bytes_back);
-	bh_child_stat_note(child, "store",
-	    "degraded (store-replaced%s): %.150s; see store/" BH_REPLACED_NOTE ", delete it to "
-	    "acknowledge",
-	    bh_store_in_memory(c->cfg.store) ? ", in memory" : "", r->text);
+	bh_child_stat_note(child, "store", "degraded (store-replaced): %.150s%s", r->text,
+	    without ? "" : "; see store/" BH_REPLACED_NOTE ", delete it to acknowledge");
 }
 
 int bh_custody_resume_lost(struct bh_custody *c, struct bh_resume_writer *w)

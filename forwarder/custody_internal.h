@@ -49,6 +49,8 @@ struct bh_custody {
 	struct bh_timer minute;  /* expiry, recovery from full */
 	struct bh_timer idle;    /* 1 s after the last commit: checkpoint */
 	struct bh_timer backup;  /* each minute: registry-backup.json */
+	struct bh_timer landing; /* in memory: looks whether there can be a file by now */
+	int64_t landing_ns;      /* its last pause */
 	bool positions_moved;    /* since the last backup */
 	bool leaving;            /* the store is damaged: the next start replaces it */
 	struct bh_timer drain_timer;
@@ -122,6 +124,8 @@ bool bh_custody_is_full(const struct bh_custody *c);
 
 /* The store's health (custody_guard.c). */
 void bh_custody_guard_start(struct bh_custody *c);
+/* In memory: a file is tried for now. */
+void bh_custody_land(struct bh_custody *c);
 void bh_custody_guard_turn(struct bh_custody *c); /* ends the process when the store is damaged */
 void bh_custody_backup(struct bh_custody *c);     /* writes it now, when something changed */
 void bh_custody_store_stats(struct bh_custody *c, struct bh_child *child);

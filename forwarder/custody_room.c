@@ -28,7 +28,7 @@ static int retire(struct bh_custody *c, int64_t dest, uint64_t ord, enum bh_stor
 	const struct bh_content *held = bh_content_find(&c->contents, ord);
 	struct bh_spool_row row = {.ord = 0};
 	struct bh_dest_counts before = {0}, after = {0};
-	unsigned owers = 0;
+	unsigned owers = 0, reliable = 0;
 	void *block = NULL;
 	int rc = bh_store_load(c->cfg.store, ord, &row, &block);
 
@@ -41,8 +41,8 @@ static int retire(struct bh_custody *c, int64_t dest, uint64_t ord, enum bh_stor
 	if (!rc)
 		rc = bh_store_counts(c->cfg.store, dest, &after);
 	if (!rc)
-		rc = bh_store_owers(c->cfg.store, ord, &owers);
-	if (!rc && owers == 0 && (!held || held->unproven == 0))
+		rc = bh_store_owers(c->cfg.store, ord, &owers, &reliable);
+	if (!rc && reliable == 0 && (!held || held->unproven == 0))
 		bh_positions_stage(&c->positions, row.origins, ord, BH_PART_COMPLETE);
 	free(block);
 	if (rc)
@@ -265,6 +265,31 @@ static int expire_dest(
 	return 0;
 }
 
+/* Bytes in use, but for what unreliable destinations are owed: that goes when others want room. */
+static uint64_t used_by_reliable(const struct bh_custody *c)
+{
+	uint64_t used = bh_store_used_bytes(c->cfg.store);
+
+	for (size_t i = 0; i < c->dests_n; i++) {
+		if (!c->dests[i].reliable)
+			used -= BH_MIN(used, c->dests[i].row_bytes);
+	}
+	return used;
+}
+
+/* The share of a disk that had no room at the start is too small by now. What the store has itself
+ * counts as free for it. */
+static void look_at_limit(struct bh_custody *c)
+{
+	uint64_t disk = bh_store_disk_free(c->cfg.store), ours;
+
+	if (c->cfg.config->spool_max_size_bytes > 0 || disk == UINT64_MAX)
+		return;
+	ours = bh_store_used_bytes(c->cfg.store) + bh_store_free_bytes(c->cfg.store);
+	c->cfg.spool_max_bytes =
+	    BH_MAX(c->cfg.spool_max_bytes, bh_spool_max_bytes(c->cfg.config, disk + ours));
+}
+
 /* Room again? Ask the file system, and the limit with 5 % of hysteresis. */
 static void look_for_room(struct bh_custody *c)
 {
@@ -275,7 +300,7 @@ static void look_for_room(struct bh_custody *c)
 		bh_store_reclaim(c->cfg.store);
 		room = bh_custody_disk_has_room(c, ROOM_AGAIN);
 	}
-	if (room && bh_store_used_bytes(c->cfg.store) < (uint64_t)c->cfg.spool_max_bytes / 20 * 19)
+	if (room && used_by_reliable(c) < (uint64_t)c->cfg.spool_max_bytes / 20 * 19)
 		bh_custody_set_full(c, false);
 	else
 		bh_custody_answer(c, BH_ROLE_LOGS); /* rows may have ended by age */
@@ -284,8 +309,9 @@ static void look_for_room(struct bh_custody *c)
 /* The same for the bounds of classes, with the same hysteresis. */
 static void look_for_class_room(struct bh_custody *c)
 {
-	uint64_t used = bh_store_used_bytes(c->cfg.store) - bh_store_wal_bytes(c->cfg.store);
+	uint64_t used = used_by_reliable(c), wal = bh_store_wal_bytes(c->cfg.store);
 
+	used -= BH_MIN(used, wal);
 	for (size_t i = 0; i < c->dests_n; i++) {
 		struct bh_dest *d = &c->dests[i];
 
@@ -361,6 +387,8 @@ void bh_custody_expire(struct bh_custody *c)
 		/* What could not be written is found again in a minute. */
 		(void)!end_transaction(c, d, &gone, BH_DROP_EXPIRED, rc);
 	}
+	if (bh_custody_is_full(c))
+		look_at_limit(c);
 	look_for_class_room(c);
 	if (c->full)
 		look_for_room(c);

@@ -375,13 +375,16 @@ static uint64_t left_items(const struct bh_custody *c)
 	return left;
 }
 
-/* Nobody waits for them, and nothing keeps them. */
-static void give_up_unreliable(struct bh_custody *c)
+/* Nobody waits for them, and nothing keeps them: those that can have no rows, at last those that
+ * got none. */
+static void give_up_unreliable(struct bh_custody *c, bool all)
 {
 	for (size_t i = 0; i < c->dests_n; i++) {
 		struct bh_dest *d = &c->dests[i];
 
-		for (struct bh_payload *p = d->reliable ? NULL : d->head; p; p = p->next) {
+		if (d->reliable || (d->spool_on && !all))
+			continue;
+		for (struct bh_payload *p = d->head; p; p = p->next) {
 			if (!p->row && !p->settled)
 				bh_custody_settle(p, BH_STORE_DROPPED, BH_DROP_SHUTDOWN);
 		}
@@ -395,13 +398,15 @@ void bh_custody_check_drain(struct bh_custody *c)
 	if (!c->offline && now(c) < c->drain_deadline_ns && !delivered_what_can_be(c))
 		return;
 	bh_custody_stop_network(c);
-	give_up_unreliable(c);
+	give_up_unreliable(c, false);
 	bh_custody_end_unreliable(c);
 	bh_custody_keep_rests(c);
 	for (size_t i = 0; i < c->dests_n; i++)
 		bh_dest_want_rows(&c->dests[i]);
 	c->force = true;
 	bh_custody_commit(c);
+	give_up_unreliable(c, true);
+	bh_custody_end_unreliable(c);
 	(void)bh_kept_flush(&c->kept); /* a disk without room: as it was last written */
 	c->drain_done = true;
 	c->cfg.drained(c->cfg.ctx, left_items(c));

@@ -6,10 +6,16 @@
  *
  * Three sorts:
  *   reliable    nothing is acknowledged before it has taken it or is owed it by a row
- *   unreliable  memory only, of queue_max payloads beside those under way; what finds no room
- * is dropped (queue_full), what is left at a stop too (shutdown) absent      has rows, but is not
- * in the configuration any more: they wait for it to come back, until their time is over; nothing
- * new is for it
+ *
+ * reliable: nothing is acknowledged before it has taken it or is owed it by a row.
+ *
+ * unreliable: nobody waits for it. Memory of queue_max payloads beside those under way; what finds
+ * no room is dropped (queue_full), what is left at a stop too (shutdown). With
+ * bulkhead.spool_unreliable it has rows as a reliable one has, but where room is short they go
+ * first (spool_full).
+ *
+ * absent: has rows, but is not in the configuration any more: they wait for it to come back, until
+ * their time is over; nothing new is for it.
  */
 #ifndef BH_FORWARDER_DEST_H
 #define BH_FORWARDER_DEST_H

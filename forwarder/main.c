@@ -163,6 +163,13 @@ static void on_key_refused(void *ctx)
 	bh_child_key_refused(&f->child);
 }
 
+static void on_again(void *ctx)
+{
+	struct forwarder *f = ctx;
+
+	bh_child_again(&f->child);
+}
+
 static void keep_rows(void *ctx, struct bh_str rows)
 {
 	struct forwarder *f = ctx;
@@ -263,6 +270,7 @@ static int set_up(struct forwarder *f, struct bh_err *err)
 	    .spool_only = f->child.spool_only,
 	    .fatal = on_fatal,
 	    .drained = on_drained,
+	    .again = on_again,
 	    .key_refused = on_key_refused,
 	    .ctx = f,
 	};

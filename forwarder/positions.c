@@ -211,7 +211,8 @@ int bh_positions_load_part(struct bh_positions *ps, const struct bh_origin *o, u
 	struct bh_part *p;
 	int rc;
 
-	if (!g)
+	/* Complete for those that were reliable when it was. */
+	if (!g || ord <= g->complete_ord)
 		return 0;
 	rc = append(g, o, ord, &p);
 	if (rc)

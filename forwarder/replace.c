@@ -233,6 +233,7 @@ static void describe(struct bh_store *s, int why, const char *set,
 	(void)bh_buf_printf(&text, "%s",
 	    why == -ENOENT      ? "spool.db was gone: what waited in it is lost"
 	    : why == BH_E_LIMIT ? "spool.db was written by a newer version"
+	    : why == -EROFS     ? "spool.db cannot be written: read-only file system"
 				: "spool.db was damaged");
 	if (why != -ENOENT)
 		(void)bh_buf_printf(&text, " and is kept as %s", set);
@@ -332,7 +333,8 @@ static int fill(struct bh_store *s, int why, struct bh_salvage_report *r, size_t
 	    .lost_ms = s->replaced.lost_ms,
 	    .rows = !s->in_memory,
 	};
-	int rc = why == BH_E_CORRUPT ? bh_salvage(old.db, s, &cfg, r) : 0;
+	bool read = why == BH_E_CORRUPT || why == -EROFS;
+	int rc = read ? bh_salvage(old.db, s, &cfg, r) : 0;
 
 	return rc || r->registry_whole ? rc : read_backup(s, backup_rows);
 }
@@ -343,8 +345,8 @@ static int build(struct bh_store *s, int why, struct bh_salvage_report *r, size_
 	struct place filling = place(s, FILLING), whole = place(s, WHOLE);
 	int rc;
 
-	remove_file(s, FILLING);
 	bh_store_name(s, FILLING);
+	bh_store_remove_files(s);
 	rc = bh_store_open_file(s);
 	if (!rc) {
 		rc = fill(s, why, r, backup_rows);
@@ -417,6 +419,10 @@ void bh_replace_recover(struct bh_store *s)
 /* --- in memory ----------------------------------------------------------------------------------
  */
 
+#define UNTIL_THEN \
+	"nothing is spooled, logs are acknowledged when they are delivered, a stop loses the " \
+	"positions of log files; tried again by itself"
+
 static int go_without_file(struct bh_store *s, int why, int cause)
 {
 	struct bh_salvage_report r = {.readable = false};
@@ -424,20 +430,13 @@ static int go_without_file(struct bh_store *s, int why, int cause)
 	int rc;
 
 	remove_file(s, WHOLE);
-	s->in_memory = true;
-	s->damaged = false;
-	(void)snprintf(s->path, sizeof(s->path), ":memory:");
-	(void)snprintf(s->wal, sizeof(s->wal), "/nonexistent");
-	rc = bh_store_open_file(s);
+	rc = bh_store_open_in_memory(s, cause);
 	if (rc)
 		return rc;
 	if (fill(s, why, &r, &backup_rows))
 		bh_warn(s->cfg.log, COMPONENT, "not all positions could be read");
 	describe(s, why, MAIN, &r, backup_rows);
-	bh_error(s->cfg.log, COMPONENT,
-	    "%s; no new file can be made in %s (%s): nothing is spooled, logs are acknowledged "
-	    "when "
-	    "they are delivered; free the disk or mend it and restart",
+	bh_error(s->cfg.log, COMPONENT, "%s; no file can be made in %s (%s): " UNTIL_THEN,
 	    s->replaced.text, s->dir, bh_err_name(cause));
 	return 0;
 }
@@ -482,4 +481,19 @@ int bh_replace(struct bh_store *s, int why)
 	bh_error(s->cfg.log, COMPONENT, "%s", s->replaced.text);
 	prune(s);
 	return 0;
+}
+
+int bh_replace_later(struct bh_store *s, int cause)
+{
+	int rc;
+
+	if (bh_store_lies_there(s)) {
+		s->replaced.lost_ms = last_write_ms(s);
+		return go_without_file(s, cause, cause);
+	}
+	rc = bh_store_open_in_memory(s, cause);
+	if (!rc)
+		bh_error(s->cfg.log, COMPONENT, "no file can be made in %s (%s): " UNTIL_THEN,
+		    s->dir, bh_err_name(cause));
+	return rc;
 }

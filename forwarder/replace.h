@@ -42,5 +42,8 @@ bool bh_replace_acknowledged(const struct bh_store *s);
 /* why: BH_E_CORRUPT, BH_E_LIMIT (newer) or -ENOENT (gone). Leaves s open, on a file or, when none
  * can be made, in memory. An error: not even that. */
 int bh_replace(struct bh_store *s, int why) BH_MUST_CHECK;
+/* Nothing is wrong with what lies there, if anything does, but nothing can be written (cause):
+ * leaves s open in memory, with the positions that can be read. */
+int bh_replace_later(struct bh_store *s, int cause) BH_MUST_CHECK;
 
 #endif

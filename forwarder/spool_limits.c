@@ -66,7 +66,9 @@ int64_t bh_spool_max_bytes(const struct bh_config *cfg, uint64_t disk_free)
 {
 	if (cfg->spool_max_size_bytes > 0)
 		return cfg->spool_max_size_bytes;
-	return BH_MIN(BH_SPOOL_DEFAULT_BYTES, (int64_t)BH_MIN(disk_free / 5, (uint64_t)INT64_MAX));
+	disk_free = BH_MIN(disk_free, (uint64_t)INT64_MAX);
+	return BH_MAX(
+	    BH_SPOOL_LEAST_BYTES, BH_MIN(BH_SPOOL_DEFAULT_BYTES, (int64_t)(disk_free / 5)));
 }
 
 uint64_t bh_spool_disk_reserve(const struct bh_config *cfg, uint64_t disk_total)

@@ -38,7 +38,8 @@ struct bh_spool_limits {
 
 void bh_spool_limits(const struct bh_config *cfg, bool logs, struct bh_spool_limits *out);
 
-/* Bytes of the whole file: as configured, else 1 GiB or 20 % of what is free, the less. */
+/* Bytes of the whole file: as configured, else 1 GiB or 20 % of what is free, the less, but never
+ * fewer than a class may have: a full disk is no limit, it is seen when rows are written. */
 int64_t bh_spool_max_bytes(const struct bh_config *cfg, uint64_t disk_free);
 
 /* Bytes of a disk of this size that the spool leaves to others; 0 = no ratio is configured. */

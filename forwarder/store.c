@@ -35,7 +35,8 @@ static const char *const sql[ST__N] = {
 	" taken=taken+(?3=0), dropped=dropped+(?3=1), expired=expired+(?3=2), poison=poison+(?3=3)"
 	" WHERE id=?1",
     [ST_OWED] = "SELECT 1 FROM destination d JOIN delivery y ON y.dest=d.id AND y.ord=?1 LIMIT 1",
-    [ST_OWERS] = "SELECT count(*) FROM destination d JOIN delivery y ON y.dest=d.id AND y.ord=?1",
+    [ST_OWERS] = "SELECT count(*), coalesce(sum(d.reliable),0) FROM destination d JOIN delivery y "
+		 "ON y.dest=d.id AND y.ord=?1",
     [ST_DEL_SPOOL] = "DELETE FROM spool WHERE ord=?1",
     [ST_DEL_BODY] = "DELETE FROM spool_body WHERE ord=?1",
     [ST_POSITION] = "INSERT INTO registry VALUES "
@@ -268,6 +269,8 @@ int bh_store_open_file(struct bh_store *s)
 		    sqlite3_exec(s->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL));
 	if (!rc)
 		rc = start_up(s);
+	if (rc)
+		rc = bh_store_cause(s->db, rc);
 	/* Statements that the stored schema does not fit: it is not ours any more. */
 	if (rc == -EIO && sqlite3_errcode(s->db) == SQLITE_ERROR)
 		rc = BH_E_CORRUPT;
@@ -282,9 +285,22 @@ void bh_store_name(struct bh_store *s, const char *name)
 	(void)snprintf(s->wal, sizeof(s->wal), "%s-wal", s->path);
 }
 
+int bh_store_cause(sqlite3 *db, int rc)
+{
+	int e = rc == -EIO ? sqlite3_system_errno(db) : 0;
+
+	return e == ENOSPC || e == EDQUOT || e == EROFS ? -e : rc;
+}
+
+/* A quota is a disk that is full, but at a sync: what it holds then is unknown. */
+static bool is_quota(struct bh_store *s, int code)
+{
+	return code == SQLITE_IOERR_WRITE && bh_store_cause(s->db, -EIO) == -EDQUOT;
+}
+
 int bh_store_check(struct bh_store *s, int code)
 {
-	int rc = bh_store_error(code);
+	int rc = is_quota(s, code) ? -ENOSPC : bh_store_error(code);
 
 	s->failed |= rc == -EIO;
 	if (rc == BH_E_CORRUPT && !s->damaged) {
@@ -294,7 +310,6 @@ int bh_store_check(struct bh_store *s, int code)
 	return rc;
 }
 
-/* Positions that cannot move would make every start repeat what the last one sent: no start. */
 static bool is_read_only(const struct bh_store *s)
 {
 	struct statvfs fs;
@@ -302,16 +317,31 @@ static bool is_read_only(const struct bh_store *s)
 	return statvfs(s->cfg.dir, &fs) == 0 && fs.f_flag & ST_RDONLY;
 }
 
+/* Whether a store that could not be opened for this reason can do without a file for now. What one
+ * holds that is there is not to be passed over for a fault that may be gone at the next start. */
+static bool may_do_without(int rc, bool there)
+{
+	return rc == -EROFS || (!there && (rc == -ENOSPC || rc == -EDQUOT || rc == -EIO));
+}
+
 static int open_or_replace(struct bh_store *s, struct bh_err *err)
 {
-	int rc = bh_replace_missing(s) ? -ENOENT : bh_store_open_file(s);
+	bool there = bh_store_lies_there(s), missing = bh_replace_missing(s);
+	int rc = missing ? -ENOENT : bh_store_open_file(s);
 
-	if (rc && is_read_only(s))
-		return bh_err_set(err, -EROFS,
-		    "the file system of %s is read-only: mount it for writing, or set run_path",
-		    s->dir);
 	if (rc == -ENOSPC && unlink(s->ballast) == 0)
 		rc = bh_store_open_file(s);
+	if (rc && rc != BH_E_STATE && !missing && is_read_only(s))
+		rc = -EROFS;
+	if (rc && !missing && !there) {
+		/* What was made a moment ago is not damaged, it was not written. */
+		if (rc == BH_E_CORRUPT && !bh_replace_noted(s))
+			rc = -EIO;
+		s->leftover = true;
+		bh_store_remove_files(s);
+	}
+	if (may_do_without(rc, there))
+		rc = bh_replace_later(s, rc);
 	if (rc == BH_E_CORRUPT && s->cfg.stop_on_damage)
 		return bh_err_set(err, BH_E_CONFIG,
 		    "%s is damaged and logs_config.disk_retry.on_corruption is stop: move the file "
@@ -597,7 +627,7 @@ static int row_bytes(struct bh_store *s, int64_t dest, uint64_t ord, uint64_t *b
 	return step == SQLITE_DONE ? -ENOENT : bh_store_check(s, step);
 }
 
-int bh_store_owers(struct bh_store *s, uint64_t ord, unsigned *n)
+int bh_store_owers(struct bh_store *s, uint64_t ord, unsigned *n, unsigned *reliable)
 {
 	sqlite3_stmt *st = s->st[ST_OWERS];
 	int step;
@@ -605,6 +635,7 @@ int bh_store_owers(struct bh_store *s, uint64_t ord, unsigned *n)
 	bind_u64(st, 1, ord);
 	step = sqlite3_step(st);
 	*n = step == SQLITE_ROW ? (unsigned)sqlite3_column_int64(st, 0) : 0;
+	*reliable = step == SQLITE_ROW ? (unsigned)sqlite3_column_int64(st, 1) : 0;
 	(void)sqlite3_reset(st);
 	return bh_store_check(s, step);
 }

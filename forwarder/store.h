@@ -64,7 +64,8 @@ struct bh_dest_counts {
 };
 
 /* Opens or creates. A damaged, newer or vanished file is replaced by a new one that holds what
- * could be read (replace.h); when that cannot be made either, by one in memory. */
+ * could be read (replace.h). When no file can be made, or the one there is cannot be written
+ * (read-only file system), the store is in memory: no rows, until bh_store_land(). */
 int bh_store_open(
     struct bh_store **out, const struct bh_store_config *cfg, struct bh_err *err) BH_MUST_CHECK;
 /* Ordered end: clean = 1, WAL written back and cut. After a failure as bh_store_free(). */
@@ -83,6 +84,15 @@ bool bh_store_failed(const struct bh_store *s);
  * none. */
 const struct bh_replaced *bh_store_replaced(const struct bh_store *s);
 bool bh_store_in_memory(const struct bh_store *s); /* no file: nothing outlives the process */
+/* In memory: the error that says why, as of the start; 0 otherwise. */
+int bh_store_without(const struct bh_store *s);
+/* In memory: tries to get a file. Not inside begin … commit.
+ *   0           all that was in memory is in spool.db, and that is the store from now on; nobody
+ *               sees a difference, ids and ords stay
+ *   BH_E_STATE  a store of before lies there and can be written now: only a start can open it, this
+ *               process should end in order
+ *   -ENOSPC …   there is still none: try again later */
+int bh_store_land(struct bh_store *s, int64_t max_size_bytes) BH_MUST_CHECK;
 const char *bh_store_dir(const struct bh_store *s);
 
 /* The next ord: rises for ever; one that was committed never comes again (the commit that uses it
@@ -105,8 +115,9 @@ int bh_store_destination(
  * write. */
 int bh_store_each_owed(struct bh_store *s,
     int (*fn)(void *ctx, int64_t id, const char *key, int kind), void *ctx) BH_MUST_CHECK;
-/* How many destinations are owed the row; 0 = there is no such row. */
-int bh_store_owers(struct bh_store *s, uint64_t ord, unsigned *n) BH_MUST_CHECK;
+/* How many destinations are owed the row, 0 = there is no such row; and how many of them are
+ * reliable. */
+int bh_store_owers(struct bh_store *s, uint64_t ord, unsigned *n, unsigned *reliable) BH_MUST_CHECK;
 int bh_store_counts(struct bh_store *s, int64_t dest, struct bh_dest_counts *c) BH_MUST_CHECK;
 int bh_store_row_items(struct bh_store *s, uint64_t ord, uint32_t *items) BH_MUST_CHECK;
 int bh_store_items(
@@ -141,6 +152,7 @@ int bh_store_load_producer(
     struct bh_store *s, const char *name, struct bh_receiver *r) BH_MUST_CHECK;
 int bh_store_each_position(
     struct bh_store *s, int (*fn)(void *ctx, const struct bh_position *p), void *ctx) BH_MUST_CHECK;
+/* Of rows that a reliable destination is owed. */
 int bh_store_each_origins(struct bh_store *s,
     int (*fn)(void *ctx, uint64_t ord, struct bh_str origins), void *ctx) BH_MUST_CHECK;
 

@@ -1,6 +1,6 @@
-/* Shared by store.c (writing, life of the file), store_space.c (its bytes), store_read.c (loading)
- * and what reads beside them: replace.c, salvage*.c, spool_copy.c, spool_session.c and
- * spool_purge.c. */
+/* Shared by store.c (writing, life of the file), store_space.c (its bytes), store_memory.c (no
+ * file), store_read.c (loading) and what reads beside them: replace.c, salvage*.c, spool_copy.c,
+ * spool_session.c and spool_purge.c. */
 #ifndef BH_FORWARDER_STORE_INTERNAL_H
 #define BH_FORWARDER_STORE_INTERNAL_H
 
@@ -51,6 +51,7 @@ struct bh_store {
 	sqlite3_stmt *st[ST__N];
 	uint8_t id[BH_STORE_ID_BYTES];
 	uint64_t next_ord, ord_floor; /* floor: as committed; every ord in the file is below it */
+	bool wal_over;                /* it was too large when it was last looked at */
 	bool marked_clean;            /* the file still says so: the first commit takes it back */
 	uint64_t page_size;
 	uint64_t ballast_bytes; /* 0 = there is none */
@@ -58,6 +59,8 @@ struct bh_store {
 	bool damaged;   /* SQLite said so; noted beside the file */
 	bool failed;    /* an operation failed for another reason than damage or a full disk */
 	bool in_memory; /* path is ":memory:"; no rows, no ballast */
+	bool leftover;  /* what lies at spool.db is of a creation that failed: no store */
+	int without;    /* in memory: the error that no file can be made for */
 };
 
 /* Opens s->path as it is: 0 or as bh_store_open, BH_E_CORRUPT for damage. */
@@ -72,6 +75,15 @@ void bh_store_read_position(sqlite3_stmt *st, struct bh_origin *o);
 void bh_store_name(struct bh_store *s, const char *name);
 /* The one number of a query; 0 when it has no row. Returns 0 or the store's errors. */
 int bh_store_scalar(struct bh_store *s, const char *query, sqlite3_int64 *out) BH_MUST_CHECK;
+/* Opens s in memory; cause: why not on a file. */
+int bh_store_open_in_memory(struct bh_store *s, int cause) BH_MUST_CHECK;
+/* Is there a spool.db with something in it? */
+bool bh_store_lies_there(const struct bh_store *s);
+/* s->path, its WAL and its journal. */
+void bh_store_remove_files(const struct bh_store *s);
+/* For an I/O error (-EIO) what the system said, where that is a state of the disk: -ENOSPC (no more
+ * inodes), -EDQUOT, -EROFS; otherwise rc. */
+int bh_store_cause(sqlite3 *db, int rc);
 /* Maps a code of SQLite; notes damage and I/O errors. */
 int bh_store_check(struct bh_store *s, int code);
 

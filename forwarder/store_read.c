@@ -146,9 +146,11 @@ int bh_store_each_position(
 int bh_store_each_origins(
     struct bh_store *s, int (*fn)(void *ctx, uint64_t ord, struct bh_str origins), void *ctx)
 {
+	static const char query[] =
+	    "SELECT ord,origins FROM spool s WHERE EXISTS (SELECT 1 FROM destination d"
+	    " JOIN delivery y ON y.dest=d.id AND y.ord=s.ord WHERE d.reliable) ORDER BY ord";
 	sqlite3_stmt *st = NULL;
-	int rc = bh_store_check(s,
-	    sqlite3_prepare_v2(s->db, "SELECT ord,origins FROM spool ORDER BY ord", -1, &st, NULL));
+	int rc = bh_store_check(s, sqlite3_prepare_v2(s->db, query, -1, &st, NULL));
 	int step = SQLITE_ROW;
 
 	while (!rc && (step = sqlite3_step(st)) == SQLITE_ROW)

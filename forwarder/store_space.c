@@ -9,7 +9,9 @@
 #include "forwarder/store_internal.h"
 
 #define WAL_THRESHOLD ((uint64_t)16 << 20)
+#define WAL_MOST      ((uint64_t)64 << 20) /* as journal_size_limit in store_schema.c */
 #define BALLAST_SLACK ((uint64_t)1 << 20)
+#define COMPONENT     "store"
 #define VACUUM_PAGES  128
 #define VACUUM_FREE   ((uint64_t)64 << 20)
 
@@ -115,6 +117,34 @@ bool bh_store_wants_slice(struct bh_store *s)
 	       bh_store_free_bytes(s) > BH_MAX(VACUUM_FREE, (uint64_t)pages * s->page_size / 4);
 }
 
+/* Nothing is read here: what is open was forgotten. */
+static void end_statements(struct bh_store *s)
+{
+	for (sqlite3_stmt *st = NULL; (st = sqlite3_next_stmt(s->db, st)) != NULL;) {
+		if (!sqlite3_stmt_busy(st))
+			continue;
+		bh_error(s->cfg.log, COMPONENT,
+		    "the WAL has %llu MiB: a statement was held open, which is a bug, and is ended "
+		    "now: %.200s",
+		    (unsigned long long)(bh_store_wal_bytes(s) >> 20), sqlite3_sql(st));
+		(void)sqlite3_reset(st);
+	}
+}
+
+/* A statement that is open keeps the WAL from being written back, and nothing says so. Too large
+ * once may be a large transaction: the next one cuts it. */
+static void look_at_wal(struct bh_store *s)
+{
+	if (bh_store_wal_bytes(s) <= WAL_MOST) {
+		s->wal_over = false;
+	} else if (!s->wal_over) {
+		s->wal_over = true;
+	} else {
+		end_statements(s);
+		checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE);
+	}
+}
+
 void bh_store_tend(struct bh_store *s, bool idle)
 {
 	uint64_t wal = bh_store_wal_bytes(s);
@@ -125,6 +155,7 @@ void bh_store_tend(struct bh_store *s, bool idle)
 	if (wal >= BH_MIN(WAL_THRESHOLD, BH_MAX(s->ballast_bytes / 2, (uint64_t)1 << 19)) ||
 	    (idle && wal > 0))
 		checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
+	look_at_wal(s);
 }
 
 void bh_store_relieve(struct bh_store *s)

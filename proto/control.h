@@ -37,7 +37,7 @@ enum bh_ctl_type {
 	BH_CTL_QUERY_PART = 8,
 	BH_CTL_RELOADED = 9,
 	BH_CTL_KEY_REFUSED = 10, /* forwarder: an intake refuses its API key */
-	BH_CTL_AGAIN = 11,       /* a start would give it rights that it lacks by now */
+	BH_CTL_AGAIN = 11,       /* a start would give it rights, or a store, that it lacks */
 	/* supervisor → child */
 	BH_CTL_DRAIN = 32,
 	BH_CTL_EXIT = 33,

@@ -61,6 +61,18 @@ static void judge_link(const struct bh_kid *k, const struct bh_kid *forwarder, s
 		say(v, true, "up");
 }
 
+/* Without a file nothing outlives the forwarder; its note says why. */
+static void judge_store(const struct bh_kid *k, struct verdict *v)
+{
+	const struct bh_stat_set *s = &k->stats;
+
+	say(v, true, "in its file");
+	for (size_t i = 0; i < s->notes_n; i++) {
+		if (strcmp(s->notes[i].name, "store.in_memory") == 0)
+			say(v, false, s->notes[i].text);
+	}
+}
+
 void bh_health_json(const struct bh_status_view *view, struct bh_buf *out)
 {
 	const struct bh_kid *forwarder = &view->kids[BH_ROLE_FORWARDER];
@@ -81,8 +93,11 @@ void bh_health_json(const struct bh_status_view *view, struct bh_buf *out)
 			continue;
 		judge_process(k, view->mono_ns, &v);
 		put(&w, bh_role_name(k->role), &v, &all);
-		if (k == forwarder)
+		if (k == forwarder) {
+			judge_store(k, &v);
+			put(&w, "store", &v, &all);
 			continue;
+		}
 		(void)snprintf(name, sizeof(name), "link %s", bh_role_name(k->role));
 		judge_link(k, forwarder, &v);
 		put(&w, name, &v, &all);

@@ -161,8 +161,9 @@ static void on_again(void *ctx, struct bh_kid *k)
 
 	if (bh_stopping(s) || s->reload.active || s->orders[k->role].what != BH_ORDER_NONE)
 		return;
-	bh_info(&s->log, COMPONENT, "%s is restarted: a directory it reads is another one now",
-	    bh_role_name(k->role));
+	bh_info(&s->log, COMPONENT, "%s is restarted: %s", bh_role_name(k->role),
+	    k->role == BH_ROLE_FORWARDER ? "its store can be written again"
+					 : "a directory it reads is another one now");
 	bh_orders_restart(s, k->role);
 }
 

@@ -31,7 +31,8 @@ struct bh_ctl_options {
 	long timeout_s; /* 0 = by verb */
 	bool json;
 	bool quiet;                              /* no text; the exit status tells */
-	bool verbose;                            /* status */
+	bool verbose;                            /* status, diagnose */
+	bool list;                               /* diagnose */
 	bool follow;                             /* events, tail */
 	const char *source, *service;            /* stream-logs */
 	long duration_s;                         /* stream-logs; 0 = no end */

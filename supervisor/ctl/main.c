@@ -104,11 +104,11 @@ static const struct bh_ctl_command commands[] = {
     {"spool", "export|snapshot FILE",
 	"what waits as lines of JSON, bodies included; the whole store as\na file for sqlite3",
 	bh_ctl_run_spool, NULL, SPOOL_OPTIONS},
-    {"diagnose", NULL,
+    {"diagnose", "[SUITE...]",
 	"looks for what is between the agent and each intake: names,\nconnections, certificates, "
 	"key, "
-	"clock, disk; 1 when something is",
-	bh_ctl_run_diagnose, NULL, NULL},
+	"clock, disk; 1 when something is.\n-v also tells what passed; --list names the suites",
+	bh_ctl_run_diagnose, NULL, "vl"},
     {"drain", NULL, "ordered drain; the supervisor stays, its children are stopped",
 	bh_ctl_run_query, &bh_ctl_drain, NULL},
     {"shutdown", NULL, "ordered drain, then the end; prints the report", bh_ctl_run_query,
@@ -125,7 +125,9 @@ static const char options_help[] =
     "      --json              one JSON object instead of text\n"
     "      --timeout SECONDS   how long to wait for the answer\n"
     "  -q, --quiet             no text: the exit status tells\n"
-    "  -v, --verbose           status: with a head line and the last ends\n"
+    "  -v, --verbose           status: with a head line and the last ends;\n"
+    "                          diagnose: with what passed\n"
+    "  -l, --list              diagnose: the names of its suites\n"
     "  -f, --follow            events, tail: until Ctrl-C\n"
     "      --no-color          accepted: nothing is coloured\n"
     "      --source S, --service S   stream-logs: only messages with exactly this one\n"
@@ -270,6 +272,9 @@ static int take_option(struct bh_ctl_options *o, int opt, char **argv)
 	case 'v':
 		o->verbose = true;
 		return -1;
+	case 'l':
+		o->list = true;
+		return -1;
 	case 'T':
 		o->self_test = true;
 		return -1;
@@ -329,6 +334,7 @@ int main(int argc, char **argv)
 	    {"quiet", no_argument, NULL, 'q'},
 	    {"verbose", no_argument, NULL, 'v'},
 	    {"follow", no_argument, NULL, 'f'},
+	    {"list", no_argument, NULL, 'l'},
 	    {"no-color", no_argument, NULL, 'C'},
 	    {"source", required_argument, NULL, 'S'},
 	    {"service", required_argument, NULL, 'W'},
@@ -351,7 +357,7 @@ int main(int argc, char **argv)
 	int opt, code;
 
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":c:s:qvfh", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":c:s:qvflh", options, NULL)) != -1) {
 		code = take_option(&o, opt, argv);
 		if (code >= 0)
 			return code;

@@ -290,6 +290,66 @@ def test_without_a_spool_a_dead_destination_loses_and_the_other_goes_on(tmp_path
         assert sorted(numbers(one)) == list(range(n))
 
 
+def test_an_unreliable_one_with_a_place_in_the_spool_gets_what_it_missed(tmp_path):
+    log = tmp_path / "app.log"
+    n = 100 * BATCH
+    write(log, 0, n)
+    with Intake() as one, Intake() as loose:
+        assert loose.stop() == 0
+        config = settings(endpoint(loose, is_reliable=False), bulkhead={"spool_unreliable": True})
+        name = f"logs:127.0.0.1:{loose.port}#1"
+        with Agent(one, logs=source(log), config=config) as agent:
+            wait_until(lambda: len(numbers(one)) == n, 30, lambda: agent.ctl("ledger"))
+            wait_until(lambda: rows(agent)[name]["spooled"] == n, 30, lambda: rows(agent)[name])
+            assert agent.closes()
+            assert agent.stop() == 0
+            # delivered to all that is reliable, though there are rows
+            end = (str(log.stat().st_size),) * 3
+            assert agent.query("SELECT safe, delivered, complete FROM registry") == [end]
+            agent.start()
+            assert rows(agent)[name]["spooled"] == n
+            loose.start()
+            wait_until(lambda: len(numbers(loose)) == n and spooled(agent) == 0, 30, lambda: rows(agent)[name])
+            assert rows(agent)[name]["received"] == rows(agent)[name]["delivered"] == n  # once each
+            assert agent.closes()
+            assert agent.stop() == 0
+            assert agent.query("SELECT safe, delivered, complete FROM registry") == [end]
+        for intake in (one, loose):
+            assert sorted(numbers(intake)) == list(range(n))
+
+
+def test_rows_of_an_unreliable_one_make_room_for_the_others(tmp_path):
+    log = tmp_path / "app.log"
+    n = 12_000  # about 2.5 MB compressed: half of them fit beside the other half only once
+    text = [b"%07d %s\n" % (i, os.urandom(200).hex().encode()) for i in range(n)]
+    log.write_bytes(b"".join(text[: n // 2]))
+    with Intake() as one, Intake() as loose:
+        assert loose.stop() == 0
+        config = settings(
+            endpoint(loose, is_reliable=False),
+            bulkhead={"spool_unreliable": True, "spool_after": 0, "spool_max_size_bytes": 2 << 20},
+        )
+        config["logs_config"]["batch_max_size"] = 500
+        name = f"logs:127.0.0.1:{loose.port}#1"
+        with Agent(one, logs=source(log), config=config) as agent:
+            wait_until(lambda: len(numbers(one)) == n // 2, 30, lambda: agent.ctl("ledger"))
+            wait_until(lambda: rows(agent)[name]["spooled"] > 0 and rows(agent)[name]["in_flight"] == 0, 30)
+            assert one.stop() == 0
+            with open(log, "ab") as f:
+                f.writelines(text[n // 2 :])
+            # the reliable one takes their place, and waits only when all of it is its own
+            wait_until(lambda: rows(agent)["logs"]["spooled"] > n // 4, 30, lambda: rows(agent))
+            wait_until(lambda: dropped(rows(agent)[name]) > n // 8, 30, lambda: rows(agent)[name])
+            assert agent.closes()
+            one.start()
+            wait_until(lambda: len(numbers(one)) == n, 30, lambda: agent.ctl("ledger"))
+            assert set(rows(agent)[name]["dropped"]) == {"spool_full"}
+            assert dropped(rows(agent)["logs"]) == 0
+            assert agent.closes()
+            assert agent.stop() == 75
+        assert sorted(numbers(one)) == list(range(n))
+
+
 def test_what_one_refuses_is_its_own_affair(tmp_path):
     """Parts after 413, the key's budget after 403, the quarantine after 400: for each destination by itself."""
     log = tmp_path / "app.log"

@@ -51,8 +51,45 @@ def test_an_intake_that_is_there_passes_while_the_agent_runs_and_while_it_does_n
                 assert agent.ctl("diagnose")["running"] is True
                 text = agent.run_ctl("diagnose")
                 assert text.returncode == 0 and "0 checks failed" in text.stdout
+                assert "pass " not in text.stdout
                 assert agent.stop() == 0
         assert agent.ctl("diagnose")["running"] is False
+
+
+SUITES = ["connectivity", "api-key", "clock", "disk"]
+
+
+def test_suites_are_listed_told_and_selected():
+    """The text and its JSON say the same; no agent is needed."""
+    with Intake() as intake:
+        agent = Agent(intake)
+        try:
+            (agent.run_path / "store").mkdir(parents=True)
+            listed = agent.ctl("diagnose", "--list")["suites"]
+            assert [s["name"] for s in listed] == SUITES
+            text = agent.run_ctl("diagnose", "-l").stdout.splitlines()
+            assert text == [f"{s['name']:13} {s['help']}" for s in listed]
+
+            answer = agent.ctl("diagnose")
+            verbose = agent.run_ctl("diagnose", "-v").stdout.splitlines()
+            quiet = agent.run_ctl("diagnose").stdout.splitlines()
+            shown = [line.split()[:2] for line in verbose if line.split()[0] in ("pass", "warn", "fail", "skip")]
+            assert shown == [[c["result"], c["check"]] for c in answer["checks"]]
+            assert not [line for line in quiet if line.startswith("pass")]
+            assert [s["name"] for s in answer["suites"]] == SUITES
+            for s in answer["suites"]:
+                own = [c for c in answer["checks"] if c["suite"] == s["name"]]
+                counts = [sum(c["result"] == r for c in own) for r in ("pass", "warn", "fail", "skip")]
+                assert counts == [s[k] for k in ("passed", "warnings", "failed", "skipped")]
+                line = "{:13} {} passed, {} warnings, {} failed, {} skipped".format(s["name"], *counts)
+                assert line in verbose and line in quiet
+
+            one = agent.ctl("diagnose", "disk")
+            assert {c["suite"] for c in one["checks"]} == {"disk"} and len(one["suites"]) == 1
+            wrong = agent.run_ctl("diagnose", "dusk")
+            assert wrong.returncode == 2 and "dusk" in wrong.stderr
+        finally:
+            agent._remove()
 
 
 def closed(certificates, stack):

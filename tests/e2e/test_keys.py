@@ -216,6 +216,26 @@ def test_nobody_but_the_forwarder_sees_a_key(tmp_path):
         assert not [p for p in files if b"canary" in p.read_bytes()]
 
 
+def test_a_source_with_a_handle_gets_no_secret_and_does_not_run(tmp_path):
+    config, _, _ = source(tmp_path, "command")
+    (tmp_path / "other").write_text("not read\n")
+    with Intake() as intake:
+        agent = run(tmp_path, intake, config)
+        entries = [
+            {"path": str(tmp_path / "lines")},
+            {"path": str(tmp_path / "other"), "start_position": "beginning", "service": "ENC[k]"},
+        ]
+        agent.write_logs(entries)
+        with agent:
+            deliver(tmp_path, intake, "one")
+            assert "service: ENC[k] is no value: a log source gets no secrets" in agent.log_text()
+            assert holders(agent, b"canary") == set()
+            check = agent.run_ctl("config", "check")
+            assert check.returncode == 78 and "conf.yaml" in check.stdout and "ENC[k]" in check.stdout
+            assert agent.stop() == 0
+        assert "not read" not in intake.messages()
+
+
 def test_the_key_of_a_further_endpoint_changes_as_the_first_one(tmp_path):
     log = tmp_path / "lines"
     log.touch()

@@ -45,7 +45,8 @@ struct tried {
 	unsigned runs, fatal, refused, full;
 };
 
-/* A disk that was never anything but full holds no store; one that fills has rows on it already. */
+/* A disk that was never anything but full, or broken, holds no store: what is delivered without one
+ * is known to nobody after it. One that fills, or breaks, has rows on it already. */
 static void begin(bool full)
 {
 	world_reset(t);
@@ -62,7 +63,8 @@ static void fail_at(const struct fault_plan *plan, struct tried *tried)
 {
 	int status;
 
-	begin(plan->act == FAULT_ENOSPC);
+	begin(plan->act == FAULT_ENOSPC || plan->n == ONWARDS);
+	t->no_fatal = plan->act == FAULT_ENOSPC;
 	status = world_run(t, plan, false, WORLD_PAUSE);
 	cr_assert(WIFEXITED(status), "operation %u, %u of them: ended by signal %d", plan->at,
 	    plan->n, WTERMSIG(status));
@@ -156,4 +158,35 @@ Test(errors, space_that_returns_is_used_again) /* I13, §8 */
 		full += t->full > 0;
 	}
 	cr_expect_gt(full, 0);
+}
+
+/* There never was a store and there is no room for one, or the disk refuses: it runs without, and
+ * takes a file when there can be one. */
+static void start_without_a_store(enum fault_act act)
+{
+	for (unsigned at = 1; at <= 60; at++) {
+		const struct fault_plan plan = {
+		    .ops = FAULT_ANY, .files = FAULT_FILES, .at = at, .act = act};
+		int status;
+
+		begin(false);
+		t->no_fatal = act == FAULT_ENOSPC;
+		status = world_run(t, &plan, false, WORLD_FINISH);
+		cr_assert(!t->wrong[0], "operation %u: %s", at, t->wrong);
+		if (t->fatal)
+			break; /* the start succeeded, and the disk failed later */
+		cr_assert_eq(status, 0, "operation %u: status %d", at, status);
+		cr_assert_eq(t->repeats, 0, "operation %u", at);
+		cr_assert_eq(t->replaced, 0, "operation %u", at);
+	}
+}
+
+Test(errors, a_first_start_on_a_full_disk_is_no_end) /* §8, §10.4 */
+{
+	start_without_a_store(FAULT_ENOSPC);
+}
+
+Test(errors, a_first_start_on_a_disk_that_fails_is_no_end) /* §8 */
+{
+	start_without_a_store(FAULT_EIO);
 }

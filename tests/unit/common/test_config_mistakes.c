@@ -307,6 +307,20 @@ static const struct {
     {SOURCES, TEXT("logs:\n- type: file\n  path: /a\n  tags: [5]\n"),
 	"~/conf.d/a.d/conf.yaml:4:10: error: tags: cannot unmarshal 5 into a string; quote it; "
 	"source skipped\n"},
+    {SOURCES, TEXT("logs:\n- type: file\n  path: /a\n  service: ENC[svc]\n"),
+	"~/conf.d/a.d/conf.yaml:4:12: error: service: ENC[svc] is no value: a log source gets no "
+	"secrets; write the value itself, a pattern that looks so as (ENC[svc]); source skipped\n"},
+    {SOURCES, TEXT("logs:\n- type: file\n  path: /a\n  tags: ['k:v', ' ENC[file@/t] ']\n"),
+	"~/conf.d/a.d/conf.yaml:4:17: error: tags:  ENC[file@/t]  is no value: a log source gets "
+	"no "
+	"secrets; write the value itself, a pattern that looks so as ( ENC[file@/t] ); source "
+	"skipped\n"},
+    {SOURCES,
+	TEXT("logs:\n- type: file\n  path: /a\n  log_processing_rules:\n  - type: "
+	     "mask_sequences\n    name: n\n    pattern: a\n    replace_placeholder: ENC[p]\n"),
+	"~/conf.d/a.d/conf.yaml:8:26: error: replace_placeholder: ENC[p] is no value: a log source "
+	"gets no secrets; write the value itself, a pattern that looks so as (ENC[p]); source "
+	"skipped\n"},
     {SOURCES, TEXT("logs:\n- just text\n"),
 	"~/conf.d/a.d/conf.yaml:2:3: error: a source must be a map; source skipped\n"},
     {SOURCES, TEXT("log:\n- type: file\n"),

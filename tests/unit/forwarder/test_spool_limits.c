@@ -152,6 +152,7 @@ Test(spool_limits, without_a_size_the_file_takes_a_fifth_of_what_is_free_or_a_gi
 
 	bh_config_defaults(&cfg);
 	cr_expect_eq(bh_spool_max_bytes(&cfg, 1000 * MIB), (int64_t)(200 * MIB));
+	cr_expect_eq(bh_spool_max_bytes(&cfg, 0), BH_SPOOL_LEAST_BYTES);
 	cr_expect_eq(bh_spool_max_bytes(&cfg, 100000 * MIB), (int64_t)(1024 * MIB));
 	cr_expect_eq(bh_spool_max_bytes(&cfg, UINT64_MAX), (int64_t)(1024 * MIB));
 	set(&cfg, "bulkhead.spool_max_size_bytes", "10737418240");

@@ -1,9 +1,13 @@
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "forwarder/store.h"
+#include "forwarder/store_internal.h"
 #include "tests/unit/remove_tree.h"
 
 static char dir[] = "/tmp/bh-store-XXXXXX";
@@ -153,12 +157,24 @@ static void expect_owed(struct bh_store *s, const char *want)
 	bh_buf_release(&got);
 }
 
-static void expect_owers(struct bh_store *s, uint64_t ord, unsigned want)
+static int count_origins(void *ctx, uint64_t ord, struct bh_str origins)
 {
-	unsigned n = 99;
+	(void)ord;
+	(void)origins;
+	++*(unsigned *)ctx;
+	return 0;
+}
 
-	cr_assert_eq(bh_store_owers(s, ord, &n), 0);
+static void expect_owers(struct bh_store *s, uint64_t ord, unsigned want, unsigned want_reliable)
+{
+	unsigned n = 99, reliable = 99, origins = 0;
+
+	cr_assert_eq(bh_store_owers(s, ord, &n, &reliable), 0);
 	cr_expect_eq(n, want);
+	cr_expect_eq(reliable, want_reliable);
+	/* What only unreliable ones are owed holds no position back. */
+	cr_assert_eq(bh_store_each_origins(s, count_origins, &origins), 0);
+	cr_expect_eq(origins, want_reliable > 0);
 }
 
 /* One row and one body, whatever the number of destinations; the last one takes them along. */
@@ -181,20 +197,158 @@ Test(store, a_row_stays_until_nobody_is_owed_it)
 	expect_owed(s, "");
 	cr_assert_eq(bh_store_begin(s), 0);
 	cr_assert_eq(bh_store_put(s, &row, a), 0);
-	expect_owers(s, 7, 1);
+	expect_owers(s, 7, 1, 1);
 	cr_assert_eq(bh_store_put_delivery(s, 7, row.body.n, b), 0);
 	cr_assert_eq(bh_store_commit(s), 0);
-	expect_owers(s, 7, 2);
+	expect_owers(s, 7, 2, 1);
 	cr_assert_eq(bh_store_remove(s, 7, a, BH_STORE_TAKEN), 0);
 	cr_assert_eq(bh_store_remove(s, 7, a, BH_STORE_TAKEN), 0, "a repeated answer");
-	expect_owers(s, 7, 1);
+	expect_owers(s, 7, 1, 0);
 	bh_store_free(s); /* as a crash would */
 	s = reopen();
 	expect_owed(s, "2 logs/http://x#0 1;");
 	cr_assert_eq(bh_store_load(s, 7, &row, &block), 0);
 	free(block);
 	cr_assert_eq(bh_store_remove(s, 7, b, BH_STORE_TAKEN), 0);
-	expect_owers(s, 7, 0);
+	expect_owers(s, 7, 0, 0);
 	cr_expect_eq(bh_store_load(s, 7, &row, &block), -ENOENT);
+	bh_store_free(s);
+}
+
+/* --- without a file (spec/durability.md §8, §10.4) --- */
+
+static struct bh_store *in_memory(void)
+{
+	struct bh_store *s = reopen(); /* for its settings alone */
+	char path[64];
+
+	bh_store_close_file(s, false);
+	(void)snprintf(path, sizeof(path), "%s/spool.db", dir);
+	(void)unlink(path);
+	cr_assert_eq(bh_store_open_in_memory(s, -ENOSPC), 0);
+	return s;
+}
+
+Test(store, what_was_in_memory_is_in_the_file_and_goes_on)
+{
+	struct bh_store *s = in_memory();
+	uint64_t ord = 0, next = 0;
+	int64_t dest = 0, again = 0;
+	uint8_t id[BH_STORE_ID_BYTES];
+	char path[64];
+	FILE *f;
+
+	memcpy(id, bh_store_id(s), sizeof(id));
+	cr_assert_eq(bh_store_destination(s, "logs/a", 0, true, &dest), 0);
+	cr_assert_eq(bh_store_begin(s), 0);
+	cr_assert_eq(bh_store_next_ord(s, &ord), 0);
+	put(s, "file:/a", 7, "10");
+	cr_assert_eq(bh_store_commit(s), 0);
+	cr_expect_eq(bh_store_without(s), -ENOSPC);
+	cr_expect(!bh_store_ballasted(s));
+	/* SQLite would put the new file back to what a journal of that name says. */
+	(void)snprintf(path, sizeof(path), "%s/spool.db-journal", dir);
+	f = fopen(path, "we");
+	cr_assert_not_null(f);
+	(void)fputs("left by a creation that failed", f);
+	(void)fclose(f);
+
+	cr_assert_eq(bh_store_land(s, 1 << 24), 0);
+	cr_expect_eq(bh_store_without(s), 0);
+	cr_expect(!bh_store_in_memory(s));
+	cr_expect(bh_store_ballasted(s));
+	cr_expect_neq(access(path, F_OK), 0);
+	cr_assert_eq(bh_store_next_ord(s, &next), 0);
+	cr_expect_eq(next, ord + 1);
+	put(s, "file:/b", 8, "20");
+	bh_store_free(s);
+	s = reopen();
+	expect_rows(s, "file:/a 7 10;file:/b 8 20;");
+	cr_expect_arr_eq(bh_store_id(s), id, sizeof(id));
+	cr_assert_eq(bh_store_destination(s, "logs/a", 0, true, &again), 0);
+	cr_expect_eq(again, dest);
+	bh_store_free(s);
+}
+
+/* What lies there is opened by the next start, without the marks that are too old by then. */
+Test(store, a_store_of_before_is_not_written_over)
+{
+	struct bh_receiver mark = {.epoch = 5, .base = 9}, got = {0};
+	struct bh_store *s = in_memory(), *before = reopen();
+
+	put(before, "file:/a", 7, "10");
+	cr_assert_eq(bh_store_producer(before, "logs", &mark), 0);
+	bh_store_free(before);
+	cr_expect_eq(bh_store_land(s, 1 << 24), BH_E_STATE);
+	cr_expect(bh_store_in_memory(s));
+	bh_store_free(s);
+	s = reopen();
+	expect_rows(s, "file:/a 7 10;");
+	cr_assert_eq(bh_store_load_producer(s, "logs", &got), 0);
+	cr_expect_eq(got.epoch, 0);
+	bh_store_free(s);
+}
+
+/* --- the WAL (§11, §15 I16) --- */
+
+static unsigned times_in(const char *path, const char *words)
+{
+	char line[1024];
+	unsigned n = 0;
+	FILE *f = fopen(path, "re");
+
+	while (f && fgets(line, sizeof(line), f))
+		n += strstr(line, words) != NULL;
+	if (f)
+		(void)fclose(f);
+	return n;
+}
+
+/* A group of 4 MiB, and the look after it; the largest WAL so far. */
+static void push(struct bh_store *s, int64_t dest, uint64_t *most)
+{
+	static char body[1 << 20];
+	struct bh_spool_row row = {.producer = "logs", .body = {body, sizeof(body)}};
+
+	cr_assert_eq(bh_store_begin(s), 0);
+	for (int i = 0; i < 4; i++) {
+		cr_assert_eq(bh_store_next_ord(s, &row.ord), 0);
+		cr_assert_eq(bh_store_put(s, &row, dest), 0);
+	}
+	cr_assert_eq(bh_store_commit(s), 0);
+	*most = BH_MAX(*most, bh_store_wal_bytes(s));
+	bh_store_tend(s, false);
+}
+
+Test(store, a_statement_held_open_does_not_let_the_wal_grow_for_ever)
+{
+	const uint64_t group = (uint64_t)5 << 20; /* with the pages around the bodies */
+	struct bh_store *s = reopen();
+	uint64_t most = 0;
+	int64_t dest = 0;
+	sqlite3_stmt *leaked = NULL;
+	struct bh_log log;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "%s/log", dir);
+	bh_log_init(&log, &bh_clock_system, "test",
+	    open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+	s->cfg.log = &log;
+	cr_assert_eq(bh_store_destination(s, "logs/a", 0, true, &dest), 0);
+	for (int i = 0; i < 8; i++)
+		push(s, dest, &most);
+	cr_expect_lt(most, (uint64_t)32 << 20, "without it a checkpoint keeps it small");
+	cr_assert_eq(
+	    sqlite3_prepare_v2(s->db, "SELECT ord FROM spool", -1, &leaked, NULL), SQLITE_OK);
+	cr_assert_eq(sqlite3_step(leaked), SQLITE_ROW);
+	for (int i = 0; i < 24; i++)
+		push(s, dest, &most);
+	cr_expect_gt(most, (uint64_t)64 << 20, "it did hold the WAL up");
+	cr_expect_leq(most, ((uint64_t)64 << 20) + 2 * group);
+	cr_expect_lt(bh_store_wal_bytes(s), (uint64_t)32 << 20);
+	cr_expect_eq(times_in(path, "ERROR"), 1);
+	cr_expect_eq(times_in(path, "SELECT ord FROM spool"), 1);
+	cr_expect(!sqlite3_stmt_busy(leaked));
+	(void)sqlite3_finalize(leaked);
 	bh_store_free(s);
 }
