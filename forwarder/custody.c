@@ -223,8 +223,10 @@ static int owe(struct bh_custody *c, struct bh_dest *d, struct bh_content *conte
 	d->mem_bytes += p->body.n;
 	bh_buffer_in(&d->mem_buffer, bh_buffer_events(d->logs, p->items, 1), p->body.n);
 	/* Behind rows, behind a failing destination, or without a network: straight to the spool.
+	 * Rows that are all in memory are ahead of it there: the spool comes to an end under load
+	 * too.
 	 */
-	p->want_row = d->spool_on && ((d->rows > 0 && !(d->logs && d->newest_first)) ||
+	p->want_row = d->spool_on && ((d->rows > d->active_rows && !(d->logs && d->newest_first)) ||
 					 d->backoff.state != BH_BREAKER_OPEN || c->offline ||
 					 d->limits.after_ms == 0);
 	bh_dest_insert(d, p);

@@ -12,45 +12,93 @@
 #define IDLE_NS     (1 * BH_NS_PER_S)
 #define SLICE_NS    (50 * BH_NS_PER_MS) /* between slices of free pages given back */
 
+#define GROUP_ROOM (GROUP_MAX + BH_CUSTODY_DESTS_MAX) /* a payload goes with all it is owed to */
+
 /* What one transaction takes along. */
 struct group {
-	struct bh_payload *t1[GROUP_MAX];           /* become rows */
-	struct bh_payload *t2[2 * GROUP_MAX];       /* end; with those of t1 that find no room */
-	struct bh_content *contents[3 * GROUP_MAX]; /* that these belong to, each once */
+	struct bh_payload *t1[GROUP_ROOM];           /* become rows */
+	struct bh_payload *t2[2 * GROUP_ROOM];       /* end; with those of t1 that find no room */
+	struct bh_content *contents[3 * GROUP_ROOM]; /* that these belong to, each once */
 	size_t t1_n, t2_n, contents_n;
+	uint64_t last_ord;
 	uint64_t bytes;
 	bool more; /* did not all fit */
 	bool touched[BH_ROLE__N];
 	struct bh_receiver marks[BH_ROLE__N];
 };
 
-static void gather_list(struct group *g, struct bh_payload *p, bool rows_allowed)
+static bool becomes_row(const struct bh_payload *p, bool rows_allowed)
 {
-	for (; p; p = p->next) {
-		bool t1 = p->want_row && !p->row && !p->settled && rows_allowed;
+	return rows_allowed && p->want_row && !p->row && !p->settled && !p->dest->full;
+}
 
-		if (!t1 && !p->settled)
-			continue;
-		if (g->t1_n == GROUP_MAX || g->t2_n >= GROUP_MAX ||
-		    (t1 && g->bytes >= GROUP_BYTES)) {
+/* The first of a list that the group is for. */
+static struct bh_payload *relevant(struct bh_payload *p, bool rows_allowed)
+{
+	while (p && !p->settled && !becomes_row(p, rows_allowed))
+		p = p->next;
+	return p;
+}
+
+/* More than one bound allows is never written at once: a payload that could be a row must not be
+ * taken for one that never fits. */
+static uint64_t group_bytes(const struct bh_custody *c)
+{
+	uint64_t most = BH_MIN(GROUP_BYTES, (uint64_t)c->cfg.spool_max_bytes);
+
+	for (size_t i = 0; i < c->dests_n; i++) {
+		if (c->dests[i].spool_on)
+			most = BH_MIN(most, c->dests[i].limits.max_bytes);
+	}
+	return most;
+}
+
+/* false: it is for the next group. */
+static bool add_to(struct group *g, struct bh_payload *p, uint64_t most)
+{
+	bool begins = p->ord != g->last_ord;
+
+	if (begins && (g->t1_n >= GROUP_MAX || g->t2_n >= GROUP_MAX ||
+			  (!p->settled && g->t1_n && g->bytes + p->body.n > most)))
+		return false;
+	g->last_ord = p->ord;
+	if (p->settled) {
+		g->t2[g->t2_n++] = p;
+	} else {
+		g->t1[g->t1_n++] = p;
+		g->bytes += p->body.n;
+	}
+	return true;
+}
+
+/* In the order of ord over all lists: no death finds a payload with a row for one destination and
+ * none for another. */
+static void gather(struct bh_custody *c, struct group *g, bool rows_allowed)
+{
+	struct bh_payload *at[BH_CUSTODY_DESTS_MAX + 1];
+	uint64_t most = group_bytes(c);
+	size_t lists = 0;
+
+	*g = (struct group){.t1_n = 0};
+	for (size_t i = 0; i < c->dests_n; i++) {
+		at[lists] = relevant(c->dests[i].head, rows_allowed);
+		lists += at[lists] != NULL;
+	}
+	at[lists] = c->empties;
+	lists += c->empties != NULL;
+	while (lists) {
+		size_t low = 0;
+
+		for (size_t i = 1; i < lists; i++)
+			low = at[i]->ord < at[low]->ord ? i : low;
+		if (!add_to(g, at[low], most)) {
 			g->more = true;
 			return;
 		}
-		if (t1) {
-			g->t1[g->t1_n++] = p;
-			g->bytes += p->body.n;
-		} else {
-			g->t2[g->t2_n++] = p;
-		}
+		at[low] = relevant(at[low]->next, rows_allowed);
+		if (!at[low])
+			at[low] = at[--lists];
 	}
-}
-
-static void gather(struct bh_custody *c, struct group *g, bool rows_allowed)
-{
-	*g = (struct group){.t1_n = 0};
-	for (size_t i = 0; i < c->dests_n; i++)
-		gather_list(g, c->dests[i].head, rows_allowed && !c->dests[i].full);
-	gather_list(g, c->empties, rows_allowed);
 }
 
 static void touch(struct group *g, const struct bh_payload *p, enum bh_content_change change)
@@ -487,6 +535,7 @@ void bh_custody_commit(struct bh_custody *c)
 	do {
 		int rc;
 
+		bh_custody_spread_rows(c);
 		gather(c, &g, !c->full);
 		if (g.t1_n + g.t2_n == 0 && !fences_wait(c))
 			break;

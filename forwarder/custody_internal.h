@@ -76,6 +76,8 @@ static inline bool bh_custody_is_for(const struct bh_dest *d, bool logs)
 
 /* Commits one group when there is one (or everything that waits, with force). */
 void bh_custody_commit(struct bh_custody *c);
+/* Before a group: which payloads become rows along with those that want to (custody_rows.c). */
+void bh_custody_spread_rows(struct bh_custody *c);
 /* What unreliable destinations are done with leaves memory: no commit has to tell of it. */
 void bh_custody_end_unreliable(struct bh_custody *c);
 /* May the store grow by so many bytes without hurting what it must keep room for? */

@@ -19,6 +19,7 @@ struct bh_transport {
 		void *token;
 		bool key;
 		struct bh_str body;
+		unsigned dest;
 	} requests[TRANSPORT_MAX];
 	size_t n;
 };
@@ -42,10 +43,12 @@ void note_acked(struct truth *t, enum bh_role role, const struct bh_receiver *r)
 /* The producer's window entry as a payload, for ops->data. *msg owns its bytes. */
 void make_payload(
     enum bh_role role, const struct sent *s, struct bh_link_data *d, struct bh_ipc_msg **msg);
-/* The intake answers the oldest n requests. */
-void answer_requests(struct bh_transport *t, struct bh_custody *c, size_t n, long status);
+/* The intake of a destination answers its oldest n requests. */
+void answer_requests(
+    struct bh_transport *t, struct bh_custody *c, unsigned dest, size_t n, long status);
 /* Of "f<file>p<part> … m<id> ": calls set for each. */
-void each_line(struct truth *t, struct bh_str body, void (*set)(struct truth *t, struct fate *f));
+void each_line(struct truth *t, struct bh_str body, unsigned dest,
+    void (*set)(struct truth *t, struct fate *f, unsigned dest));
 /* The file of "file:/w/<n>"; WORLD_FILES = none of ours. */
 unsigned file_of(struct bh_str identifier);
 unsigned part_at(struct bh_str offset);

@@ -53,9 +53,10 @@ Test(invariants, lines_of_a_destination_keep_their_order_over_any_death) /* I12 
 	}
 }
 
-static void drop(struct truth *truth, struct fate *f)
+static void drop(struct truth *truth, struct fate *f, unsigned dest)
 {
 	(void)truth;
+	(void)dest;
 	f->dropped = 1;
 }
 
@@ -82,7 +83,8 @@ Test(invariants, a_bad_body_stops_nobody_and_is_counted) /* I15 */
 	    SQLITE_OK);
 	cr_assert_eq(sqlite3_step(st), SQLITE_ROW);
 	each_line(t,
-	    (struct bh_str){sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0)}, drop);
+	    (struct bh_str){sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0)}, 0,
+	    drop);
 	(void)sqlite3_finalize(st);
 	cr_assert_eq(sqlite3_exec(db,
 			 "UPDATE spool SET body_crc=body_crc+1 WHERE ord=(SELECT min(ord) FROM "

@@ -72,7 +72,7 @@ static void die_everywhere(enum fault_act act, unsigned first, unsigned stride, 
 			    killed(status), "operation %u: status %d, %s", at, status, t->wrong);
 			go_on("operation", at * 100 + seed);
 			cr_assert_eq(t->replaced, 0, "operation %u: the store was replaced", at);
-			repeats += t->repeats;
+			repeats += t->repeats[0];
 			runs++;
 		}
 	}
@@ -224,4 +224,54 @@ Test(kills, while_a_damaged_store_is_replaced_lose_nothing) /* §10, I14 */
 	for (unsigned n = 1; n < 400; n += in_full() ? 1 : 23)
 		reached += die_at(&any, n);
 	cr_expect_gt(reached, 5);
+}
+
+/* Two destinations, each in its own time. A short life between the death and the look: what a
+ * producer sends again finds the rows that are there. */
+static void die_between_two(unsigned at, unsigned shift)
+{
+	const struct fault_plan plan = {.ops = FAULT_ANY,
+	    .files = FAULT_FILES,
+	    .at = at,
+	    .n = 1,
+	    .act = at % 2 ? FAULT_KILL : FAULT_POWER,
+	    .seed = at};
+	int status;
+
+	world_reset(t);
+	t->two = true;
+	t->shift = shift;
+	status = world_run(t, &plan, false, WORLD_PAUSE);
+	cr_assert(status == 0 || killed(status), "operation %u, shift %u: %d", at, shift, status);
+	t->pause = t->step + 4;
+	cr_assert_eq(world_run(t, NULL, false, WORLD_PAUSE), 0, "operation %u: %s", at, t->wrong);
+	t->pause = 0;
+	go_on("operation", at * 10 + shift);
+}
+
+/* What is under way to the slower one stays in memory, all before it has rows. */
+Test(kills, of_two_destinations_the_faster_gets_little_again) /* §13 */
+{
+	world_reset(t);
+	t->two = t->silent = t->no_fatal = true;
+	t->pause = 12; /* ten payloads of logs were handed over, and nothing has failed */
+	cr_assert_eq(world_run(t, NULL, false, WORLD_PAUSE), 0, "%s", t->wrong);
+	t->pause = 0;
+	t->silent = false;
+	cr_assert_eq(world_run(t, NULL, false, WORLD_FINISH), 0, "%s", t->wrong);
+	cr_assert_str_empty(t->wrong);
+	cr_expect_eq(t->repeats[0], 2, "%u", t->repeats[0]);
+	cr_expect_eq(t->repeats[1], 0);
+}
+
+Test(kills, of_two_destinations_none_loses_nor_gets_more_than_its_bound) /* §13; I1 to I9 */
+{
+	unsigned runs = 0, repeats = 0;
+
+	for (unsigned at = 5; at < 900; at += in_full() ? 1 : 17) {
+		die_between_two(at, at % 9);
+		repeats += t->repeats[0] + t->repeats[1];
+		runs++;
+	}
+	(void)fprintf(stderr, "%u deaths, 0 lost, %u lines came again\n", runs, repeats);
 }
