@@ -104,6 +104,16 @@ Test(invariants, a_bad_body_stops_nobody_and_is_counted) /* I15 */
 	(void)sqlite3_close(db);
 }
 
+/* Less than a group, and a payload fits: what has no room waits where it comes from. */
+Test(invariants, a_small_bound_drops_nothing_that_could_wait) /* §7 block */
+{
+	t->logs_bytes = 90500;
+	t->no_fatal = true;
+	cr_assert_eq(world_run(t, NULL, false, WORLD_FINISH), 0, "%s", t->wrong);
+	cr_assert_str_empty(t->wrong);
+	cr_expect_gt(t->full, 0, "the bound was never met");
+}
+
 static int open_store(struct bh_store **s)
 {
 	static struct bh_rng rng;

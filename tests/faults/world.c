@@ -189,6 +189,8 @@ static void start(struct world *w)
 			w->store, bh_role_name(producers[i]), &w->intake.receivers[producers[i]]))
 			end_without_a_start(w, "marks");
 	}
+	if (w->t->logs_bytes)
+		w->custody->dests[0].limits.max_bytes = w->t->logs_bytes;
 	bh_custody_connect(w->custody, &w->intake, &w->transport);
 	w->loop.turn_end = bh_custody_turn_end;
 	w->loop.turn_ctx = w->custody;
