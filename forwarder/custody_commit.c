@@ -323,6 +323,8 @@ static int write_group(struct bh_custody *c, struct group *g, struct bh_retired 
 	struct bh_store *store = c->cfg.store;
 	int rc = g->t1_n ? make_room(c, g, gone) : 0;
 
+	if (!rc && g->t1_n)
+		rc = bh_custody_keep_wall_high(c);
 	/* New rows first: a row that ends now may be the one that another destination is added to.
 	 */
 	for (size_t i = 0; i < g->t1_n && !rc; i++) {

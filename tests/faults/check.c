@@ -34,6 +34,9 @@ static const struct {
 	"SELECT 1 FROM registry WHERE complete_ord>delivered_ord OR delivered_ord>safe_ord"},
     {"I9 a payload stored twice", "SELECT 1 FROM spool WHERE producer<>'" BH_QUARANTINE_NAME
 				  "' GROUP BY producer,epoch,seq HAVING count(*)>1"},
+    {"§7 ages in the order of ord",
+	"SELECT 1 FROM spool a JOIN spool b ON a.ord<b.ord AND a.created_ms>b.created_ms "
+	"WHERE b.producer<>'" BH_QUARANTINE_NAME "'"},
     {"an ord above what is reserved",
 	"SELECT 1 FROM spool WHERE ord>(SELECT value FROM meta WHERE key='ord_floor')"},
     {"a destination's kept row and its spool", LEDGER_OPEN},

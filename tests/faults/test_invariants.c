@@ -114,6 +114,26 @@ Test(invariants, a_small_bound_drops_nothing_that_could_wait) /* §7 block */
 	cr_expect_gt(t->full, 0, "the bound was never met");
 }
 
+/* The look after a minute finds rows that are too old by the wall clock alone. */
+Test(invariants, a_clock_that_is_set_makes_nothing_old) /* §7 TTL */
+{
+	static const int64_t days[] = {30, -30};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(days); i++) {
+		world_reset(t);
+		t->pause = WORLD_OUTAGE - 2;
+		cr_assert_eq(world_run(t, NULL, false, WORLD_PAUSE), 0, "%s", t->wrong);
+		t->jump_ms = days[i] * 24 * 3600 * 1000;
+		t->pause = WORLD_OUTAGE;
+		cr_assert_eq(world_run(t, NULL, false, WORLD_PAUSE), 0, "%s", t->wrong);
+		t->pause = 0;
+		t->jump_ms = 0;
+		t->no_fatal = true;
+		cr_assert_eq(world_run(t, NULL, false, WORLD_FINISH), 0, "%s", t->wrong);
+		cr_assert_str_empty(t->wrong);
+	}
+}
+
 static int open_store(struct bh_store **s)
 {
 	static struct bh_rng rng;

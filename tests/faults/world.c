@@ -526,6 +526,9 @@ static _Noreturn void live(
 	if (late)
 		fault_set(plan);
 	start(&w);
+	w.fake.wall_ns += t->jump_ms * BH_NS_PER_MS;
+	if (t->jump_ms)
+		wait_ms(&w, 61000);
 	if (t->step > 0)
 		greet(&w);
 	while (t->step < BH_ARRAY_LEN(script) && (!t->pause || t->step < t->pause)) {

@@ -87,7 +87,8 @@ struct truth {
 	bool two;               /* logs have two destinations, and each answers in its own time */
 	unsigned shift;         /* of the second one's answers against the script */
 	bool silent;            /* the second one never answers, the first one at once */
-	uint64_t logs_bytes;    /* what rows of logs may take; 0 = no bound of their own */
+	int64_t jump_ms;     /* the wall clock is set by so much after a start, a minute goes by */
+	uint64_t logs_bytes; /* what rows of logs may take; 0 = no bound of their own */
 };
 
 /* In shared memory, with a folder of its own below /tmp. */
