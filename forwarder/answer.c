@@ -208,7 +208,8 @@ int bh_answer(const char *request)
 		code = bh_diagnose_here(&cfg, STDOUT_FILENO);
 	else if (bh_spool_request_parse(bh_str_from(request), &r, &why))
 		code = fail(why);
-	else if (r.verb == BH_SPOOL_PURGE || r.verb == BH_SPOOL_REPLAY)
+	else if (r.verb == BH_SPOOL_PURGE || r.verb == BH_SPOOL_REPLAY ||
+		 r.verb == BH_SPOOL_ACKNOWLEDGE)
 		code = fail("the forwarder does not run: start bulkhead first");
 	else
 		code = about_spool(&cfg, &r);

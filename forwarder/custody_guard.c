@@ -72,8 +72,8 @@ void bh_custody_store_stats(struct bh_custody *c, struct bh_child *child)
 	bh_child_stat_number(child, "store.moved_back", r->moved_back);
 	bh_child_stat_number(child, "store.bytes_back", r->bytes_back);
 	bh_child_stat_note(child, "store",
-	    "degraded (store-replaced%s): %.150s; see store/" BH_REPLACED_NOTE ", delete it to "
-	    "acknowledge",
+	    "degraded (store-replaced%s): %.140s; see store/" BH_REPLACED_NOTE
+	    ", then bulkheadctl spool acknowledge",
 	    bh_store_in_memory(c->cfg.store) ? ", in memory" : "", r->text);
 }
 
