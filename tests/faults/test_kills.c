@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -247,6 +248,47 @@ static void die_between_two(unsigned at, unsigned shift)
 	cr_assert_eq(world_run(t, NULL, false, WORLD_PAUSE), 0, "operation %u: %s", at, t->wrong);
 	t->pause = 0;
 	go_on("operation", at * 10 + shift);
+}
+
+/* With rows and positions, as the first version wrote it. */
+static void go_back_to_version_1(void)
+{
+	char path[128];
+	sqlite3 *db = NULL;
+
+	(void)snprintf(path, sizeof(path), "%s/spool.db", t->dir);
+	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+	cr_assert_eq(
+	    sqlite3_exec(db, "DROP TABLE ledger; PRAGMA user_version=1", NULL, NULL, NULL),
+	    SQLITE_OK, "%s", sqlite3_errmsg(db));
+	cr_assert_eq(sqlite3_close(db), SQLITE_OK);
+}
+
+Test(kills, while_a_file_of_version_1_is_brought_up_lose_nothing) /* I18 */
+{
+	unsigned reached = 0;
+
+	for (unsigned at = 1; at < 40; at++) {
+		const struct fault_plan plan = {.ops = FAULT_ANY,
+		    .files = FAULT_FILES,
+		    .at = at,
+		    .n = 1,
+		    .act = at % 2 ? FAULT_KILL : FAULT_POWER,
+		    .seed = at};
+		int status;
+
+		world_reset(t);
+		t->pause = WORLD_OUTAGE;
+		cr_assert_eq(world_run(t, NULL, false, WORLD_PAUSE), 0, "%s", t->wrong);
+		go_back_to_version_1();
+		status = world_run(t, &plan, false, WORLD_PAUSE);
+		cr_assert(status == 0 || killed(status), "operation %u: %d", at, status);
+		reached += killed(status);
+		t->pause = 0;
+		go_on("operation", at);
+		cr_assert_eq(t->replaced, 0, "operation %u: the store was replaced", at);
+	}
+	cr_expect_gt(reached, 5);
 }
 
 /* What is under way to the slower one stays in memory, all before it has rows. */
