@@ -114,6 +114,25 @@ Test(invariants, a_small_bound_drops_nothing_that_could_wait) /* §7 block */
 	cr_expect_gt(t->full, 0, "the bound was never met");
 }
 
+/* Rows stay through it all, whatever the bound is that each start finds. */
+Test(invariants, a_hundred_stops_with_other_bounds_change_nothing) /* §9, §14, §17 */
+{
+	static const uint64_t bounds[] = {0, 90500, 1000, 300000};
+
+	begin_outage();
+	t->no_fatal = true;
+	t->pause = WORLD_OUTAGE;
+	for (unsigned i = 0; i < 100; i++) {
+		t->logs_bytes = bounds[i % BH_ARRAY_LEN(bounds)];
+		cr_assert_eq(world_run(t, NULL, false, WORLD_STOP), 0, "stop %u", i);
+		cr_assert_str_empty(t->wrong, "stop %u: %s", i, t->wrong);
+	}
+	t->pause = 0;
+	t->logs_bytes = 0;
+	cr_assert_eq(world_run(t, NULL, false, WORLD_FINISH), 0, "%s", t->wrong);
+	cr_assert_str_empty(t->wrong);
+}
+
 /* The look after a minute finds rows that are too old by the wall clock alone. */
 Test(invariants, a_clock_that_is_set_makes_nothing_old) /* §7 TTL */
 {

@@ -258,8 +258,7 @@ static void go_back_to_version_1(void)
 
 	(void)snprintf(path, sizeof(path), "%s/spool.db", t->dir);
 	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-	cr_assert_eq(
-	    sqlite3_exec(db, "DROP TABLE ledger; PRAGMA user_version=1", NULL, NULL, NULL),
+	cr_assert_eq(sqlite3_exec(db, "DROP TABLE ledger; PRAGMA user_version=1", NULL, NULL, NULL),
 	    SQLITE_OK, "%s", sqlite3_errmsg(db));
 	cr_assert_eq(sqlite3_close(db), SQLITE_OK);
 }

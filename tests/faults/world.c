@@ -104,6 +104,18 @@ static const struct step {
     {ANSWER, 9, 200},
     {TURN, 1, 0},
     {WAIT, 1100, 0},
+    /* The second outage. */
+    {LOGS, 3, 0},
+    {TURN, 1, 0},
+    {ANSWER, 2, 503},
+    {TURN, 1, 0},
+    {LOGS, 2, 0},
+    {TURN, 1, 0},
+    {WAIT, 9000, 0},
+    {ANSWER, 1, 200},
+    {TURN, 1, 0},
+    {ANSWER, 9, 200},
+    {TURN, 1, 0},
 };
 
 /* --- one forwarder -------------------------------------------------------------------------------
@@ -476,6 +488,19 @@ static void answer_all(struct world *w)
 		answer_requests(&w->transport, w->custody, d, TRANSPORT_MAX, 200);
 }
 
+static void stop(struct world *w, enum bh_drain_mode mode)
+{
+	bh_custody_drain(w->custody, w->fake.mono_ns + 10 * BH_NS_PER_S, mode);
+	for (unsigned i = 0; i < ENDLESS && !w->drained; i++) {
+		answer_all(w);
+		wait_ms(w, 10);
+	}
+	if (!w->drained || w->left)
+		wrong(w->t, "drained %d, left %llu", w->drained, (unsigned long long)w->left);
+	bh_custody_write_backup(w->custody);
+	bh_store_close_clean(w->store);
+}
+
 static void finish(struct world *w)
 {
 	unsigned more = 3;
@@ -496,15 +521,7 @@ static void finish(struct world *w)
 	}
 	if (!done(w))
 		wrong(w->t, "what is owed is not delivered after %u turns", ENDLESS);
-	bh_custody_drain(w->custody, w->fake.mono_ns + 10 * BH_NS_PER_S, BH_DRAIN_FULL);
-	for (unsigned i = 0; i < ENDLESS && !w->drained; i++) {
-		answer_all(w);
-		wait_ms(w, 10);
-	}
-	if (!w->drained || w->left)
-		wrong(w->t, "drained %d, left %llu", w->drained, (unsigned long long)w->left);
-	bh_custody_write_backup(w->custody);
-	bh_store_close_clean(w->store);
+	stop(w, BH_DRAIN_FULL);
 	open_store(w);
 	check_end(w->t, w->store);
 	bh_store_close_clean(w->store);
@@ -543,6 +560,8 @@ static _Noreturn void live(
 	if (end == WORLD_FINISH) {
 		fault_set(NULL);
 		finish(&w);
+	} else if (end == WORLD_STOP) {
+		stop(&w, BH_DRAIN_FAST);
 	}
 	_exit(0);
 }

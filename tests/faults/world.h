@@ -99,6 +99,7 @@ void world_reset(struct truth *t);
 
 enum world_end {
 	WORLD_PAUSE,  /* runs the script to its end or to t->pause, and is gone without a word */
+	WORLD_STOP,   /* then stops in order, without the network */
 	WORLD_FINISH, /* then delivers everything, drains and stops in order */
 };
 
