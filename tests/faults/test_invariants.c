@@ -1,9 +1,49 @@
 /*
- * Invariants of spec/durability.md §15 that no single death shows. Where each of them is proved:
- *   I1 to I9, I11, I13, I14, I18   test_kills.c and test_errors.c, by check.c at every start
- *   I10                            tests/unit/forwarder/test_receiver.c
- *   I12, I15, I17                  here
- *   I14                            tests/unit/forwarder/test_salvage.c too
+ * Invariants of spec/durability.md §15 that no single death shows, and where each row of the spec's
+ * tables has its test. Suites kills, errors and invariants are of this executable
+ * (build/tests/unit-faults), other names are files below tests/. check.c asks for I1 to I7 and I9
+ * at every start, with one destination of logs and with two, along the script of world.c.
+ *
+ * §15
+ *   I1   kills/at_any_operation*, in_the_middle*, a_power_cut*, at_each_named_point*; errors/
+ *   I2   errors/one_operation_that_fails*, a_disk_that_fails_for_good*; kills/at_each_named*
+ *   I3   check.c "I3": what is complete is what has no row before it; kills/
+ *   I4   check.c "I4 pending_*", "a destination's kept row and its spool"; kills/, errors/
+ *   I5   check.c "I5 *"; kills/
+ *   I6   check.c "I6"; kills/one_after_the_other*; unit/forwarder/test_positions.c
+ *   I7   check.c "I7"; kills/at_each_named_point* (after_2xx_before_commit)
+ *   I8   check.c "§13" counts what comes again, and rows that came back would; kills/
+ *   I9   check.c "I9"; kills/of_two_destinations_none*
+ *   I10  crash/test_link.py an_old_end_that_wakes_up*; kills/at_each_named_point* (in_fence)
+ *   I11  world.c resume() "I11"; kills/at_each_named_point* (before_welcome, in_resume)
+ *   I12  invariants/lines_of_a_destination*; e2e/test_outage.py first_in_first_out
+ *   I13  errors/a_disk_that_is_full*, space_that_returns*; e2e/test_disk_full.py
+ *   I14  unit/forwarder/test_salvage.c (SALVAGE_ROUNDS); kills/while_a_damaged_store*;
+ *        e2e/test_damaged_store.py
+ *   I15  invariants/a_bad_body*; e2e/test_spool.py a_damaged_row*
+ *   I16  e2e/test_spool.py a_class_has_its_own_bound*, the_file_gives_space_back
+ *   I17  invariants/one_forwarder_alone*; e2e/test_faults.py a_second_supervisor*
+ *   I18  kills/while_a_file_of_version_1*, at_each_named_point* (in_migration)
+ *
+ * §17
+ *   vector#25570                            kills/while_a_damaged_store*
+ *   vector#25639, #22489, nats-server#7564  kills/a_power_cut*
+ *   vector#16231, #17644, #18336, #19759    unit/forwarder/test_salvage.c damage_anywhere*; I15
+ *   vector#24949                            e2e/test_spool.py a_stop_with_a_full_spool*
+ *   fluent-bit#10952                        kills/at_any_operation*, in_the_middle*
+ *   fluent-bit#5265, #11847, #1950, #4278   I15
+ *   fluent-bit#11416                        I17
+ *   rsyslog#5771, #868, #921, #1269         e2e/test_damaged_store.py (the WAL is removed);
+ *                                           kills/at_each_named_point* (ballast_unlinked)
+ *   rsyslog#2655, #2654, #5364              fuzz/fuzz_link.c; invariants/a_hundred_stops*
+ *   syslog-ng#4069, #4578                   invariants/a_hundred_stops*
+ *   syslog-ng#4430, #5714, #1734            the script's second outage; e2e/test_outage.py
+ *   litestream#724, sui#5815                I16
+ *   flux-core#6169                          I13
+ *   on_disk_retry_queue.go                  I1 and I12, whose deaths fall into the replay
+ *   worker.go and diskretry                 kills/of_two_destinations*; e2e/test_destinations.py
+ *   mail_stream.c, qmgr                     I2; unit/forwarder/test_salvage.c the_newest_two_sets*;
+ *                                           unit/forwarder/test_dest.c claims_are_bounded*
  */
 #include <criterion/criterion.h>
 #include <signal.h>
