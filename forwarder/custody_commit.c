@@ -27,15 +27,10 @@ struct group {
 	struct bh_receiver marks[BH_ROLE__N];
 };
 
-static bool becomes_row(const struct bh_payload *p, bool rows_allowed)
-{
-	return rows_allowed && p->want_row && !p->row && !p->settled && !p->dest->full;
-}
-
 /* The first of a list that the group is for. */
 static struct bh_payload *relevant(struct bh_payload *p, bool rows_allowed)
 {
-	while (p && !p->settled && !becomes_row(p, rows_allowed))
+	while (p && !p->settled && !(rows_allowed && p->want_row && !p->row))
 		p = p->next;
 	return p;
 }
@@ -76,14 +71,17 @@ static bool add_to(struct group *g, struct bh_payload *p, uint64_t most)
 static void gather(struct bh_custody *c, struct group *g, bool rows_allowed)
 {
 	struct bh_payload *at[BH_CUSTODY_DESTS_MAX + 1];
+	bool allowed[BH_CUSTODY_DESTS_MAX + 1];
 	uint64_t most = group_bytes(c);
 	size_t lists = 0;
 
 	*g = (struct group){.t1_n = 0};
 	for (size_t i = 0; i < c->dests_n; i++) {
-		at[lists] = relevant(c->dests[i].head, rows_allowed);
+		allowed[lists] = rows_allowed && bh_custody_may_have_rows(c, &c->dests[i]);
+		at[lists] = relevant(c->dests[i].head, allowed[lists]);
 		lists += at[lists] != NULL;
 	}
+	allowed[lists] = false;
 	at[lists] = c->empties;
 	lists += c->empties != NULL;
 	while (lists) {
@@ -95,9 +93,11 @@ static void gather(struct bh_custody *c, struct group *g, bool rows_allowed)
 			g->more = true;
 			return;
 		}
-		at[low] = relevant(at[low]->next, rows_allowed);
-		if (!at[low])
+		at[low] = relevant(at[low]->next, allowed[low]);
+		if (!at[low]) {
 			at[low] = at[--lists];
+			allowed[low] = allowed[lists];
+		}
 	}
 }
 
@@ -118,21 +118,34 @@ static uint64_t excess_of(const struct bh_dest *d, uint64_t need)
 	return rows > d->limits.max_bytes ? rows - d->limits.max_bytes : 0;
 }
 
-/* Takes the payloads of d out of the group's rows. Dropping, they end instead, but for those that
- * are being sent: their answer decides. */
-static void leave_out(struct group *g, const struct bh_dest *d, bool dropping)
+/* The first of the group's rows for d that can only wait. */
+static uint64_t first_to_wait(const struct group *g, const struct bh_dest *d, bool dropping)
 {
+	for (size_t i = 0; i < g->t1_n; i++) {
+		if (g->t1[i]->dest == d && (!dropping || g->t1[i]->sending))
+			return g->t1[i]->ord;
+	}
+	return UINT64_MAX;
+}
+
+/* Takes the payloads of d out of the group's rows. Dropping, they end instead, but for those that
+ * are being sent: their answer decides. With one that waits all wait that are not older, for the
+ * other destinations too (custody_rows.c). */
+static void leave_out(
+    const struct bh_custody *c, struct group *g, const struct bh_dest *d, bool dropping)
+{
+	uint64_t wait = c->offline ? UINT64_MAX : first_to_wait(g, d, dropping);
 	size_t kept = 0;
 
 	for (size_t i = 0; i < g->t1_n; i++) {
 		struct bh_payload *p = g->t1[i];
 
-		if (p->dest != d) {
+		if (p->dest != d && (p->dest->logs != d->logs || p->ord < wait)) {
 			g->t1[kept++] = p;
 			continue;
 		}
 		g->bytes -= p->body.n;
-		if (!dropping || p->sending)
+		if (!dropping || p->dest != d || p->sending)
 			continue;
 		bh_custody_settle(p, BH_STORE_DROPPED, BH_DROP_SPOOL_FULL);
 		g->t2[g->t2_n++] = p;
@@ -174,9 +187,9 @@ static int room_for(struct bh_custody *c, struct group *g, struct bh_dest *d, ui
 	if (d->limits.when_full == BH_FULL_BLOCK && need <= (uint64_t)c->cfg.spool_max_bytes &&
 	    need <= d->limits.max_bytes) {
 		bh_custody_set_dest_full(c, d, true);
-		leave_out(g, d, false);
+		leave_out(c, g, d, false);
 	} else {
-		leave_out(g, d, true);
+		leave_out(c, g, d, true);
 	}
 	return 0;
 }

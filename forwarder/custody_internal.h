@@ -80,6 +80,8 @@ static inline bool bh_custody_is_for(const struct bh_dest *d, bool logs)
 
 /* Commits one group when there is one (or everything that waits, with force). */
 void bh_custody_commit(struct bh_custody *c);
+/* Is there room for rows of d, and of every other destination that must get them with it? */
+bool bh_custody_may_have_rows(const struct bh_custody *c, const struct bh_dest *d);
 /* Before a group: which payloads become rows along with those that want to (custody_rows.c). */
 void bh_custody_spread_rows(struct bh_custody *c);
 /* What unreliable destinations are done with leaves memory: no commit has to tell of it. */

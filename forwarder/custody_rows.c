@@ -17,7 +17,18 @@
 
 static bool may_have_row(const struct bh_dest *d, const struct bh_payload *p)
 {
-	return d->reliable && d->spool_on && !d->full && !p->row && !p->settled;
+	return d->reliable && d->spool_on && !p->row && !p->settled;
+}
+
+/* While one has no room its class waits, as no ack could go out. At the end of a drain there is
+ * nobody to send it again. */
+bool bh_custody_may_have_rows(const struct bh_custody *c, const struct bh_dest *d)
+{
+	bool may = !d->full;
+
+	for (size_t i = 0; may && !c->offline && i < c->dests_n; i++)
+		may = !c->dests[i].full || !bh_custody_is_for(&c->dests[i], d->logs);
+	return may;
 }
 
 static void note_ends(struct bh_custody *c)
