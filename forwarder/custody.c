@@ -20,18 +20,8 @@ struct bh_payload *bh_payload_hold(struct bh_content *content, struct bh_dest *d
 	    .dest = d,
 	    .content = content,
 	    .ord = content->ord,
-	    .producer = content->producer,
-	    .epoch = content->epoch,
-	    .seq = content->seq,
-	    .kind = content->kind,
-	    .encoding = content->encoding,
 	    .items = content->items,
-	    .raw_len = content->raw_len,
-	    .created_ms = content->created_ms,
-	    .last_ts_ms = content->last_ts_ms,
-	    .taken_ns = content->taken_ns,
-	    .origins = content->origins,
-	    .body = content->body,
+	    .body_n = content->body.n,
 	};
 	content->holders++;
 	return p;
@@ -222,8 +212,8 @@ static int owe(struct bh_custody *c, struct bh_dest *d, struct bh_content *conte
 	content->unproven += d->reliable;
 	d->l.received += p->items;
 	d->mem_items += p->items;
-	d->mem_bytes += p->body.n;
-	bh_buffer_in(&d->mem_buffer, bh_buffer_events(d->logs, p->items, 1), p->body.n);
+	d->mem_bytes += p->body_n;
+	bh_buffer_in(&d->mem_buffer, bh_buffer_events(d->logs, p->items, 1), p->body_n);
 	/* Behind rows, behind a failing destination, or without a network: straight to the spool.
 	 * Rows that are all in memory are ahead of it there: the spool comes to an end under load
 	 * too.
@@ -302,7 +292,7 @@ static void want_rows_of(struct bh_custody *c, enum bh_role producer)
 		struct bh_dest *d = &c->dests[i];
 
 		for (struct bh_payload *p = d->head; p; p = p->next)
-			p->want_row |= p->producer == producer && !p->row && d->spool_on;
+			p->want_row |= p->content->producer == producer && !p->row && d->spool_on;
 	}
 }
 

@@ -76,7 +76,7 @@ static void refused(struct bh_custody *c, struct bh_payload *p, enum bh_drop rea
     const struct bh_http_result *result)
 {
 	if (!p->cut) {
-		log_refusal(c, p, p->items, p->body.n, result);
+		log_refusal(c, p, p->items, p->body_n, result);
 		bh_custody_refuse(c, p, reason, result->status);
 		return;
 	}
@@ -100,14 +100,14 @@ static void suspect_relay(struct bh_custody *c, struct bh_dest *d, const struct 
 	    "%s to %s: payloads within the intake's limits are too large for what stands between "
 	    "(status 413, %zu bytes): a proxy or relay with a smaller limit for bodies; they are "
 	    "sent in parts",
-	    d->name, d->url, p->body.n);
+	    d->name, d->url, p->body_n);
 }
 
 bool bh_custody_cut(struct bh_custody *c, struct bh_payload *p)
 {
 	struct bh_http_result result = {.status = 413, .text = "one item, or not to be cut"};
 	struct bh_dest *d = p->dest;
-	int rc = bh_cut_new(&p->cut, p->kind, p->encoding, p->body);
+	int rc = bh_cut_new(&p->cut, p->content->kind, p->content->encoding, bh_payload_body(p));
 
 	if (rc == -ENOMEM) {
 		bh_custody_failed(c, d, "no memory to send a payload in parts", 0);
@@ -152,7 +152,7 @@ static uint64_t rest_of(const struct bh_payload *p, struct bh_ledger *ends)
 	return items;
 }
 
-/* A payload in memory becomes what is left of it; the rest has ended. */
+/* A payload in memory becomes what is left of it, in a body of its own; the rest has ended. */
 static void shrink(struct bh_dest *d, struct bh_payload *p, char *body, size_t n)
 {
 	struct bh_buffer *buffer = p->row ? &d->disk_buffer : &d->mem_buffer;
@@ -162,20 +162,22 @@ static void shrink(struct bh_dest *d, struct bh_payload *p, char *body, size_t n
 	bh_ledger_add(&d->l, &ends);
 	if (d->logs)
 		bh_buffer_end(buffer, true, &ends, 0);
-	bh_buffer_out(buffer, 0, p->body.n - BH_MIN(p->body.n, n));
-	bh_buffer_in(buffer, 0, n - BH_MIN(p->body.n, n));
+	bh_buffer_out(buffer, 0, p->body_n - BH_MIN(p->body_n, n));
+	bh_buffer_in(buffer, 0, n - BH_MIN(p->body_n, n));
 	ends.received = p->items - items;
 	if (!p->row) /* of a row, with the row */
 		bh_kept_owe(d->kept, &ends);
 	if (p->row) {
 		d->row_items -= p->items - items;
-		d->row_bytes = d->row_bytes - p->body.n + n;
+		d->row_bytes = d->row_bytes - p->body_n + n;
 	} else {
 		d->mem_items -= p->items - items;
-		d->mem_bytes = d->mem_bytes - p->body.n + n;
+		d->mem_bytes = d->mem_bytes - p->body_n + n;
 	}
 	p->items = (uint32_t)items;
-	p->body = (struct bh_str){body, n};
+	free(p->spare);
+	p->spare = body;
+	p->body_n = n;
 }
 
 /* The same row with what is left, in one transaction. */
@@ -238,8 +240,6 @@ static void keep_rest(struct bh_custody *c, struct bh_payload *p)
 		char *body = bh_buf_detach(&rest, &n);
 
 		shrink(p->dest, p, body, n);
-		free(p->spare);
-		p->spare = body;
 	}
 	/* Otherwise the payload is kept whole: parts of it will come twice. */
 	bh_buf_release(&rest);

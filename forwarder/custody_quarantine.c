@@ -16,16 +16,16 @@ int bh_custody_quarantine(struct bh_custody *c, const struct bh_payload *p)
 	struct bh_buf lost = BH_BUF_INIT;
 	struct bh_spool_row row = {
 	    .ord = p->ord,
-	    .kind = p->kind,
-	    .encoding = p->encoding,
+	    .kind = p->content->kind,
+	    .encoding = p->content->encoding,
 	    .items = p->items,
-	    .raw_len = p->raw_len,
-	    .created_ms = p->created_ms,
-	    .body = p->body,
+	    .raw_len = p->content->raw_len,
+	    .created_ms = p->content->created_ms,
+	    .body = bh_payload_body(p),
 	};
 	int rc = 0;
 
-	if (c->full || !bh_custody_has_room(c, p->body.n)) {
+	if (c->full || !bh_custody_has_room(c, p->body_n)) {
 		c->quarantine.not_kept++;
 		return 0;
 	}

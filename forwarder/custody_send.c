@@ -139,13 +139,13 @@ static bool start_one(struct bh_custody *c, struct bh_dest *d, struct bh_payload
 	struct bh_http_request req = {
 	    .url = url,
 	    .key = d->key,
-	    .kind = p->kind,
-	    .encoding = p->encoding,
-	    .body = p->body,
+	    .kind = p->content->kind,
+	    .encoding = p->content->encoding,
+	    .body = bh_payload_body(p),
 	    .timeout_ms = d->timeout_ms,
-	    .last_ts_ms = p->last_ts_ms,
+	    .last_ts_ms = p->content->last_ts_ms,
 	};
-	int rc = bh_dest_url(d, p->kind, url, sizeof(url));
+	int rc = bh_dest_url(d, p->content->kind, url, sizeof(url));
 
 	if (!rc && p->cut)
 		rc = bh_cut_body(p->cut, &req.body);
@@ -238,7 +238,7 @@ static void look_at_windows(struct bh_custody *c)
 /* One that others wait for, of a destination that is behind them. */
 static bool holds_others_up(const struct bh_custody *c, const struct bh_payload *p)
 {
-	return c->pressed[p->producer] && bh_content_lags(p->content);
+	return c->pressed[p->content->producer] && bh_content_lags(p->content);
 }
 
 /* No row can be had of it, and its destination fails: it is lost for that one. */
@@ -263,7 +263,8 @@ static void look_at_ages(struct bh_custody *c, struct bh_dest *d)
 		if (must_go(c, d, p))
 			bh_custody_settle(
 			    p, BH_STORE_DROPPED, c->full ? BH_DROP_DISK_FULL : BH_DROP_QUEUE_FULL);
-		else if (p->want_row || now(c) - p->taken_ns >= after_ns || holds_others_up(c, p))
+		else if (p->want_row || now(c) - p->content->taken_ns >= after_ns ||
+			 holds_others_up(c, p))
 			last = p;
 		else if (!oldest)
 			oldest = p;
@@ -271,8 +272,8 @@ static void look_at_ages(struct bh_custody *c, struct bh_dest *d)
 	for (struct bh_payload *p = d->spool_on ? last : NULL; p; p = p->prev)
 		p->want_row |= !p->row && !p->settled;
 	if (d->spool_on && oldest && !bh_timer_armed(&d->spool_timer))
-		bh_timer_at(
-		    c->cfg.loop, &d->spool_timer, oldest->taken_ns + after_ns, on_spool_after);
+		bh_timer_at(c->cfg.loop, &d->spool_timer, oldest->content->taken_ns + after_ns,
+		    on_spool_after);
 }
 
 void bh_custody_pump(struct bh_custody *c)

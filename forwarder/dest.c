@@ -60,7 +60,7 @@ bool bh_dest_holds(void *dest, uint64_t ord)
 
 bool bh_dest_may_cut(const struct bh_dest *d, const struct bh_payload *p)
 {
-	return d->cut_bytes == 0 || d->cut_bytes + p->raw_len <= CUT_BYTES;
+	return d->cut_bytes == 0 || d->cut_bytes + p->content->raw_len <= CUT_BYTES;
 }
 
 static bool ready(const struct bh_dest *d, const struct bh_payload *p)
