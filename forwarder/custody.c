@@ -34,6 +34,7 @@ void bh_payload_free(struct bh_custody *c, struct bh_payload *p)
 	if (p->cut)
 		p->dest->cut_bytes -= p->cut_bytes;
 	bh_cut_free(p->cut);
+	bh_custody_wake(p);
 	bh_content_release(&c->contents, p->content);
 	free(p->spare);
 	free(p);
@@ -197,6 +198,8 @@ static bool turned_away(struct bh_custody *c, struct bh_dest *d, const struct bh
 	bh_ledger_drop(&ends, c->offline ? BH_DROP_SHUTDOWN : BH_DROP_QUEUE_FULL, content->items);
 	bh_ledger_add(&d->l, &ends);
 	bh_kept_owe(d->kept, &ends);
+	bh_buffer_in(&d->mem_buffer, bh_buffer_events(d->logs, content->items, 1), content->body.n);
+	bh_buffer_end(&d->mem_buffer, d->logs, &ends, content->body.n);
 	return true;
 }
 

@@ -59,7 +59,8 @@ void bh_custody_refuse(struct bh_custody *c, struct bh_payload *p, enum bh_drop 
 		return; /* what it does not take is gone, and is counted */
 	if (!any || !c->quarantine.on || c->full)
 		c->quarantine.not_kept += any && c->quarantine.on;
-	else if (bh_store_next_ord(c->cfg.store, &p->keep_ord))
+	else if ((!p->cut && bh_custody_bring_back(c, p->content)) ||
+		 bh_store_next_ord(c->cfg.store, &p->keep_ord))
 		p->keep_ord = 0;
 }
 
@@ -318,7 +319,6 @@ static void answered(
 	switch (answer.verdict) {
 	case BH_VERDICT_TAKEN:
 		bh_backoff_success(&d->backoff, now(c), c->cfg.rng);
-		bh_dest_answered(d, (now(c) - p->sent_ns) / BH_NS_PER_MS);
 		taken(c, d, p);
 		return;
 	case BH_VERDICT_SPLIT:
@@ -347,7 +347,10 @@ void bh_custody_http_done(void *ctx, void *token, const struct bh_http_result *r
 
 	if (bh_custody_key_done(c, token, result))
 		return;
-	p->sending = false;
 	p->dest->sending_n--;
+	p->sending = false;
+	bh_custody_wake(p);
+	if (result->status / 100 == 2)
+		bh_pace_taken(&p->dest->pace, p->sent_ns, now(c), p->body_n);
 	answered(c, p, result);
 }

@@ -377,6 +377,7 @@ static void became_row(struct bh_custody *c, struct bh_payload *p)
 	d->mem_bytes -= p->body_n;
 	bh_buffer_out(&d->mem_buffer, bh_buffer_events(d->logs, p->items, 1), p->body_n);
 	bh_buffer_in(&d->disk_buffer, bh_buffer_events(d->logs, p->items, 1), p->body_n);
+	bh_custody_rest(c, p);
 	/* What was sent of it, and how often its key was refused, is known in memory only. */
 	if (!p->sending && !p->cut && !p->refusals.first_ns) {
 		bh_dest_remove(d, p); /* the row owns it now; it is claimed when its turn comes */

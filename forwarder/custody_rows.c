@@ -8,8 +8,8 @@
  * row, nor where a class has one destination.
  *
  * What one destination has taken and a slower one has only in memory would come to both again after
- * a crash. The slower one may be behind by as many payloads as it has requests under way; what lies
- * before these gets its row in the group that records the end at the faster one.
+ * a crash. The slower one may be behind by as many payloads as it has under way at the least; what
+ * lies before these gets its row in the group that records the end at the faster one.
  */
 #include "forwarder/custody_internal.h"
 
@@ -47,7 +47,7 @@ static void limit_lag(struct bh_dest *d)
 	unsigned behind = 0;
 
 	for (struct bh_payload *p = d->tail; p; p = p->prev) {
-		if (may_have_row(d, p) && p->content->ends && ++behind > d->concurrency)
+		if (may_have_row(d, p) && p->content->ends && ++behind > d->pace.least)
 			p->want_row = true;
 	}
 }

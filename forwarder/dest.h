@@ -1,7 +1,7 @@
 /*
  * A destination and what it is owed: the payloads in memory for it, its rows in the spool, its
  * breaker (spec/durability.md §6, intake.md §12). Each has all of these for itself: what one does
- * delays, repeats and starves nothing of another. Logs go in order, at most bh_dest_slots() of them
+ * delays, repeats and starves nothing of another. Logs go in order, at most pace.slots of them
  * open, counted from the oldest; metrics go newest first.
  *
  * Three sorts:
@@ -23,11 +23,11 @@
 #include "forwarder/backoff.h"
 #include "forwarder/endpoints.h"
 #include "forwarder/buffers.h"
+#include "forwarder/pace.h"
 #include "forwarder/payload.h"
 #include "forwarder/spool_limits.h"
 #include "forwarder/transport.h"
 
-#define BH_DEST_SLOTS_MAX  63                   /* what a producer may have outstanding */
 #define BH_DEST_QUEUE      10                   /* payloads waiting for an unreliable one */
 #define BH_DEST_QUEUE_MAX  ((uint64_t)16 << 20) /* of their bodies, bytes; one always may */
 #define BH_DEST_CLAIMS_MAX ((uint64_t)4 << 20)  /* of bodies out of the spool, for all; ditto */
@@ -48,9 +48,7 @@ struct bh_dest {
 	unsigned key;               /* of the transport */
 	struct bh_key_check *check; /* what is known about that key; NULL when absent */
 	unsigned live_n;            /* newest first: sent since one out of the spool was */
-	unsigned concurrency;       /* requests under way; the least of them when adaptive */
-	bool adaptive;     /* more of them while answers are slow, up to BH_DEST_SLOTS_MAX */
-	int64_t answer_ms; /* how long answers take, a moving mean */
+	struct bh_pace pace;        /* requests that may be under way */
 	int64_t timeout_ms;
 	int64_t id; /* in the store */
 	struct bh_backoff backoff;
@@ -79,11 +77,6 @@ void bh_dest_insert(struct bh_dest *d, struct bh_payload *p); /* keeps the order
 void bh_dest_remove(struct bh_dest *d, struct bh_payload *p);
 bool bh_dest_holds(
     void *dest, uint64_t ord); /* is ord in memory? (skip function of bh_store_claim) */
-/* Requests that may be under way now. A slow answer keeps a payload under way longer: as many more
- * may be, so that the rate stays. */
-unsigned bh_dest_slots(const struct bh_dest *d);
-/* An answer came after so long. */
-void bh_dest_answered(struct bh_dest *d, int64_t ms);
 /* Memory for one more payload that goes in parts? One always may. */
 bool bh_dest_may_cut(const struct bh_dest *d, const struct bh_payload *p);
 /* The payload to send next; NULL when none may start (order, window, all under way), or when a row

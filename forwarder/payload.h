@@ -33,6 +33,8 @@ struct bh_payload {
 	bool want_row;   /* to be committed to the spool with the next group */
 	bool row;        /* is a committed row */
 	bool sending;
+	bool uploaded;      /* while sending: all of the body is on its way */
+	bool resting;       /* needs no body in memory (custody_lend.c) */
 	bool too_large;     /* answered 413 whole: goes in parts from now on */
 	struct bh_cut *cut; /* the parts, once there is memory for them; owned */
 	uint64_t cut_bytes; /* of dest's share, while there is a cut */

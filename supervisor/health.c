@@ -67,9 +67,7 @@ void bh_health_json(const struct bh_status_view *view, struct bh_buf *out)
 	bool all = true;
 	char name[32];
 
-	bh_jsonw_init(&w, out);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, out);
 	bh_jsonw_array(&w, "components");
 	say(&v, strcmp(view->state, "RUNNING") == 0 || strcmp(view->state, "STARTING") == 0,
 	    view->state);

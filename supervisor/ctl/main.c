@@ -163,9 +163,7 @@ static int help_json(const struct bh_ctl_options *o)
 	struct bh_jsonw w;
 	int code;
 
-	bh_jsonw_init(&w, &out);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, &out);
 	bh_jsonw_array(&w, "verbs");
 	for (size_t i = 0; i < BH_ARRAY_LEN(commands); i++) {
 		bh_jsonw_object(&w, NULL);

@@ -1,13 +1,14 @@
 /*
- * The store without the rest of the forwarder:
+ * The store without the rest of the forwarder. One line of JSON each:
  *
- *   spool-store append DIR BYTES GROUP SECONDS   commits of GROUP payloads, and in turn the same
- * into a bare file with fdatasync spool-store fill DIR BYTES PAYLOADS          a spool with so many
- * rows spool-store open DIR                         opens it as the forwarder does at its start
- *
- * One line of JSON each.
+ * - spool-store append DIR BYTES GROUP SECONDS: commits of GROUP payloads, and in turn the same
+ *   into a bare file with fdatasync.
+ * - spool-store fill DIR BYTES PAYLOADS: a spool with so many rows.
+ * - spool-store open DIR: opens it as the forwarder does at its start.
  */
 #include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -211,14 +212,36 @@ static void open_big(const char *dir)
 	bh_store_close_clean(s);
 }
 
+/* 1 to 4,294,967,295. */
+static bool is_number(const char *text, unsigned *v)
+{
+	char *end = NULL;
+	unsigned long n = strtoul(text, &end, 10);
+
+	*v = (unsigned)n;
+	return *text >= '1' && *text <= '9' && !*end && n <= UINT_MAX;
+}
+
+static bool is_seconds(const char *text, double *v)
+{
+	char *end = NULL;
+
+	*v = strtod(text, &end);
+	return end != text && !*end && *v >= 0;
+}
+
 int main(int argc, char **argv)
 {
+	unsigned bytes = 0, n = 0;
+	double seconds;
+
 	bh_rng_seed(&rng, 7);
-	if (argc == 6 && strcmp(argv[1], "append") == 0)
-		append(
-		    argv[2], strtoull(argv[3], NULL, 10), (unsigned)atoi(argv[4]), atof(argv[5]));
+	if (argc > 4 && (!is_number(argv[3], &bytes) || !is_number(argv[4], &n)))
+		return 2;
+	if (argc == 6 && strcmp(argv[1], "append") == 0 && is_seconds(argv[5], &seconds))
+		append(argv[2], bytes, n, seconds);
 	else if (argc == 5 && strcmp(argv[1], "fill") == 0)
-		fill(argv[2], strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
+		fill(argv[2], bytes, n);
 	else if (argc == 3 && strcmp(argv[1], "open") == 0)
 		open_big(argv[2]);
 	else

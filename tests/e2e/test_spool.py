@@ -56,10 +56,6 @@ class Outage:
         self.intake.__exit__(*args)
 
 
-def destination(agent, name):
-    return next(r for r in agent.ledger_rows("destination") if r["name"] == name)
-
-
 # The longest one first: the others run beside it.
 def test_the_file_gives_space_back(tmp_path):
     """After a backlog of incompressible lines the store is small again, while the agent runs."""
@@ -68,7 +64,7 @@ def test_the_file_gives_space_back(tmp_path):
         backlog(agent)
         with open(tmp_path / "app.log", "a", encoding="utf-8") as f:
             f.writelines(f"{i} {'x' * 8000}\n" for i in range(9800))
-        wait_until(lambda: destination(agent, "logs")["spooled"] == LINES + 9800, 60)
+        wait_until(lambda: agent.destination("logs")["spooled"] == LINES + 9800, 60)
         full = agent.store.stat().st_size
         assert full > 72 << 20
         intake.start()
@@ -221,7 +217,7 @@ def test_purge_counts_as_dropped_and_lets_the_positions_pass(tmp_path):
             return agent.ctl("spool", "--class", "logs")["payloads"] == 0
 
         wait_until(purge, 30)
-        row = destination(agent, "logs")
+        row = agent.destination("logs")
         assert row["dropped"] == {"purged": LINES} and row["spooled"] == 0
         assert agent.ctl("spool")["payloads"] >= 1, "metrics stay"
         after = {r["identifier"]: r for r in agent.ctl("registry")["rows"]}[f"file:{log}"]
@@ -264,13 +260,13 @@ def test_a_class_has_its_own_bound_and_policy(tmp_path):
         backlog(agent)
         with open(log, "a", encoding="utf-8") as f:
             f.writelines(f"{i} {'x' * 1000}\n" for i in range(20000))
-        wait_until(lambda: destination(agent, "logs")["dropped"].get("spool_full", 0) > 0, 30)
-        wait_until(lambda: destination(agent, "logs")["received"] == LINES + 20000, 60)
+        wait_until(lambda: agent.destination("logs")["dropped"].get("spool_full", 0) > 0, 30)
+        wait_until(lambda: agent.destination("logs")["received"] == LINES + 20000, 60)
         assert agent.ctl("spool", "--class", "logs")["bytes"] <= 2097152
         # spec/durability.md §15 I16: ten times the bound was pushed through
         assert agent.store.stat().st_size <= 2 * 2097152
         assert agent.store.with_name("spool.db-wal").stat().st_size <= (64 + 16) << 20
-        assert destination(agent, "metrics")["dropped"] == {}
+        assert agent.destination("metrics")["dropped"] == {}
         assert agent.run_ctl("ledger").returncode == 0
 
 
@@ -323,4 +319,4 @@ def test_a_damaged_row_is_shown_as_such_and_stops_nobody(tmp_path):
         intake.start()
         agent.start()
         wait_until(lambda: len(intake.messages()) == LINES - lost, 30, intake.stats)
-        wait_until(lambda: destination(agent, "logs")["dropped"] == {"corrupt": lost}, 30)
+        wait_until(lambda: agent.destination("logs")["dropped"] == {"corrupt": lost}, 30)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "forwarder/custody_internal.h"
+#include "tests/faults/books.h"
 #include "tests/faults/check.h"
 #include "tests/faults/doubles.h"
 
@@ -33,6 +34,7 @@ struct world {
 	struct bh_endpoint_list endpoints;
 	struct bh_store *store;
 	struct bh_custody *custody;
+	struct books books;
 	struct bh_intake intake;
 	struct bh_transport transport;
 	bool drained;
@@ -203,6 +205,7 @@ static void start(struct world *w)
 	}
 	if (w->t->logs_bytes)
 		w->custody->dests[0].limits.max_bytes = w->t->logs_bytes;
+	books_open(&w->books, w->custody);
 	bh_custody_connect(w->custody, &w->intake, &w->transport);
 	w->loop.turn_end = bh_custody_turn_end;
 	w->loop.turn_ctx = w->custody;
@@ -241,6 +244,8 @@ static void turn(struct world *w)
 {
 	if (bh_loop_turn(&w->loop, 0))
 		abort();
+	send_requests(&w->transport, w->custody);
+	books_check(&w->books, w->custody, w->t);
 	count_open(w);
 }
 
@@ -554,6 +559,7 @@ static _Noreturn void live(
 		if (t->two)
 			answer_second(&w);
 		t->step++;
+		books_check(&w.books, w.custody, t);
 	}
 	t->operations = fault_count();
 	t->failed = fault_failed();

@@ -1,9 +1,8 @@
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "forwarder/quarantine.h"
+#include "tests/unit/remove_tree.h"
 
 static char dir[] = "/tmp/bh-quarantine-XXXXXX";
 static struct bh_rng rng;
@@ -33,16 +32,8 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	static const char *const names[] = {
-	    "spool.db", "spool.db-wal", "spool.db-shm", "spool.ballast"};
-	char path[64];
-
 	bh_store_free(store);
-	for (size_t i = 0; i < BH_ARRAY_LEN(names); i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-		(void)unlink(path);
-	}
-	(void)rmdir(dir);
+	(void)remove_tree(dir);
 }
 
 TestSuite(quarantine, .init = set_up, .fini = tear_down);
