@@ -248,6 +248,8 @@ int bh_answer(const char *request)
 		code = bh_diagnose_here(&cfg, STDOUT_FILENO);
 	else if (bh_spool_request_parse(bh_str_from(request), &r, &why))
 		code = fail(why);
+	else if (r.verb == BH_SPOOL_ACKNOWLEDGE)
+		code = fail("the forwarder does not run: start bulkhead first");
 	else if (r.verb == BH_SPOOL_REPLAY && !bh_spool_means_quarantine(&r))
 		code = fail("the forwarder does not run: what waits is sent when bulkhead starts");
 	else if (r.verb == BH_SPOOL_PURGE || r.verb == BH_SPOOL_REPLAY)

@@ -47,6 +47,7 @@ struct bh_content {
 	bool claimed;      /* read from the spool: counts for the bound of such memory */
 	bool stored;       /* there was a row of it, and may still be */
 	bool taken;        /* by a reliable destination; committed, and since it is in memory */
+	bool ends;         /* at one of them, committed or with the next group (custody_rows.c) */
 	/* of the group that is being written */
 	bool touched;
 	unsigned proving; /* reliable destinations that become proven with it */

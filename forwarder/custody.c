@@ -83,6 +83,8 @@ int bh_custody_new(struct bh_custody **out, const struct bh_custody_config *cfg,
 	if (!rc)
 		rc = bh_kept_open(&c->kept, cfg->store, bh_wall_ms(cfg->loop->clock));
 	if (!rc)
+		rc = bh_custody_load_wall_high(c);
+	if (!rc)
 		rc = bh_quarantine_open(&c->quarantine, cfg->store, cfg->config->quarantine,
 		    cfg->config->quarantine_max_size_bytes, cfg->config->quarantine_max_payloads);
 	if (rc)
@@ -166,7 +168,7 @@ static struct bh_content *new_content(
 	content->items = d->items;
 	content->raw_len = d->raw_len;
 	content->last_ts_ms = d->last_ts_ms;
-	content->created_ms = bh_wall_ms(c->cfg.loop->clock);
+	content->created_ms = bh_custody_created_ms(c);
 	content->taken_ns = bh_mono_ns(c->cfg.loop->clock);
 	content->holders = 1;
 	bh_content_insert(&c->contents, content);
@@ -225,6 +227,8 @@ static int owe(struct bh_custody *c, struct bh_dest *d, struct bh_content *conte
 	d->mem_bytes += p->body_n;
 	bh_buffer_in(&d->mem_buffer, bh_buffer_events(d->logs, p->items, 1), p->body_n);
 	/* Behind rows, behind a failing destination, or without a network: straight to the spool.
+	 * Rows that are all in memory are ahead of it there: the spool comes to an end under load
+	 * too.
 	 */
 	p->want_row = d->spool_on && ((d->rows > d->active_rows && !(d->logs && d->newest_first)) ||
 					 d->backoff.state != BH_BREAKER_OPEN || c->offline ||

@@ -12,8 +12,12 @@
  *
  * The ack goes out when each reliable destination is in one of the last two states. A reliable one
  * that is behind others while the producer's window is half full gets its rows at once: it may not
- * slow the others down. Where there can be no row (no spool for the class; a full one, for
- * metrics), what a failing destination is owed then is dropped for it, counted.
+ * slow the others down. Rows come for all destinations of a class together and leave none out that
+ * is older (custody_rows.c). After a SIGKILL a destination gets again what it had answered and no
+ * commit had recorded, what was under way to it, and of what it had taken at most as many payloads
+ * as the slowest one of its class has under way at the least (pace.h; §13). Where there can be no
+ * row (no spool for the class; a full one, for metrics), what a failing destination is owed then is
+ * dropped for it, counted.
  *
  * Group commit: everything that changed in one turn of the loop is one transaction (T1, T2, T3
  * together); positions-only groups wait up to 20 ms for company. Memory follows COMMIT, never leads

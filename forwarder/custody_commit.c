@@ -12,45 +12,100 @@
 #define IDLE_NS     (1 * BH_NS_PER_S)
 #define SLICE_NS    (50 * BH_NS_PER_MS) /* between slices of free pages given back */
 
+#define GROUP_ROOM (GROUP_MAX + BH_CUSTODY_DESTS_MAX) /* a payload goes with all it is owed to */
+
 /* What one transaction takes along. */
 struct group {
-	struct bh_payload *t1[GROUP_MAX];           /* become rows */
-	struct bh_payload *t2[2 * GROUP_MAX];       /* end; with those of t1 that find no room */
-	struct bh_content *contents[3 * GROUP_MAX]; /* that these belong to, each once */
+	struct bh_payload *t1[GROUP_ROOM];           /* become rows */
+	struct bh_payload *t2[2 * GROUP_ROOM];       /* end; with those of t1 that find no room */
+	struct bh_content *contents[3 * GROUP_ROOM]; /* that these belong to, each once */
 	size_t t1_n, t2_n, contents_n;
+	uint64_t last_ord;
 	uint64_t bytes;
 	bool more; /* did not all fit */
 	bool touched[BH_ROLE__N];
 	struct bh_receiver marks[BH_ROLE__N];
 };
 
-static void gather_list(struct group *g, struct bh_payload *p, bool rows_allowed)
+/* An unreliable destination gets rows of what is proven without it: nothing of that is sent by its
+ * producer again, and would have a second row. */
+static bool becomes_row(const struct bh_payload *p)
 {
-	for (; p; p = p->next) {
-		bool t1 = p->want_row && !p->row && !p->settled && rows_allowed;
+	return p->want_row && !p->row && (p->dest->reliable || p->content->unproven == 0);
+}
 
-		if (!t1 && !p->settled)
-			continue;
-		if (g->t1_n == GROUP_MAX || g->t2_n >= GROUP_MAX ||
-		    (t1 && g->bytes >= GROUP_BYTES)) {
+/* The first of a list that the group is for. */
+static struct bh_payload *relevant(struct bh_payload *p, bool rows_allowed)
+{
+	while (p && !p->settled && !(rows_allowed && becomes_row(p)))
+		p = p->next;
+	return p;
+}
+
+/* More than one bound allows is never written at once: a payload that could be a row must not be
+ * taken for one that never fits. */
+static uint64_t group_bytes(const struct bh_custody *c)
+{
+	uint64_t most = BH_MIN(GROUP_BYTES, (uint64_t)c->cfg.spool_max_bytes);
+
+	for (size_t i = 0; i < c->dests_n; i++) {
+		if (c->dests[i].spool_on)
+			most = BH_MIN(most, c->dests[i].limits.max_bytes);
+	}
+	return most;
+}
+
+/* false: it is for the next group. */
+static bool add_to(struct group *g, struct bh_payload *p, uint64_t most)
+{
+	bool begins = p->ord != g->last_ord;
+
+	if (begins && (g->t1_n >= GROUP_MAX || g->t2_n >= GROUP_MAX ||
+			  (!p->settled && g->t1_n && g->bytes + p->body_n > most)))
+		return false;
+	g->last_ord = p->ord;
+	if (p->settled) {
+		g->t2[g->t2_n++] = p;
+	} else {
+		g->t1[g->t1_n++] = p;
+		g->bytes += p->body_n;
+	}
+	return true;
+}
+
+/* In the order of ord over all lists: no death finds a payload with a row for one destination and
+ * none for another. */
+static void gather(struct bh_custody *c, struct group *g, bool rows_allowed)
+{
+	struct bh_payload *at[BH_CUSTODY_DESTS_MAX + 1];
+	bool allowed[BH_CUSTODY_DESTS_MAX + 1];
+	uint64_t most = group_bytes(c);
+	size_t lists = 0;
+
+	*g = (struct group){.t1_n = 0};
+	for (size_t i = 0; i < c->dests_n; i++) {
+		allowed[lists] = rows_allowed && bh_custody_may_have_rows(c, &c->dests[i]);
+		at[lists] = relevant(c->dests[i].head, allowed[lists]);
+		lists += at[lists] != NULL;
+	}
+	allowed[lists] = false;
+	at[lists] = c->empties;
+	lists += c->empties != NULL;
+	while (lists) {
+		size_t low = 0;
+
+		for (size_t i = 1; i < lists; i++)
+			low = at[i]->ord < at[low]->ord ? i : low;
+		if (!add_to(g, at[low], most)) {
 			g->more = true;
 			return;
 		}
-		if (t1) {
-			g->t1[g->t1_n++] = p;
-			g->bytes += p->body_n;
-		} else {
-			g->t2[g->t2_n++] = p;
+		at[low] = relevant(at[low]->next, allowed[low]);
+		if (!at[low]) {
+			at[low] = at[--lists];
+			allowed[low] = allowed[lists];
 		}
 	}
-}
-
-static void gather(struct bh_custody *c, struct group *g, bool rows_allowed)
-{
-	*g = (struct group){.t1_n = 0};
-	for (size_t i = 0; i < c->dests_n; i++)
-		gather_list(g, c->dests[i].head, rows_allowed && !c->dests[i].full);
-	gather_list(g, c->empties, rows_allowed);
 }
 
 static void touch(struct group *g, const struct bh_payload *p, enum bh_content_change change)
@@ -70,21 +125,35 @@ static uint64_t excess_of(const struct bh_dest *d, uint64_t need)
 	return rows > d->limits.max_bytes ? rows - d->limits.max_bytes : 0;
 }
 
-/* Takes the payloads of d out of the group's rows. Dropping, they end instead, but for those that
- * are being sent: their answer decides. */
-static void leave_out(struct group *g, const struct bh_dest *d, bool dropping)
+/* The first of the group's rows for d that can only wait. */
+static uint64_t first_to_wait(const struct group *g, const struct bh_dest *d, bool dropping)
 {
+	for (size_t i = 0; i < g->t1_n; i++) {
+		if (g->t1[i]->dest == d && (!dropping || g->t1[i]->sending))
+			return g->t1[i]->ord;
+	}
+	return UINT64_MAX;
+}
+
+/* Takes the payloads of d out of the group's rows. Dropping, they end instead, but for those that
+ * are being sent: their answer decides. With one that waits all wait that are not older, for the
+ * other destinations too (custody_rows.c); for an unreliable one nobody does. */
+static void leave_out(
+    const struct bh_custody *c, struct group *g, const struct bh_dest *d, bool dropping)
+{
+	bool alone = c->offline || !d->reliable;
+	uint64_t wait = alone ? UINT64_MAX : first_to_wait(g, d, dropping);
 	size_t kept = 0;
 
 	for (size_t i = 0; i < g->t1_n; i++) {
 		struct bh_payload *p = g->t1[i];
 
-		if (p->dest != d) {
+		if (p->dest != d && (p->dest->logs != d->logs || p->ord < wait)) {
 			g->t1[kept++] = p;
 			continue;
 		}
 		g->bytes -= p->body_n;
-		if (!dropping || p->sending)
+		if (!dropping || p->dest != d || p->sending)
 			continue;
 		bh_custody_settle(p, BH_STORE_DROPPED, BH_DROP_SPOOL_FULL);
 		g->t2[g->t2_n++] = p;
@@ -112,7 +181,7 @@ static int room_for_unreliable(struct bh_custody *c, struct group *g, struct bh_
 		rc = bh_custody_drop_oldest(c, d, d->logs, BH_MAX(own, whole), gone, &freed);
 	own -= BH_MIN(own, gone[d - c->dests].bytes - before);
 	if (!rc && (own || whole > freed))
-		leave_out(g, d, true);
+		leave_out(c, g, d, true);
 	return rc;
 }
 
@@ -163,9 +232,9 @@ static int room_for(struct bh_custody *c, struct group *g, struct bh_dest *d, ui
 	if (d->limits.when_full == BH_FULL_BLOCK && need <= (uint64_t)c->cfg.spool_max_bytes &&
 	    need <= d->limits.max_bytes) {
 		bh_custody_set_dest_full(c, d, true);
-		leave_out(g, d, false);
+		leave_out(c, g, d, false);
 	} else {
-		leave_out(g, d, true);
+		leave_out(c, g, d, true);
 	}
 	return 0;
 }
@@ -321,6 +390,8 @@ static int write_group(struct bh_custody *c, struct group *g, struct bh_retired 
 	struct bh_store *store = c->cfg.store;
 	int rc = g->t1_n ? make_room(c, g, gone) : 0;
 
+	if (!rc && g->t1_n)
+		rc = bh_custody_keep_wall_high(c);
 	/* New rows first: a row that ends now may be the one that another destination is added to.
 	 */
 	for (size_t i = 0; i < g->t1_n && !rc; i++) {
@@ -534,6 +605,7 @@ void bh_custody_commit(struct bh_custody *c)
 	do {
 		int rc;
 
+		bh_custody_spread_rows(c);
 		gather(c, &g, !c->full);
 		if (g.t1_n + g.t2_n == 0 && !fences_wait(c))
 			break;
@@ -556,7 +628,8 @@ void bh_custody_commit(struct bh_custody *c)
 			commit_failed(c, rc);
 			return;
 		}
-	} while (g.more);
+		/* Forced, all that waits goes: also what this group has proven. */
+	} while (g.more || (c->force && g.t1_n + g.t2_n > 0));
 	c->force = false;
 	bh_timer_cancel(&c->company);
 }

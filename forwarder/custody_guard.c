@@ -119,8 +119,8 @@ void bh_custody_store_stats(struct bh_custody *c, struct bh_child *child)
 	bh_child_stat_number(child, "store.lost_rows", r->lost);
 	bh_child_stat_number(child, "store.moved_back", r->moved_back);
 	bh_child_stat_number(child, "store.bytes_back", r->bytes_back);
-	bh_child_stat_note(child, "store", "degraded (store-replaced): %.150s%s", r->text,
-	    without ? "" : "; see store/" BH_REPLACED_NOTE ", delete it to acknowledge");
+	bh_child_stat_note(child, "store", "degraded (store-replaced): %.140s%s", r->text,
+	    without ? "" : "; see store/" BH_REPLACED_NOTE ", then bulkheadctl spool acknowledge");
 }
 
 int bh_custody_resume_lost(struct bh_custody *c, struct bh_resume_writer *w)

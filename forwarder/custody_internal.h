@@ -47,8 +47,12 @@ struct bh_custody {
 	int64_t drain_deadline_ns;
 	struct bh_timer company; /* 20 ms for groups of positions only */
 	struct bh_timer minute;  /* expiry, recovery from full */
-	struct bh_timer idle;    /* 1 s after the last commit: checkpoint */
-	struct bh_timer backup;  /* each minute: registry-backup.json */
+	/* The wall clock decides about ages only while it goes on as the other one does (§7). */
+	int64_t wall_high_ms;   /* rows are created at this time or later; as committed, or above */
+	int64_t looked_ms[2];   /* wall and mono at the last look; 0 = none yet */
+	int64_t expires_ns;     /* mono: nothing expires before */
+	struct bh_timer idle;   /* 1 s after the last commit: checkpoint */
+	struct bh_timer backup; /* each minute: registry-backup.json */
 	struct bh_timer landing; /* in memory: looks whether there can be a file by now */
 	int64_t landing_ns;      /* its last pause */
 	bool positions_moved;    /* since the last backup */
@@ -85,10 +89,19 @@ static inline bool bh_custody_is_for(const struct bh_dest *d, bool logs)
 
 /* Commits one group when there is one (or everything that waits, with force). */
 void bh_custody_commit(struct bh_custody *c);
+/* Is there room for rows of d, and of every other destination that must get them with it? */
+bool bh_custody_may_have_rows(const struct bh_custody *c, const struct bh_dest *d);
+/* Before a group: which payloads become rows along with those that want to (custody_rows.c). */
+void bh_custody_spread_rows(struct bh_custody *c);
 /* What unreliable destinations are done with leaves memory: no commit has to tell of it. */
 void bh_custody_end_unreliable(struct bh_custody *c);
 /* May the store grow by so many bytes without hurting what it must keep room for? */
 bool bh_custody_has_room(struct bh_custody *c, uint64_t bytes);
+/* When what arrives now was created: never before what is in a row, so that ages are in the order
+ * of ord. */
+int64_t bh_custody_created_ms(struct bh_custody *c);
+int bh_custody_keep_wall_high(struct bh_custody *c) BH_MUST_CHECK;
+int bh_custody_load_wall_high(struct bh_custody *c) BH_MUST_CHECK;
 /* Takes expired rows out of the low end. */
 void bh_custody_expire(struct bh_custody *c);
 /* Leaves the state of a full spool, when there is room again. */

@@ -13,6 +13,10 @@
 #define DISK_RESERVE ((uint64_t)1 << 19)
 #define ROOM_AGAIN   ((uint64_t)1 << 18) /* a payload of the usual size */
 
+#define WALL_HIGH_KEY "wall_high_ms"
+#define CLOCK_SET_MS  ((int64_t)3600 * 1000)
+#define CLOCK_WAIT_NS (600 * BH_NS_PER_S)
+
 int bh_custody_write_position(void *store, const struct bh_position *p)
 {
 	if (p->gone)
@@ -230,6 +234,47 @@ void bh_custody_set_full(struct bh_custody *c, bool full)
 	bh_custody_answer(c, BH_ROLE_DOGSTATSD);
 }
 
+int64_t bh_custody_created_ms(struct bh_custody *c)
+{
+	int64_t now_ms = bh_wall_ms(c->cfg.loop->clock);
+	bool any = false;
+
+	for (size_t i = 0; i < c->dests_n && !any; i++)
+		any = c->dests[i].rows > 0;
+	c->wall_high_ms = any ? BH_MAX(c->wall_high_ms, now_ms) : now_ms;
+	return c->wall_high_ms;
+}
+
+int bh_custody_keep_wall_high(struct bh_custody *c)
+{
+	return bh_store_meta_set(c->cfg.store, WALL_HIGH_KEY, c->wall_high_ms);
+}
+
+int bh_custody_load_wall_high(struct bh_custody *c)
+{
+	int found = bh_store_meta_get(c->cfg.store, WALL_HIGH_KEY, &c->wall_high_ms);
+
+	return found < 0 ? found : 0;
+}
+
+/* A clock that is set, by more than the other one has gone on, makes nothing old at once. */
+static bool wall_is_trusted(struct bh_custody *c, int64_t now_ms)
+{
+	int64_t mono_ms = bh_mono_ms(c->cfg.loop->clock);
+	int64_t set_ms = (now_ms - c->looked_ms[0]) - (mono_ms - c->looked_ms[1]);
+
+	if (c->looked_ms[1] && (set_ms > CLOCK_SET_MS || set_ms < -CLOCK_SET_MS)) {
+		c->expires_ns = mono_ms * BH_NS_PER_MS + CLOCK_WAIT_NS;
+		bh_warn(c->cfg.log, COMPONENT,
+		    "the clock was set by %lld minutes, or the machine slept: nothing expires in "
+		    "the spool for 10 minutes",
+		    (long long)(set_ms / 60000));
+	}
+	c->looked_ms[0] = now_ms;
+	c->looked_ms[1] = mono_ms;
+	return mono_ms * BH_NS_PER_MS >= c->expires_ns;
+}
+
 /* Rows that wait in memory for their next turn: their end goes the usual way. */
 static void expire_held(struct bh_custody *c, struct bh_dest *d, int64_t now_ms)
 {
@@ -372,8 +417,9 @@ int bh_custody_retire(struct bh_custody *c, int64_t dest, struct bh_dest *d, con
 void bh_custody_expire(struct bh_custody *c)
 {
 	int64_t now_ms = bh_wall_ms(c->cfg.loop->clock);
+	bool may = wall_is_trusted(c, now_ms);
 
-	for (size_t i = 0; i < c->dests_n; i++) {
+	for (size_t i = 0; may && i < c->dests_n; i++) {
 		struct bh_dest *d = &c->dests[i];
 		struct bh_retired gone = {0, 0, 0};
 		int rc;

@@ -5,7 +5,6 @@
  * open, counted from the oldest; metrics go newest first.
  *
  * Three sorts:
- *   reliable    nothing is acknowledged before it has taken it or is owed it by a row
  *
  * reliable: nothing is acknowledged before it has taken it or is owed it by a row.
  *

@@ -99,6 +99,18 @@ bool bh_replace_acknowledged(const struct bh_store *s)
 	return !s->in_memory && !exists(s, BH_REPLACED_NOTE);
 }
 
+int bh_replace_acknowledge(const struct bh_store *s)
+{
+	struct place p = place(s, BH_REPLACED_NOTE);
+
+	if (s->in_memory)
+		return BH_E_STATE;
+	if (unlink(p.db) < 0)
+		return -errno;
+	sync_dir(s);
+	return 0;
+}
+
 bool bh_replace_missing(const struct bh_store *s)
 {
 	struct place p = place(s, MAIN);

@@ -8,8 +8,9 @@
  *   spool.db.new         whole, waiting for its name
  *   spool.db.corrupt-<UTC>[-wal], spool.db.newer-<UTC>[-wal]   the newest two are kept
  *   spool.damaged        damage was met in operation: the next start replaces the file
- *   store-replaced       "<ms of its last write>\n<what happened>\n"; whoever deletes it has
- *                        acknowledged the loss, until then the state is degraded
+ *   store-replaced       "<ms of its last write>\n<what happened>\n"; whoever deletes it, or has it
+ *                        deleted (bh_replace_acknowledge), has acknowledged the loss; until then
+ *                        the state is degraded
  */
 #ifndef BH_FORWARDER_REPLACE_H
 #define BH_FORWARDER_REPLACE_H
@@ -38,6 +39,9 @@ bool bh_replace_noted(const struct bh_store *s);
 void bh_replace_note(const struct bh_store *s);
 /* Whether the note of a replacement still lies there. */
 bool bh_replace_acknowledged(const struct bh_store *s);
+/* Takes the note away, for good when it returns 0. -ENOENT: there is none; BH_E_STATE: the store is
+ * in memory, which only a start can end; else -errno. */
+int bh_replace_acknowledge(const struct bh_store *s) BH_MUST_CHECK;
 
 /* why: BH_E_CORRUPT, BH_E_LIMIT (newer) or -ENOENT (gone). Leaves s open, on a file or, when none
  * can be made, in memory. An error: not even that. */

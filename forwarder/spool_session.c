@@ -126,6 +126,24 @@ static void copy(struct bh_spool_session *s)
 	s->last = true;
 }
 
+static void acknowledge(struct bh_spool_session *s)
+{
+	int rc = bh_replace_acknowledge(s->store);
+
+	s->last = true;
+	if (rc == -ENOENT)
+		bh_spool_put_error(
+		    "the store was not replaced, or it is acknowledged", &s->out.bytes);
+	else if (rc == BH_E_STATE)
+		bh_spool_put_error(
+		    "the store is in memory: mend the disk and restart the forwarder",
+		    &s->out.bytes);
+	else if (rc)
+		put_error(s, rc);
+	else
+		bh_spool_put_end(&s->walk, 0, &s->out.bytes);
+}
+
 static void produce(struct bh_spool_session *s)
 {
 	switch (s->request.verb) {
@@ -142,6 +160,9 @@ static void produce(struct bh_spool_session *s)
 		return;
 	case BH_SPOOL_REPLAY:
 		replay(s);
+		return;
+	case BH_SPOOL_ACKNOWLEDGE:
+		acknowledge(s);
 		return;
 	case BH_SPOOL__N:
 		return;
@@ -167,7 +188,7 @@ static void on_event(struct bh_watch *w, unsigned events)
 
 static bool is_change(enum bh_spool_verb verb)
 {
-	return verb == BH_SPOOL_REPLAY || verb == BH_SPOOL_PURGE;
+	return verb == BH_SPOOL_REPLAY || verb == BH_SPOOL_PURGE || verb == BH_SPOOL_ACKNOWLEDGE;
 }
 
 static void begin(struct bh_spool_session *s, struct bh_str text, bool changes)

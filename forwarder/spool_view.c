@@ -27,6 +27,7 @@ static const char *const verbs[BH_SPOOL__N] = {
     [BH_SPOOL_SNAPSHOT] = "snapshot",
     [BH_SPOOL_REPLAY] = "replay",
     [BH_SPOOL_PURGE] = "purge",
+    [BH_SPOOL_ACKNOWLEDGE] = "acknowledge",
 };
 
 /* Digits alone, at most 18 of them. */

@@ -30,6 +30,7 @@ enum bh_spool_verb {
 	BH_SPOOL_SNAPSHOT,
 	BH_SPOOL_REPLAY,
 	BH_SPOOL_PURGE,
+	BH_SPOOL_ACKNOWLEDGE, /* that the store was replaced */
 	BH_SPOOL__N,
 };
 

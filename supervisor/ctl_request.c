@@ -44,6 +44,7 @@ const char *bh_verb_name(enum bh_verb verb)
 	    [BH_VERB_SPOOL] = "spool",
 	    [BH_VERB_SPOOL_PURGE] = "spool-purge",
 	    [BH_VERB_SPOOL_REPLAY] = "spool-replay",
+	    [BH_VERB_SPOOL_ACKNOWLEDGE] = "spool-acknowledge",
 	    [BH_VERB_DIAGNOSE] = "diagnose",
 	};
 
@@ -208,7 +209,8 @@ static int parse_arg(struct bh_str text, struct bh_ctl_request *r)
 	return text.n ? 0 : BH_E_FORMAT;
 }
 
-#define OF(verb) (UINT64_C(1) << BH_VERB_##verb)
+#define OF(verb)    (UINT64_C(1) << BH_VERB_##verb)
+#define SPOOL_VERBS (OF(SPOOL) | OF(SPOOL_PURGE) | OF(SPOOL_REPLAY) | OF(SPOOL_ACKNOWLEDGE))
 static_assert(BH_VERB__N <= 64, "a set of verbs is 64 bits");
 
 #define NAMED (OF(START) | OF(STOP) | OF(RESTART) | OF(SIGNAL))
@@ -227,8 +229,7 @@ static const struct member {
     {"identifier", OF(REGISTRY_SHOW) | OF(REGISTRY_FORGET), OF(REGISTRY_SHOW) | OF(REGISTRY_FORGET),
 	parse_arg},
     {"file", OF(REGISTRY_IMPORT), OF(REGISTRY_IMPORT), parse_arg},
-    {"request", OF(SPOOL) | OF(SPOOL_PURGE) | OF(SPOOL_REPLAY),
-	OF(SPOOL) | OF(SPOOL_PURGE) | OF(SPOOL_REPLAY), parse_arg},
+    {"request", SPOOL_VERBS, SPOOL_VERBS, parse_arg},
 };
 
 /* "key":"value" */

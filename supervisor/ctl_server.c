@@ -78,7 +78,8 @@ static bool is_worth_noting(const struct bh_ctl_conn *c)
 	       c->verb == BH_VERB_RELOAD || c->verb == BH_VERB_REOPEN_LOGS ||
 	       c->verb == BH_VERB_SECURITY_TEST || c->verb == BH_VERB_SPOOL ||
 	       c->verb == BH_VERB_SPOOL_PURGE || c->verb == BH_VERB_SPOOL_REPLAY ||
-	       (c->roles && c->verb != BH_VERB_TAIL) || c->seconds;
+	       c->verb == BH_VERB_SPOOL_ACKNOWLEDGE || (c->roles && c->verb != BH_VERB_TAIL) ||
+	       c->seconds;
 }
 
 static void take_request(struct bh_ctl_conn *c, size_t n)

@@ -586,6 +586,7 @@ void bh_supervisor_handle_ctl(void *ctx, struct bh_ctl_conn *conn)
 	case BH_VERB_SPOOL:
 	case BH_VERB_SPOOL_PURGE:
 	case BH_VERB_SPOOL_REPLAY:
+	case BH_VERB_SPOOL_ACKNOWLEDGE:
 	case BH_VERB_DIAGNOSE:
 		bh_inquiry_take(s, conn);
 		break;

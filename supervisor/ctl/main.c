@@ -101,6 +101,8 @@ static const struct bh_ctl_command commands[] = {
 	NULL, SPOOL_OPTIONS},
     {"spool", "purge [ID]", "gives up what waits, with --yes; it counts as dropped",
 	bh_ctl_run_spool, NULL, SPOOL_OPTIONS},
+    {"spool", "acknowledge", "the loss when a damaged store was replaced is known",
+	bh_ctl_run_spool, NULL, NULL},
     {"spool", "export|snapshot FILE",
 	"what waits as lines of JSON, bodies included; the whole store as\na file for sqlite3",
 	bh_ctl_run_spool, NULL, SPOOL_OPTIONS},

@@ -361,6 +361,8 @@ static int change(
 			     ",\"bytes\":%" PRIu64 ",\"under_way\":%" PRIu64 "}\n",
 		    bh_json_count(end, "payloads"), bh_json_count(end, "items"),
 		    bh_json_count(end, "bytes"), bh_json_count(end, "under_way"));
+	else if (!code && strcmp(word, "acknowledge") == 0)
+		(void)printf("acknowledged: the store was replaced\n");
 	else if (!code)
 		(void)printf("%" PRIu64 " payloads with %" PRIu64 " items %s\n",
 		    bh_json_count(end, "payloads"), bh_json_count(end, "items"),
@@ -411,5 +413,7 @@ int bh_ctl_run_spool(
 		return change(o, "spool-replay", "replay", arg);
 	if (strcmp(word, "purge") == 0)
 		return purge(o, arg);
-	return bh_ctl_usage("ls, show, replay, purge, export or snapshot", word);
+	if (strcmp(word, "acknowledge") == 0)
+		return change(o, "spool-acknowledge", word, NULL);
+	return bh_ctl_usage("ls, show, replay, purge, export, snapshot or acknowledge", word);
 }

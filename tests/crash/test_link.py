@@ -7,6 +7,7 @@ is tests/linkpeer/state.h. BULKHEAD_CRASH=long kills each end 300 times.
 import mmap
 import os
 import random
+import signal
 import struct
 import subprocess
 
@@ -92,4 +93,32 @@ def test_nothing_is_lost_or_repeated_while_both_ends_are_killed(tmp_path):
         # a receiver killed between the number and its mark is the only way to count one twice
         assert sum(counts) - last <= KILLS
     finally:
+        peers.stop()
+
+
+def test_an_old_end_that_wakes_up_changes_nothing(tmp_path):
+    """spec/durability.md §15 I10: stopped while its successor takes over, then told to go on."""
+    peers = Peers(tmp_path)
+    state = peers.state
+    old = None
+    try:
+        peers.start("receive")
+        peers.start("send")
+        wait_until(lambda: state.next() >= PROGRESS, 20)
+        old = peers.running["send"]
+        old.send_signal(signal.SIGSTOP)
+        peers.start("send")
+        goal = state.next() + 1  # a new epoch makes what the old one had sent durable
+        wait_until(lambda: state.next() >= goal, 30, lambda: f"stuck at {state.next()} before {goal}")
+        old.send_signal(signal.SIGCONT)
+        assert old.wait(timeout=30) == 70
+        peers.kill("send")
+        last = state.next() + REST
+        peers.start("send", until=last)
+        assert peers.running["send"].wait(timeout=60) == 0
+        assert set(state.counts(last)) == {1}
+    finally:
+        if old and old.poll() is None:
+            old.kill()
+            old.wait()
         peers.stop()

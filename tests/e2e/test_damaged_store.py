@@ -136,8 +136,10 @@ def test_a_store_that_is_gone_goes_on_from_its_backup(tmp_path):
         agent.start()
         wait_until(lambda: len(counted(intake.messages())) == 1100, 30, intake.stats)
         assert "store-replaced" in notes(agent)
-        (agent.store.parent / "store-replaced").unlink()
+        assert agent.run_ctl("spool", "acknowledge").returncode == 0
         wait_until(lambda: "store-replaced" not in notes(agent), 10)
+        again = agent.run_ctl("spool", "acknowledge")
+        assert again.returncode != 0 and "acknowledged" in again.stderr
         assert agent.stop() == 0
         assert set(counted(intake.messages()).values()) == {1}
 

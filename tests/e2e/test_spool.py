@@ -5,6 +5,7 @@ import json
 import re
 import sqlite3
 import subprocess
+import time
 
 from harness import REPO, Agent, Intake, kill_session, wait_until
 
@@ -277,12 +278,36 @@ def test_a_class_has_its_own_bound_and_policy(tmp_path):
     with Outage(tmp_path, bound) as (agent, _):
         backlog(agent)
         with open(log, "a", encoding="utf-8") as f:
-            f.writelines(f"{i} {'x' * 1000}\n" for i in range(6000))
+            f.writelines(f"{i} {'x' * 1000}\n" for i in range(20000))
         wait_until(lambda: agent.destination("logs")["dropped"].get("spool_full", 0) > 0, 30)
-        wait_until(lambda: agent.destination("logs")["received"] == LINES + 6000, 30)
+        wait_until(lambda: agent.destination("logs")["received"] == LINES + 20000, 60)
         assert agent.ctl("spool", "--class", "logs")["bytes"] <= 2097152
+        # spec/durability.md §15 I16: ten times the bound was pushed through
+        assert agent.store.stat().st_size <= 2 * 2097152
+        assert agent.store.with_name("spool.db-wal").stat().st_size <= (64 + 16) << 20
         assert agent.destination("metrics")["dropped"] == {}
         assert agent.run_ctl("ledger").returncode == 0
+
+
+def test_a_stop_with_a_full_spool_and_a_dead_intake_ends_in_time(tmp_path):
+    """What has no room stays in its file, and is read from there by the next start."""
+    bound = {
+        "logs_config": {"use_compression": False, "disk_retry": {"max_size_bytes": 2097152}},
+        "bulkhead": {"spool_after": 0, "shutdown_budget": 5},
+    }
+    with Outage(tmp_path, bound) as (agent, intake):
+        backlog(agent)
+        with open(tmp_path / "app.log", "a", encoding="utf-8") as f:
+            f.writelines(f"{i} {'x' * 1000}\n" for i in range(5000))
+        wait_until(lambda: "full" in agent.run_ctl("status").stdout, 30, lambda: agent.run_ctl("status").stdout)
+        began = time.monotonic()
+        # 75: logs waited for what has no room until its deadline
+        assert agent.stop() in (0, 75)
+        assert time.monotonic() - began < 20  # the budget is 5 s
+        intake.start()
+        agent.start()
+        wait_until(lambda: len(set(intake.messages())) == LINES + 5000, 60, intake.stats)
+        assert len(intake.messages()) == LINES + 5000, "a line came twice"
 
 
 def test_a_snapshot_is_whole_while_payloads_come_and_go(tmp_path):

@@ -59,7 +59,8 @@ static unsigned number(const char **p, const char *end)
 	return v;
 }
 
-void each_line(struct truth *t, struct bh_str body, void (*set)(struct truth *t, struct fate *f))
+void each_line(struct truth *t, struct bh_str body, unsigned dest,
+    void (*set)(struct truth *t, struct fate *f, unsigned dest))
 {
 	const char *p = body.p, *end = body.p + body.n;
 
@@ -70,9 +71,9 @@ void each_line(struct truth *t, struct bh_str body, void (*set)(struct truth *t,
 		if (kind == 'f' && p < end && *p++ == 'p')
 			b = number(&p, end);
 		if (kind == 'f' && a < WORLD_FILES && b <= WORLD_PARTS)
-			set(t, &t->parts[a][b]);
+			set(t, &t->parts[a][b], dest);
 		else if (kind == 'm' && a <= WORLD_METRICS)
-			set(t, &t->metrics[a]);
+			set(t, &t->metrics[a], dest);
 		p++; /* the space */
 	}
 }
@@ -214,7 +215,12 @@ int bh_transport_start(struct bh_transport *t, const struct bh_http_request *req
 	if (t->n == TRANSPORT_MAX)
 		return BH_E_NET;
 	t->requests[t->n++] = (struct under_way){
-	    .token = token, .key = req->check_key, .body = req->body, .lender = req->lender};
+	    .token = token,
+	    .key = req->check_key,
+	    .body = req->body,
+	    .lender = req->lender,
+	    .dest = strncmp(req->url, WORLD_SECOND, sizeof(WORLD_SECOND) - 1) == 0,
+	};
 	return 0;
 }
 
@@ -241,30 +247,31 @@ bool bh_transport_key_is(const struct bh_transport *t, unsigned key, const char 
 }
 
 /* The line before it has ended, unless there is none, or it is a metric. */
-static void look_at_order(struct truth *t, const struct fate *f)
+static void look_at_order(struct truth *t, const struct fate *f, unsigned dest)
 {
 	for (unsigned file = 0; file < WORLD_FILES; file++) {
 		const struct fate *parts = t->parts[file];
 
-		if (f > &parts[1] && f <= &parts[WORLD_PARTS] && !f[-1].taken && !f[-1].dropped)
+		if (f > &parts[1] && f <= &parts[WORLD_PARTS] &&
+		    !((f[-1].taken | f[-1].dropped) >> dest & 1))
 			wrong(t, "I12: file %u part %td came before the one before it", file,
 			    f - parts);
 	}
 }
 
-static void take(struct truth *t, struct fate *f)
+static void take(struct truth *t, struct fate *f, unsigned dest)
 {
 	if (t->in_order)
-		look_at_order(t, f);
-	t->repeats += f->taken > 0;
-	t->open++;
-	f->taken = 1;
+		look_at_order(t, f, dest);
+	t->repeats[dest] += f->taken >> dest & 1;
+	t->open[dest]++;
+	f->taken |= (uint8_t)(1U << dest);
 }
 
-static void drop(struct truth *t, struct fate *f)
+static void drop(struct truth *t, struct fate *f, unsigned dest)
 {
 	(void)t;
-	f->dropped = 1;
+	f->dropped |= (uint8_t)(1U << dest);
 }
 
 /* The connection was dead: what was given back is wanted once more. */
@@ -298,20 +305,26 @@ void send_requests(struct bh_transport *t, struct bh_custody *c)
 	}
 }
 
-void answer_requests(struct bh_transport *t, struct bh_custody *c, size_t n, long status)
+void answer_requests(
+    struct bh_transport *t, struct bh_custody *c, unsigned dest, size_t n, long status)
 {
 	send_requests(t, c);
-	for (n = BH_MIN(n, t->n); n > 0; n--) {
-		struct under_way r = t->requests[0];
+	for (size_t at = 0; n > 0 && at < t->n;) {
+		struct under_way r = t->requests[at];
 		struct bh_http_result result = {.status = r.key ? 200 : status};
 
-		memmove(t->requests, t->requests + 1, --t->n * sizeof(r));
+		if (r.dest != dest) {
+			at++;
+			continue;
+		}
+		n--;
+		memmove(t->requests + at, t->requests + at + 1, (--t->n - at) * sizeof(r));
 		if (r.failed)
 			result.status = 0;
 		else if (!r.key && status / 100 == 2)
-			each_line(t->truth, r.body, take);
+			each_line(t->truth, r.body, dest, take);
 		else if (!r.key && status == 400)
-			each_line(t->truth, r.body, drop);
+			each_line(t->truth, r.body, dest, drop);
 		bh_custody_http_done(c, r.token, &result);
 		free(r.sent);
 		if (!r.failed && !r.key && status / 100 == 2)

@@ -22,6 +22,7 @@ struct bh_transport {
 		const struct bh_http_lender *lender;
 		char *sent; /* owned; NULL = not sent yet, or without a lender */
 		bool failed;
+		unsigned dest;
 	} requests[TRANSPORT_MAX];
 	size_t n;
 };
@@ -47,10 +48,12 @@ void make_payload(
     enum bh_role role, const struct sent *s, struct bh_link_data *d, struct bh_ipc_msg **msg);
 /* Bodies that are lent are sent and given back, some of them twice. */
 void send_requests(struct bh_transport *t, struct bh_custody *c);
-/* The intake answers the oldest n requests. */
-void answer_requests(struct bh_transport *t, struct bh_custody *c, size_t n, long status);
+/* The intake of a destination answers its oldest n requests. */
+void answer_requests(
+    struct bh_transport *t, struct bh_custody *c, unsigned dest, size_t n, long status);
 /* Of "f<file>p<part> … m<id> ": calls set for each. */
-void each_line(struct truth *t, struct bh_str body, void (*set)(struct truth *t, struct fate *f));
+void each_line(struct truth *t, struct bh_str body, unsigned dest,
+    void (*set)(struct truth *t, struct fate *f, unsigned dest));
 /* The file of "file:/w/<n>"; WORLD_FILES = none of ours. */
 unsigned file_of(struct bh_str identifier);
 unsigned part_at(struct bh_str offset);

@@ -1,9 +1,49 @@
 /*
- * Invariants of spec/durability.md §15 that no single death shows. Where each of them is proved:
- *   I1 to I9, I11, I13, I14, I18   test_kills.c and test_errors.c, by check.c at every start
- *   I10                            tests/unit/forwarder/test_receiver.c
- *   I12, I15, I17                  here
- *   I14                            tests/unit/forwarder/test_salvage.c too
+ * Invariants of spec/durability.md §15 that no single death shows, and where each row of the spec's
+ * tables has its test. Suites kills, errors and invariants are of this executable
+ * (build/tests/unit-faults), other names are files below tests/. check.c asks for I1 to I7 and I9
+ * at every start, with one destination of logs and with two, along the script of world.c.
+ *
+ * §15
+ *   I1   kills/at_any_operation*, in_the_middle*, a_power_cut*, at_each_named_point*; errors/
+ *   I2   errors/one_operation_that_fails*, a_disk_that_fails_for_good*; kills/at_each_named*
+ *   I3   check.c "I3": what is complete is what has no row before it; kills/
+ *   I4   check.c "I4 pending_*", "a destination's kept row and its spool"; kills/, errors/
+ *   I5   check.c "I5 *"; kills/
+ *   I6   check.c "I6"; kills/one_after_the_other*; unit/forwarder/test_positions.c
+ *   I7   check.c "I7"; kills/at_each_named_point* (after_2xx_before_commit)
+ *   I8   check.c "§13" counts what comes again, and rows that came back would; kills/
+ *   I9   check.c "I9"; kills/of_two_destinations_none*
+ *   I10  crash/test_link.py an_old_end_that_wakes_up*; kills/at_each_named_point* (in_fence)
+ *   I11  world.c resume() "I11"; kills/at_each_named_point* (before_welcome, in_resume)
+ *   I12  invariants/lines_of_a_destination*; e2e/test_outage.py first_in_first_out
+ *   I13  errors/a_disk_that_is_full*, space_that_returns*; e2e/test_disk_full.py
+ *   I14  unit/forwarder/test_salvage.c (SALVAGE_ROUNDS); kills/while_a_damaged_store*;
+ *        e2e/test_damaged_store.py
+ *   I15  invariants/a_bad_body*; e2e/test_spool.py a_damaged_row*
+ *   I16  e2e/test_spool.py a_class_has_its_own_bound*, the_file_gives_space_back
+ *   I17  invariants/one_forwarder_alone*; e2e/test_faults.py a_second_supervisor*
+ *   I18  kills/while_a_file_of_version_1*, at_each_named_point* (in_migration)
+ *
+ * §17
+ *   vector#25570                            kills/while_a_damaged_store*
+ *   vector#25639, #22489, nats-server#7564  kills/a_power_cut*
+ *   vector#16231, #17644, #18336, #19759    unit/forwarder/test_salvage.c damage_anywhere*; I15
+ *   vector#24949                            e2e/test_spool.py a_stop_with_a_full_spool*
+ *   fluent-bit#10952                        kills/at_any_operation*, in_the_middle*
+ *   fluent-bit#5265, #11847, #1950, #4278   I15
+ *   fluent-bit#11416                        I17
+ *   rsyslog#5771, #868, #921, #1269         e2e/test_damaged_store.py (the WAL is removed);
+ *                                           kills/at_each_named_point* (ballast_unlinked)
+ *   rsyslog#2655, #2654, #5364              fuzz/fuzz_link.c; invariants/a_hundred_stops*
+ *   syslog-ng#4069, #4578                   invariants/a_hundred_stops*
+ *   syslog-ng#4430, #5714, #1734            the script's second outage; e2e/test_outage.py
+ *   litestream#724, sui#5815                I16
+ *   flux-core#6169                          I13
+ *   on_disk_retry_queue.go                  I1 and I12, whose deaths fall into the replay
+ *   worker.go and diskretry                 kills/of_two_destinations*; e2e/test_destinations.py
+ *   mail_stream.c, qmgr                     I2; unit/forwarder/test_salvage.c the_newest_two_sets*;
+ *                                           unit/forwarder/test_dest.c claims_are_bounded*
  */
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -53,9 +93,10 @@ Test(invariants, lines_of_a_destination_keep_their_order_over_any_death) /* I12 
 	}
 }
 
-static void drop(struct truth *truth, struct fate *f)
+static void drop(struct truth *truth, struct fate *f, unsigned dest)
 {
 	(void)truth;
+	(void)dest;
 	f->dropped = 1;
 }
 
@@ -82,7 +123,8 @@ Test(invariants, a_bad_body_stops_nobody_and_is_counted) /* I15 */
 	    SQLITE_OK);
 	cr_assert_eq(sqlite3_step(st), SQLITE_ROW);
 	each_line(t,
-	    (struct bh_str){sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0)}, drop);
+	    (struct bh_str){sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0)}, 0,
+	    drop);
 	(void)sqlite3_finalize(st);
 	cr_assert_eq(sqlite3_exec(db,
 			 "UPDATE spool SET body_crc=body_crc+1 WHERE ord=(SELECT min(ord) FROM "
@@ -100,6 +142,55 @@ Test(invariants, a_bad_body_stops_nobody_and_is_counted) /* I15 */
 	cr_expect_eq(sqlite3_column_int(st, 0), 1);
 	(void)sqlite3_finalize(st);
 	(void)sqlite3_close(db);
+}
+
+/* Less than a group, and a payload fits: what has no room waits where it comes from. */
+Test(invariants, a_small_bound_drops_nothing_that_could_wait) /* §7 block */
+{
+	t->logs_bytes = 90500;
+	t->no_fatal = true;
+	cr_assert_eq(world_run(t, NULL, false, WORLD_FINISH), 0, "%s", t->wrong);
+	cr_assert_str_empty(t->wrong);
+	cr_expect_gt(t->full, 0, "the bound was never met");
+}
+
+/* Rows stay through it all, whatever the bound is that each start finds. */
+Test(invariants, a_hundred_stops_with_other_bounds_change_nothing) /* §9, §14, §17 */
+{
+	static const uint64_t bounds[] = {0, 90500, 1000, 300000};
+
+	begin_outage();
+	t->no_fatal = true;
+	t->pause = WORLD_OUTAGE;
+	for (unsigned i = 0; i < 100; i++) {
+		t->logs_bytes = bounds[i % BH_ARRAY_LEN(bounds)];
+		cr_assert_eq(world_run(t, NULL, false, WORLD_STOP), 0, "stop %u", i);
+		cr_assert_str_empty(t->wrong, "stop %u: %s", i, t->wrong);
+	}
+	t->pause = 0;
+	t->logs_bytes = 0;
+	cr_assert_eq(world_run(t, NULL, false, WORLD_FINISH), 0, "%s", t->wrong);
+	cr_assert_str_empty(t->wrong);
+}
+
+/* The look after a minute finds rows that are too old by the wall clock alone. */
+Test(invariants, a_clock_that_is_set_makes_nothing_old) /* §7 TTL */
+{
+	static const int64_t days[] = {30, -30};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(days); i++) {
+		world_reset(t);
+		t->pause = WORLD_OUTAGE - 2;
+		cr_assert_eq(world_run(t, NULL, false, WORLD_PAUSE), 0, "%s", t->wrong);
+		t->jump_ms = days[i] * 24 * 3600 * 1000;
+		t->pause = WORLD_OUTAGE;
+		cr_assert_eq(world_run(t, NULL, false, WORLD_PAUSE), 0, "%s", t->wrong);
+		t->pause = 0;
+		t->jump_ms = 0;
+		t->no_fatal = true;
+		cr_assert_eq(world_run(t, NULL, false, WORLD_FINISH), 0, "%s", t->wrong);
+		cr_assert_str_empty(t->wrong);
+	}
 }
 
 static int open_store(struct bh_store **s)

@@ -17,6 +17,10 @@
 #define SPOOL_BYTES ((int64_t)16 << 20)
 #define CREDIT      16
 #define ENDLESS     3000 /* turns after which something hangs */
+/* Two destinations: what one has taken and the other one has no row of comes again, payloads of two
+ * lines each (durability.md §13, forwarder/custody.h). */
+#define TWO_CONCURRENCY 2
+#define BEHIND          (2 * TWO_CONCURRENCY)
 
 /* One forwarder. */
 struct world {
@@ -102,6 +106,18 @@ static const struct step {
     {ANSWER, 9, 200},
     {TURN, 1, 0},
     {WAIT, 1100, 0},
+    /* The second outage. */
+    {LOGS, 3, 0},
+    {TURN, 1, 0},
+    {ANSWER, 2, 503},
+    {TURN, 1, 0},
+    {LOGS, 2, 0},
+    {TURN, 1, 0},
+    {WAIT, 9000, 0},
+    {ANSWER, 1, 200},
+    {TURN, 1, 0},
+    {ANSWER, 9, 200},
+    {TURN, 1, 0},
 };
 
 /* --- one forwarder -------------------------------------------------------------------------------
@@ -125,6 +141,15 @@ static void drained(void *ctx, uint64_t left)
 	w->left = left;
 }
 
+static void add_second(struct bh_config *cfg)
+{
+	const struct bh_endpoint e = {.logs = true, .reliable = true};
+
+	cfg->logs_batch_max_concurrent_send = TWO_CONCURRENCY;
+	if (bh_endpoints_add(cfg, &e, BH_STR_LIT(WORLD_SECOND), BH_STR_LIT("second-key")))
+		abort();
+}
+
 static void set_up(struct world *w, struct truth *t)
 {
 	*w = (struct world){.t = t};
@@ -139,6 +164,8 @@ static void set_up(struct world *w, struct truth *t)
 	bh_config_defaults(&w->config);
 	if (t->in_order)
 		w->config.logs_batch_max_concurrent_send = 1;
+	if (t->two)
+		add_second(&w->config);
 	w->intake.truth = w->transport.truth = t;
 	if (bh_loop_init(&w->loop, &w->clock))
 		abort();
@@ -176,6 +203,8 @@ static void start(struct world *w)
 			w->store, bh_role_name(producers[i]), &w->intake.receivers[producers[i]]))
 			end_without_a_start(w, "marks");
 	}
+	if (w->t->logs_bytes)
+		w->custody->dests[0].limits.max_bytes = w->t->logs_bytes;
 	books_open(&w->books, w->custody);
 	bh_custody_connect(w->custody, &w->intake, &w->transport);
 	w->loop.turn_end = bh_custody_turn_end;
@@ -197,15 +226,18 @@ static void open_store(struct world *w)
 	w->t->replaced += bh_store_replaced(w->store) != NULL;
 }
 
-static bool all_committed(const struct bh_custody *c)
+/* What the intake has answered, and no commit has recorded. */
+static void count_open(struct world *w)
 {
+	const struct bh_custody *c = w->custody;
+
+	memset(w->t->open, 0, sizeof(w->t->open));
 	for (size_t i = 0; i < c->dests_n; i++) {
-		for (const struct bh_payload *p = c->dests[i].head; p; p = p->next) {
-			if (p->settled || p->sending)
-				return false;
-		}
+		bool second = strncmp(c->dests[i].url, WORLD_SECOND, strlen(WORLD_SECOND)) == 0;
+
+		for (const struct bh_payload *p = c->dests[i].head; p; p = p->next)
+			w->t->open[second] += p->settled ? p->items : 0;
 	}
-	return c->empties == NULL;
 }
 
 static void turn(struct world *w)
@@ -214,8 +246,7 @@ static void turn(struct world *w)
 		abort();
 	send_requests(&w->transport, w->custody);
 	books_check(&w->books, w->custody, w->t);
-	if (all_committed(w->custody))
-		w->t->open = 0;
+	count_open(w);
 }
 
 static void wait_ms(struct world *w, unsigned ms)
@@ -404,7 +435,7 @@ static void play(struct world *w, const struct step *step)
 			turn(w);
 		break;
 	case ANSWER:
-		answer_requests(&w->transport, w->custody, step->n, step->status);
+		answer_requests(&w->transport, w->custody, 0, step->n, step->status);
 		break;
 	case WAIT:
 		wait_ms(w, step->n);
@@ -425,6 +456,25 @@ static void play(struct world *w, const struct step *step)
 	}
 }
 
+/* The second destination of logs has its own time, now ahead and now behind, and its own outage. */
+static void answer_second(struct world *w)
+{
+	static const struct {
+		unsigned n;
+		long status;
+	} answers[] = {
+	    {0, 0}, {1, 200}, {4, 200}, {0, 0}, {0, 0}, {1, 503}, {0, 0}, {9, 200}, {2, 200}};
+	const unsigned at = (w->t->step + w->t->shift) % BH_ARRAY_LEN(answers);
+
+	for (unsigned i = 0; w->t->silent && i < CREDIT; i++) {
+		answer_requests(&w->transport, w->custody, 0, TRANSPORT_MAX, 200);
+		wait_ms(w, 25);
+	}
+	if (w->t->silent)
+		return;
+	answer_requests(&w->transport, w->custody, 1, answers[at].n, answers[at].status);
+}
+
 /* --- to the end ----------------------------------------------------------------------------------
  */
 
@@ -435,6 +485,25 @@ static bool done(const struct world *w)
 	bh_custody_pending(w->custody, &items, &bytes);
 	return items == 0 && outstanding(&w->t->streams[0]) + outstanding(&w->t->streams[1]) == 0 &&
 	       w->t->streams[0].ready && w->t->streams[1].ready;
+}
+
+static void answer_all(struct world *w)
+{
+	for (unsigned d = 0; d < WORLD_DESTS; d++)
+		answer_requests(&w->transport, w->custody, d, TRANSPORT_MAX, 200);
+}
+
+static void stop(struct world *w, enum bh_drain_mode mode)
+{
+	bh_custody_drain(w->custody, w->fake.mono_ns + 10 * BH_NS_PER_S, mode);
+	for (unsigned i = 0; i < ENDLESS && !w->drained; i++) {
+		answer_all(w);
+		wait_ms(w, 10);
+	}
+	if (!w->drained || w->left)
+		wrong(w->t, "drained %d, left %llu", w->drained, (unsigned long long)w->left);
+	bh_custody_write_backup(w->custody);
+	bh_store_close_clean(w->store);
 }
 
 static void finish(struct world *w)
@@ -451,21 +520,13 @@ static void finish(struct world *w)
 			produce(w, BH_ROLE_LOGS, 1);
 			produce(w, BH_ROLE_DOGSTATSD, 1);
 		}
-		answer_requests(&w->transport, w->custody, TRANSPORT_MAX, 200);
+		answer_all(w);
 		turn(w);
 		wait_ms(w, 1000);
 	}
 	if (!done(w))
 		wrong(w->t, "what is owed is not delivered after %u turns", ENDLESS);
-	bh_custody_drain(w->custody, w->fake.mono_ns + 10 * BH_NS_PER_S, BH_DRAIN_FULL);
-	for (unsigned i = 0; i < ENDLESS && !w->drained; i++) {
-		answer_requests(&w->transport, w->custody, TRANSPORT_MAX, 200);
-		wait_ms(w, 10);
-	}
-	if (!w->drained || w->left)
-		wrong(w->t, "drained %d, left %llu", w->drained, (unsigned long long)w->left);
-	bh_custody_write_backup(w->custody);
-	bh_store_close_clean(w->store);
+	stop(w, BH_DRAIN_FULL);
 	open_store(w);
 	check_end(w->t, w->store);
 	bh_store_close_clean(w->store);
@@ -487,11 +548,17 @@ static _Noreturn void live(
 	if (late)
 		fault_set(plan);
 	start(&w);
+	w.fake.wall_ns += t->jump_ms * BH_NS_PER_MS;
+	if (t->jump_ms)
+		wait_ms(&w, 61000);
 	if (t->step > 0)
 		greet(&w);
 	while (t->step < BH_ARRAY_LEN(script) && (!t->pause || t->step < t->pause)) {
 		/* A step that is cut off is not taken up again. */
-		play(&w, &script[t->step++]);
+		play(&w, &script[t->step]);
+		if (t->two)
+			answer_second(&w);
+		t->step++;
 		books_check(&w.books, w.custody, t);
 	}
 	t->operations = fault_count();
@@ -499,6 +566,8 @@ static _Noreturn void live(
 	if (end == WORLD_FINISH) {
 		fault_set(NULL);
 		finish(&w);
+	} else if (end == WORLD_STOP) {
+		stop(&w, BH_DRAIN_FAST);
 	}
 	_exit(0);
 }
@@ -508,8 +577,10 @@ int world_run(struct truth *t, const struct fault_plan *plan, bool late, enum wo
 	pid_t pid;
 	int status = -1;
 
-	t->allowed += t->open;
-	t->open = 0;
+	for (unsigned d = 0; d < WORLD_DESTS; d++) {
+		t->allowed[d] += t->open[d] + (t->two ? BEHIND : 0);
+		t->open[d] = 0;
+	}
 	(void)fflush(NULL);
 	pid = fork();
 	if (pid == 0)

@@ -38,10 +38,14 @@ enum world_point {
 	POINT__N
 };
 
-/* Of a line or a metric. */
+#define WORLD_DESTS  2
+#define WORLD_SECOND "https://second.test" /* of the destinations of logs, when there are two */
+
+/* Of a line or a metric. Bit d is what it is to destination d; metrics have only the first. */
 struct fate {
 	uint8_t handed; /* to the forwarder, at least once */
-	uint8_t acked, taken, dropped;
+	uint8_t acked;
+	uint8_t taken, dropped;
 	uint8_t row; /* in the spool, as of the last start */
 };
 
@@ -65,11 +69,13 @@ struct truth {
 	struct stream streams[2];
 	unsigned next_part[WORLD_FILES], next_metric, turn_of_file;
 	struct fate parts[WORLD_FILES][WORLD_PARTS + 1], metrics[WORLD_METRICS + 1];
-	unsigned seen_safe[WORLD_FILES], seen_delivered[WORLD_FILES]; /* as committed at a start */
-	unsigned step;             /* of the script, the next one */
-	unsigned pause;            /* WORLD_PAUSE: before this step; 0 = at the end */
-	unsigned open;             /* taken, and maybe not committed */
-	unsigned repeats, allowed; /* payloads taken once more */
+	/* as committed at a start */
+	unsigned seen_safe[WORLD_FILES], seen_delivered[WORLD_FILES], seen_complete[WORLD_FILES];
+	unsigned step;  /* of the script, the next one */
+	unsigned pause; /* WORLD_PAUSE: before this step; 0 = at the end */
+	/* Of each destination: lines taken and maybe not committed; taken once more, and how many
+	 * of them may be. */
+	unsigned open[WORLD_DESTS], repeats[WORLD_DESTS], allowed[WORLD_DESTS];
 	unsigned full, fatal, refused_start, replaced;
 	unsigned operations;    /* counted up to the end of the script */
 	unsigned failed;        /* of them */
@@ -78,6 +84,11 @@ struct truth {
 	bool no_fatal;          /* an end by itself is wrong */
 	bool in_order;          /* one request at a time: lines must come in their order */
 	bool bad_rows;          /* a row may fail its check */
+	bool two;               /* logs have two destinations, and each answers in its own time */
+	unsigned shift;         /* of the second one's answers against the script */
+	bool silent;            /* the second one never answers, the first one at once */
+	int64_t jump_ms;     /* the wall clock is set by so much after a start, a minute goes by */
+	uint64_t logs_bytes; /* what rows of logs may take; 0 = no bound of their own */
 };
 
 /* In shared memory, with a folder of its own below /tmp. */
@@ -88,6 +99,7 @@ void world_reset(struct truth *t);
 
 enum world_end {
 	WORLD_PAUSE,  /* runs the script to its end or to t->pause, and is gone without a word */
+	WORLD_STOP,   /* then stops in order, without the network */
 	WORLD_FINISH, /* then delivers everything, drains and stops in order */
 };
 

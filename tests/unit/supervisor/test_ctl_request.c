@@ -185,6 +185,8 @@ Test(ctl_request, the_registry_is_asked_by_identifier_or_file)
 	    {"{\"verb\":\"spool\",\"request\":\"ls%0Aolder=3\"}", 0, BH_VERB_SPOOL, "ls%0Aolder=3"},
 	    {"{\"verb\":\"spool-purge\",\"request\":\"purge\"}", 0, BH_VERB_SPOOL_PURGE, "purge"},
 	    {"{\"verb\":\"spool-replay\"}", BH_E_FORMAT, 0, ""},
+	    {"{\"verb\":\"spool-acknowledge\",\"request\":\"acknowledge\"}", 0,
+		BH_VERB_SPOOL_ACKNOWLEDGE, "acknowledge"},
 	    {"{\"verb\":\"spool\",\"file\":\"/x\"}", BH_E_FORMAT, 0, ""},
 	    {"{\"verb\":\"diagnose\"}", 0, BH_VERB_DIAGNOSE, ""},
 	    {"{\"verb\":\"diagnose\",\"request\":\"x\"}", BH_E_FORMAT, 0, ""},
