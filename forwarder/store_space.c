@@ -104,7 +104,11 @@ static void vacuum_slice(struct bh_store *s)
 /* A full disk makes it fail without harm. */
 static void checkpoint(struct bh_store *s, int mode)
 {
-	(void)bh_store_check(s, sqlite3_wal_checkpoint_v2(s->db, NULL, mode, NULL, NULL));
+	int pages = 0, moved = 0;
+	int rc = bh_store_check(s, sqlite3_wal_checkpoint_v2(s->db, NULL, mode, &pages, &moved));
+
+	if (!rc)
+		s->wal_used = (uint64_t)BH_MAX(pages - moved, 0) * s->page_size;
 }
 
 bool bh_store_wants_slice(struct bh_store *s)
@@ -115,15 +119,19 @@ bool bh_store_wants_slice(struct bh_store *s)
 	       bh_store_free_bytes(s) > BH_MAX(VACUUM_FREE, (uint64_t)pages * s->page_size / 4);
 }
 
+/* Never more than the ballast can make room for. */
+static uint64_t wal_threshold(const struct bh_store *s)
+{
+	if (s->ballast_bytes > WAL_THRESHOLD)
+		return WAL_THRESHOLD;
+	return BH_MAX(s->ballast_bytes / 2, (uint64_t)1 << 19);
+}
+
 void bh_store_tend(struct bh_store *s, bool idle)
 {
-	uint64_t wal = bh_store_wal_bytes(s);
-
 	if (idle && bh_store_wants_slice(s))
 		vacuum_slice(s);
-	/* Never more WAL than the ballast can make room for. */
-	if (wal >= BH_MIN(WAL_THRESHOLD, BH_MAX(s->ballast_bytes / 2, (uint64_t)1 << 19)) ||
-	    (idle && wal > 0))
+	if (s->wal_used >= wal_threshold(s) || (idle && s->wal_used > 0))
 		checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
 }
 
