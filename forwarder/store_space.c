@@ -20,6 +20,11 @@ uint64_t bh_store_wal_bytes(const struct bh_store *s)
 	return stat(s->wal, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
+uint64_t bh_store_wal_used(const struct bh_store *s)
+{
+	return s->wal_used;
+}
+
 uint64_t bh_store_used_bytes(struct bh_store *s)
 {
 	sqlite3_int64 pages = 0, free_pages = 0;
