@@ -65,8 +65,9 @@ void bh_config_defaults(struct bh_config *cfg)
 
 int64_t bh_config_stop_budget_ms(const struct bh_config *cfg)
 {
-	return BH_MAX(cfg->shutdown_budget_ms,
-	    cfg->aggregator_stop_timeout_ms * 10 / BH_STOP_PRODUCERS_TENTHS);
+	int64_t asked = BH_MAX(cfg->shutdown_budget_ms, cfg->logs_stop_grace_period_ms);
+
+	return BH_MAX(asked, cfg->aggregator_stop_timeout_ms * 10 / BH_STOP_PRODUCERS_TENTHS);
 }
 
 void bh_config_release(struct bh_config *cfg)

@@ -87,9 +87,10 @@ struct bh_auto_multi_line {
 /* A further place where data goes (common/config_endpoints.h). */
 struct bh_endpoint {
 	char *url; /* as written, with scheme; logs: may end in /v1/input, else the path follows */
-	char *api_key; /* secret: forwarder only */
-	bool logs;     /* logs; else metrics, events, checks */
-	bool reliable; /* false: what it does not take is dropped, and delays nothing */
+	char *api_key;    /* secret: forwarder only */
+	bool logs;        /* logs; else metrics, events, checks */
+	bool reliable;    /* false: what it does not take is dropped, and delays nothing */
+	int64_t reset_ms; /* its connection_reset_interval; 0 = never, -1 = as the primary one's */
 };
 
 /* A value of a source that may be left to the global option of the same name. */
@@ -137,6 +138,12 @@ struct bh_log_source {
 	char *fault; /* "" or why this source does not run, for the status */
 };
 
+/* Where Observability Pipelines or Vector stands before the intake (spec/intake.md §2.5). */
+struct bh_worker {
+	bool enabled;
+	char *url;
+};
+
 struct bh_config {
 	/* common */
 	char *api_key;      /* secret: forwarder only */
@@ -144,7 +151,7 @@ struct bh_config {
 	/* Values of ENC[...]: common/secret.h. */
 	char *secret_backend_command; /* "" = none */
 	struct bh_strlist secret_backend_arguments;
-	int64_t secret_backend_timeout_ms;         /* 30 s */
+	int64_t secret_backend_timeout_ms;         /* 0 = the budget alone */
 	int64_t secret_backend_output_max_size;    /* bytes, 1 MiB */
 	bool secret_backend_allow_group_exec;      /* false */
 	bool secret_backend_trim;                  /* false */
@@ -153,6 +160,8 @@ struct bh_config {
 	char *additional_endpoints;                /* secret; JSON as written; parsed: endpoints */
 	char *site;                                /* datadoghq.com */
 	char *dd_url;
+	struct bh_worker worker_metrics, worker_logs; /* observability_pipelines_worker.* */
+	struct bh_worker vector_metrics, vector_logs; /* vector.*: the older name */
 	char *hostname; /* resolved by the supervisor: never empty after load */
 	struct bh_strlist tags;
 	char *run_path;   /* /var/lib/bulkhead; the store is run_path/store/spool.db */
@@ -217,6 +226,7 @@ struct bh_config {
 	bool use_v2_api_series;                   /* true; false = v1 JSON */
 	bool enable_series, enable_sketches;      /* enable_payloads.*, true */
 	bool enable_events, enable_service_checks;
+	bool enable_v1_intake;              /* false: no events either */
 	bool log_payloads;                  /* false */
 	int64_t aggregator_stop_timeout_ms; /* 2 s */
 
@@ -226,7 +236,10 @@ struct bh_config {
 	char *logs_additional_endpoints;         /* secret; JSON as written; parsed: endpoints */
 	char *logs_replay_order;                 /* oldest_first, newest_first */
 	char *logs_dd_url;                       /* logs_config.logs_dd_url */
+	char *logs_host;                         /* logs_config.dd_url */
 	bool logs_no_ssl;                        /* logs_config.logs_no_ssl */
+	bool logs_use_v2_api;                    /* true; false = /v1/input */
+	int64_t logs_payload_channel_size;       /* 10 */
 	int64_t logs_open_files_limit;           /* 500 */
 	int64_t logs_file_scan_period_ms;        /* logs_config.file_scan_period, seconds, 10.0 */
 	int64_t logs_close_timeout_ms;           /* logs_config.close_timeout, seconds, 60 */
@@ -270,7 +283,7 @@ struct bh_config {
 	bool logs_aml_enable_json_aggregation;                 /* true */
 	bool logs_aml_tag_aggregated_json;                     /* false */
 	int64_t logs_http_timeout_ms;                          /* 10 s */
-	int64_t logs_stop_grace_period_ms;                     /* 30 s */
+	int64_t logs_stop_grace_period_ms;                     /* 0 = the budget alone */
 	int64_t logs_sender_backoff_factor_milli;              /* 2 → 2000 */
 	int64_t logs_sender_backoff_base_ms;                   /* 1 s */
 	int64_t logs_sender_backoff_max_ms;                    /* 120 s */
@@ -287,6 +300,9 @@ struct bh_config {
 
 	/* forwarder */
 	int64_t forwarder_timeout_ms;              /* 20 s */
+	int64_t key_check_minutes;                 /* 60; <= 0 = 60 */
+	bool allow_arbitrary_tags;                 /* false */
+	int64_t logging_frequency;                 /* 500 */
 	int64_t forwarder_num_workers;             /* 1 */
 	int64_t forwarder_max_concurrent_requests; /* 10 */
 	int64_t forwarder_backoff_factor_milli;    /* 2000 */
@@ -356,7 +372,8 @@ void bh_config_release(struct bh_config *cfg);  /* wipes secrets before freeing 
 /* Tenths of the budget of an ordered stop in which the producers may flush and be acknowledged. */
 #define BH_STOP_PRODUCERS_TENTHS 4
 
-/* That budget: shutdown_budget, or more where a flush is to have aggregator_stop_timeout
+/* That budget: shutdown_budget, or more where the logs have stop_grace_period (spec/intake.md
+ * §14.6), or a flush is to have aggregator_stop_timeout
  * (spec/dogstatsd.md §12.3). */
 int64_t bh_config_stop_budget_ms(const struct bh_config *cfg);
 

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,8 +92,19 @@ static const char *behind_scheme(const char *url)
 	return strncasecmp(url, "http://", 7) == 0 ? url + 7 : NULL;
 }
 
+static void check_worker(const struct check *c, const char *key, const struct bh_worker *w)
+{
+	const char *rest = behind_scheme(w->url);
+
+	if (w->enabled && !w->url[0])
+		mistake(c, key, "is empty, so nothing goes there; write the URL of the worker");
+	else if (w->url[0] && !bh_secret_is(w->url) && (!rest || !is_place(rest)))
+		mistake(c, key, "\"%.100s\" is not a URL; write http://HOST:PORT", w->url);
+}
+
 static void check_addresses(const struct check *c)
 {
+	const char *host = c->cfg->logs_host;
 	const char *url = c->cfg->dd_url, *logs = c->cfg->logs_dd_url, *site = c->cfg->site;
 	const char *rest = behind_scheme(url);
 
@@ -103,6 +115,13 @@ static void check_addresses(const struct check *c)
 	if (*logs && !bh_secret_is(logs) && !is_place(rest))
 		mistake(c, "logs_config.logs_dd_url",
 		    "\"%.100s\" is no address; write HOST:PORT or https://HOST", logs);
+	rest = behind_scheme(host) ? behind_scheme(host) : host;
+	if (*host && !bh_secret_is(host) && !is_place(rest))
+		mistake(c, "logs_config.dd_url", "\"%.100s\" is no host", host);
+	check_worker(c, "observability_pipelines_worker.metrics.url", &c->cfg->worker_metrics);
+	check_worker(c, "observability_pipelines_worker.logs.url", &c->cfg->worker_logs);
+	check_worker(c, "vector.metrics.url", &c->cfg->vector_metrics);
+	check_worker(c, "vector.logs.url", &c->cfg->vector_logs);
 	if (!bh_secret_is(site) && (!is_place(site) || strpbrk(site, ":/")))
 		mistake(c, "site",
 		    "\"%.100s\" is not a site; write a name such as datadoghq.eu, or dd_url for "
@@ -213,6 +232,40 @@ static void check_key(const struct check *c)
 	    place ? place : "", place ? ": " : "");
 }
 
+/* What the service takes at most (spec/intake.md §10.1). A relay may take more: it is honoured. */
+static const struct {
+	const char *key;
+	size_t offset;
+	int64_t max;
+} service_limits[] = {
+    {"serializer_max_payload_size", offsetof(struct bh_config, serializer_max_payload_size),
+	3200000},
+    {"serializer_max_uncompressed_payload_size",
+	offsetof(struct bh_config, serializer_max_uncompressed_payload_size), 62914560},
+    {"serializer_max_series_payload_size",
+	offsetof(struct bh_config, serializer_max_series_payload_size), 512000},
+    {"serializer_max_series_uncompressed_payload_size",
+	offsetof(struct bh_config, serializer_max_series_uncompressed_payload_size), 5242880},
+    {"logs_config.batch_max_size", offsetof(struct bh_config, logs_batch_max_size), 1000},
+    {"logs_config.batch_max_content_size", offsetof(struct bh_config, logs_batch_max_content_size),
+	5000000},
+};
+
+static void check_limits(const struct check *c)
+{
+	for (size_t i = 0; i < BH_ARRAY_LEN(service_limits); i++) {
+		const char *place = place_of(c, service_limits[i].key);
+		int64_t v = *(
+		    const int64_t *)(const void *)((const char *)c->cfg + service_limits[i].offset);
+
+		if (v > service_limits[i].max)
+			bh_finding_add(c->findings, BH_FINDING_WARNING,
+			    "%s%s%s: Datadog's own intakes refuse more than %" PRId64,
+			    place ? place : "", place ? ": " : "", service_limits[i].key,
+			    service_limits[i].max);
+	}
+}
+
 void bh_config_check(
     const struct bh_config *cfg, const struct bh_config_trace *trace, struct bh_findings *findings)
 {
@@ -224,6 +277,7 @@ void bh_config_check(
 	check_dogstatsd(&c);
 	check_logs(&c);
 	check_forwarder(&c);
+	check_limits(&c);
 }
 
 void bh_config_hint(

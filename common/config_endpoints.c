@@ -3,8 +3,35 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/config_logs.h"
+
+static const char *worker_url(const struct bh_worker *worker, const struct bh_worker *vector)
+{
+	if (worker->enabled && worker->url[0])
+		return worker->url;
+	return vector->enabled ? vector->url : "";
+}
+
+const char *bh_config_metrics_worker(const struct bh_config *cfg)
+{
+	return worker_url(&cfg->worker_metrics, &cfg->vector_metrics);
+}
+
+const char *bh_config_logs_intake(const struct bh_config *cfg, bool *tls)
+{
+	const char *address = worker_url(&cfg->worker_logs, &cfg->vector_logs);
+
+	if (!*address)
+		address = cfg->logs_dd_url;
+	*tls = !*address || !cfg->logs_no_ssl;
+	if (!*address)
+		address = cfg->logs_host;
+	if (strstr(address, "://"))
+		*tls = strncasecmp(address, "https://", 8) == 0;
+	return address;
+}
 
 void bh_endpoints_release(struct bh_config *cfg)
 {
@@ -58,6 +85,7 @@ void bh_config_put_endpoints(struct bh_buf *out, const struct bh_config *cfg)
 		bh_config_put_text(out, cfg->endpoints[i].api_key);
 		(void)bh_buf_u8(out, cfg->endpoints[i].logs);
 		(void)bh_buf_u8(out, cfg->endpoints[i].reliable);
+		(void)bh_buf_u64(out, (uint64_t)cfg->endpoints[i].reset_ms);
 	}
 }
 
@@ -72,6 +100,7 @@ int bh_config_get_endpoints(struct bh_cur *c, struct bh_config *cfg)
 		struct bh_endpoint e = {.logs = bh_cur_u8(c)};
 
 		e.reliable = bh_cur_u8(c);
+		e.reset_ms = (int64_t)bh_cur_u64(c);
 		if (c->failed || !url.n || memchr(url.p, '\0', url.n) ||
 		    memchr(api_key.p, '\0', api_key.n))
 			rc = BH_E_FORMAT;

@@ -10,6 +10,12 @@
 
 #define BH_ENDPOINTS_MAX 24 /* of both lists together */
 
+/* Where logs go first (spec/intake.md §2.3): a URL, or host[:port], reached with TLS if *tls says
+ * so; "" = by site. Borrowed from cfg. */
+const char *bh_config_logs_intake(const struct bh_config *cfg, bool *tls);
+/* The URL that takes series and sketches in place of the metrics domain (§2.5); "" = none. */
+const char *bh_config_metrics_worker(const struct bh_config *cfg);
+
 /* Appends a copy of e with these texts. -ENOMEM. */
 int bh_endpoints_add(struct bh_config *cfg, const struct bh_endpoint *e, struct bh_str url,
     struct bh_str api_key) BH_MUST_CHECK;

@@ -9,8 +9,9 @@
 
 #include "common/config_finding.h"
 
-#define URL_MAX 200 /* so that it fits into the name of a destination in the database */
-#define KEY_MAX 200 /* of an API key, bytes: it must fit into a header */
+#define URL_MAX   200      /* so that it fits into the name of a destination in the database */
+#define RESET_MAX 31536000 /* a year, of connection_reset_interval, seconds */
+#define KEY_MAX   200      /* of an API key, bytes: it must fit into a header */
 
 struct reader {
 	struct bh_config *cfg;
@@ -99,7 +100,7 @@ static void take(struct reader *r, const struct bh_yaml *n, const struct bh_endp
 
 static void read_metrics(struct reader *r, const struct bh_yaml *map)
 {
-	const struct bh_endpoint e = {.reliable = true};
+	const struct bh_endpoint e = {.reliable = true, .reset_ms = -1};
 
 	if (map->type != BH_YAML_MAP) {
 		error_at(r, map, "a map of URLs, each with a list of API keys, is wanted");
@@ -149,9 +150,10 @@ static const char *text_of(const struct bh_yaml *map, const char *key)
 /* Where the main endpoint for logs has TLS, its others have it. */
 static bool main_has_tls(const struct bh_config *cfg)
 {
-	if (strstr(cfg->logs_dd_url, "://"))
-		return strncmp(cfg->logs_dd_url, "https://", 8) == 0;
-	return !cfg->logs_dd_url[0] || !cfg->logs_no_ssl;
+	bool tls;
+
+	(void)bh_config_logs_intake(cfg, &tls);
+	return tls;
 }
 
 static int whole_url(const struct bh_yaml *map, bool tls, int64_t port, struct bh_buf *out)
@@ -194,6 +196,7 @@ static void warn_keys(struct reader *r, const struct bh_yaml *map)
 static void read_entry(struct reader *r, const struct bh_yaml *map)
 {
 	struct bh_endpoint e = {.logs = true, .reliable = true};
+	int64_t reset_s = -1;
 	struct bh_buf url = BH_BUF_INIT;
 	bool tls = main_has_tls(r->cfg);
 	int64_t port = 0, version = 2;
@@ -207,6 +210,8 @@ static void read_entry(struct reader *r, const struct bh_yaml *map)
 	bh_reading_bool(&r->at, get(map, "is_reliable"), &e.reliable);
 	bh_reading_int(&r->at, get(map, "port"), 0, 65535, &port);
 	bh_reading_int(&r->at, get(map, "version"), 1, 2, &version);
+	bh_reading_int(&r->at, get(map, "connection_reset_interval"), 0, RESET_MAX, &reset_s);
+	e.reset_ms = reset_s < 0 ? -1 : reset_s * 1000;
 	warn_keys(r, map);
 	if (bh_reading_failed(&r->at)) {
 		error_at(r, r->at.fault_at ? r->at.fault_at : map, r->at.fault);

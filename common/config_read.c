@@ -24,26 +24,31 @@ static void find_at(
 		bh_finding_add(r->findings, level, "%s:%d:%d: %s", r->file, line, col, text);
 }
 
-void bh_reading_warn(struct bh_reading *r, const struct bh_yaml *at, const char *fmt, ...)
+static void find(struct bh_reading *r, enum bh_finding_level level, const struct bh_yaml *at,
+    const char *fmt, va_list ap)
 {
 	char text[LONGEST];
+
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	find_at(r, level, at->line, at->col, text);
+}
+
+void bh_reading_warn(struct bh_reading *r, const struct bh_yaml *at, const char *fmt, ...)
+{
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	find(r, BH_FINDING_WARNING, at, fmt, ap);
 	va_end(ap);
-	find_at(r, BH_FINDING_WARNING, at->line, at->col, text);
 }
 
 void bh_reading_mistake(struct bh_reading *r, const struct bh_yaml *at, const char *fmt, ...)
 {
-	char text[LONGEST];
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	find(r, BH_FINDING_MISTAKE, at, fmt, ap);
 	va_end(ap);
-	find_at(r, BH_FINDING_MISTAKE, at->line, at->col, text);
 }
 
 void bh_reading_fault(struct bh_reading *r, const struct bh_yaml *at, const char *fmt, ...)

@@ -66,10 +66,12 @@ static const char *choose(const struct bh_option *o, const char *text, struct bh
 	return text;
 }
 
-/* A line end behind a key comes with files and commands (spec/intake.md §13.6: trim blanks). */
-static bool is_api_key(const struct bh_option *o)
+/* A line end behind a key comes with files and commands (spec/intake.md §2.1, §13.6: trim). */
+static bool is_trimmed(const struct bh_option *o)
 {
-	return o->offset == offsetof(struct bh_config, api_key);
+	return o->offset == offsetof(struct bh_config, api_key) ||
+	       o->offset == offsetof(struct bh_config, logs_api_key) ||
+	       o->offset == offsetof(struct bh_config, site);
 }
 
 static char *copy_trimmed(const char *text)
@@ -94,7 +96,7 @@ static int set_string(
 
 	if (!word || (!handle && bh_config_check_proxy(o, word, err)))
 		return BH_E_CONFIG;
-	copy = is_api_key(o) ? copy_trimmed(word) : strdup(word);
+	copy = is_trimmed(o) ? copy_trimmed(word) : strdup(word);
 	if (!copy)
 		return -ENOMEM;
 	if (*at && o->type == BH_OPT_SECRET)

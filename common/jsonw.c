@@ -102,6 +102,13 @@ void bh_jsonw_array_end(struct bh_jsonw *w)
 	leave(w, ']');
 }
 
+void bh_jsonw_document(struct bh_jsonw *w, struct bh_buf *out)
+{
+	bh_jsonw_init(w, out);
+	bh_jsonw_object(w, NULL);
+	bh_jsonw_u64(w, "schema", 1);
+}
+
 void bh_jsonw_bytes(struct bh_jsonw *w, const char *key, const char *p, size_t n)
 {
 	lead(w, key);

@@ -26,6 +26,9 @@ struct bh_jsonw {
 };
 
 void bh_jsonw_init(struct bh_jsonw *w, struct bh_buf *out);
+/* The same, and begins what programs read of us: an object with "schema":1, to be closed by the
+ * caller. */
+void bh_jsonw_document(struct bh_jsonw *w, struct bh_buf *out);
 
 void bh_jsonw_object(struct bh_jsonw *w, const char *key);
 void bh_jsonw_array(struct bh_jsonw *w, const char *key);

@@ -79,6 +79,16 @@ void bh_loop_del_fd(struct bh_watch *w)
 	w->loop = NULL;
 }
 
+void bh_loop_close_fd(struct bh_watch *w)
+{
+	int fd = w->fd;
+
+	bh_loop_del_fd(w);
+	if (fd >= 0)
+		(void)close(fd);
+	w->fd = -1;
+}
+
 static void heap_put(struct bh_loop *loop, size_t i, struct bh_timer *t)
 {
 	loop->heap[i] = t;

@@ -7,7 +7,7 @@
  *
  * Watches and timers are embedded in their owner's struct; the loop only links them. The owner
  * keeps them in place while they are active, and closes the descriptor itself, after
- * bh_loop_del_fd().
+ * bh_loop_del_fd(), or with bh_loop_close_fd().
  */
 #ifndef BH_COMMON_LOOP_H
 #define BH_COMMON_LOOP_H
@@ -69,6 +69,8 @@ int bh_loop_add_fd(struct bh_loop *loop, struct bh_watch *w, int fd, unsigned ev
 int bh_loop_mod_fd(struct bh_watch *w, unsigned events);
 /* Stops watching. Harmless on an inactive watch. Call it before closing the descriptor. */
 void bh_loop_del_fd(struct bh_watch *w);
+/* The same, and closes the descriptor: for a watch that is all that holds it. */
+void bh_loop_close_fd(struct bh_watch *w);
 
 /* Arms (or re-arms) a timer for an absolute mono time. Aborts only when out of memory at the first
  * arming of more timers than ever before; arm all timers once at start to rule that out. */

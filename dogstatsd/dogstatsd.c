@@ -6,8 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dogstatsd/stats.h"
-
 #define CENSUS_STEP 512 /* contexts looked at before the sockets get their turn */
 
 static void on_stale(void *ctx)
@@ -40,6 +38,7 @@ static void stats(void *ctx, struct bh_child *child)
 	    .outlet = &d->outlet,
 	    .late = &d->late,
 	    .notices = &d->notices,
+	    .fills = &d->fills,
 	    .rate = d->rate.v ? &d->rate : NULL,
 	};
 
@@ -414,6 +413,8 @@ int bh_dogstatsd_new(struct bh_dogstatsd **out, struct bh_child *child, struct b
 	d->next_flush_ns =
 	    bh_mono_ns(d->clock) + child->config.dogstatsd_flush_interval_ms * BH_NS_PER_MS;
 	bh_timer_at(&child->loop, &d->flush_timer, d->next_flush_ns, bh_flush_tick);
+	child->loop.turn_end = bh_receive_turn_end;
+	child->loop.turn_ctx = d;
 	*out = d;
 	return 0;
 }
@@ -422,6 +423,7 @@ void bh_dogstatsd_free(struct bh_dogstatsd *d)
 {
 	if (!d)
 		return;
+	d->child->loop.turn_end = NULL;
 	bh_timer_cancel(&d->flush_timer);
 	bh_timer_cancel(&d->step_timer);
 	bh_timer_cancel(&d->late_timer);

@@ -12,6 +12,7 @@
 #include "dogstatsd/listener.h"
 #include "dogstatsd/outlet.h"
 #include "dogstatsd/rate.h"
+#include "dogstatsd/stats.h"
 #include "dogstatsd/streams.h"
 
 #define BH_DOGSTATSD "dogstatsd" /* component of its messages */
@@ -53,6 +54,7 @@ struct bh_dogstatsd {
 	struct bh_log_limit bad_line_limit, rejected_limit, truncated_limit, drops_limit,
 	    frame_limit, behind_limit, memory_limit;
 	uint64_t drops_logged;
+	struct bh_fills fills;
 };
 
 static inline int64_t bh_dogstatsd_wall_s(const struct bh_dogstatsd *d)
@@ -71,6 +73,8 @@ void bh_receive_readable(struct bh_watch *w, unsigned events);
 void bh_receive_stream(void *owner, struct bh_stream *c);
 /* One batch of one socket. Returns the number of datagrams. */
 unsigned bh_receive_batch(struct bh_dogstatsd *d, struct bh_listener *l);
+/* Looks at the buffers; the loop's end of a turn. */
+void bh_receive_turn_end(void *ctx);
 /* Waiting and accepted connections, one read each. Returns the bytes. */
 size_t bh_receive_streams(struct bh_dogstatsd *d);
 

@@ -36,7 +36,7 @@ int bh_encoder_init(
 	    .hostname = bh_str_from(cfg->hostname),
 	    .series = cfg->enable_series,
 	    .sketches = cfg->enable_sketches,
-	    .events = cfg->enable_events,
+	    .events = cfg->enable_events && cfg->enable_v1_intake,
 	    .checks = cfg->enable_service_checks,
 	    .interval = cfg->dogstatsd_flush_interval_ms / 1000,
 	    .emit = emit,

@@ -1,5 +1,6 @@
 #include "dogstatsd/ownfigures.h"
 
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +38,8 @@ static void take(struct bh_own_figures *own, const struct bh_figure *f)
 		if (to->f.is_count != f->is_count || strcmp(to->f.name, f->name) != 0 ||
 		    strcmp(to->f.tags, f->tags) != 0)
 			continue;
-		to->f.value = f->is_count && to->fresh ? to->f.value + f->value : f->value;
+		to->f.value =
+		    f->is_count && to->fresh ? BH_MIN(to->f.value + f->value, DBL_MAX) : f->value;
 		to->fresh = true;
 		return;
 	}

@@ -118,6 +118,24 @@ void bh_receive_readable(struct bh_watch *w, unsigned events)
 	}
 }
 
+/* What waits in the sockets only the kernel knows: what a turn took out of them waited there, and
+ * when it took all it may, more did. */
+void bh_receive_turn_end(void *ctx)
+{
+	struct bh_dogstatsd *d = ctx;
+	uint64_t max = d->listeners_n * BATCHES_PER_TURN * (uint64_t)d->batch.n, datagrams = 0;
+	int64_t now = bh_mono_ns(d->clock);
+	struct bh_producer_stats link;
+
+	for (size_t i = 0; i < d->listeners_n; i++)
+		datagrams += d->listeners[i].datagrams;
+	/* A drain takes more. */
+	bh_fill_see(&d->fills.packets, BH_MIN(datagrams - d->fills.datagrams, max), max, now);
+	d->fills.datagrams = datagrams;
+	bh_producer_stats(d->outlet.producer, &link);
+	bh_fill_see(&d->fills.ipc, link.window_msgs, BH_LINK_CREDIT_MSGS, now);
+}
+
 /* §2.3: a frame that is too long ends its connection. */
 static void log_refused(struct bh_dogstatsd *d, const struct bh_stream_result *r)
 {

@@ -79,5 +79,5 @@ void bh_selfmetrics_figures(struct bh_output *o, struct bh_str figures, struct b
 	struct bh_figure f;
 
 	while (in.left && bh_figure_decode(&in, &f) == 0)
-		put_figure(o, &f, hostname, (struct bh_point){now, (double)f.value}, interval);
+		put_figure(o, &f, hostname, (struct bh_point){now, f.value}, interval);
 }

@@ -62,6 +62,8 @@ void bh_stats_report(const struct bh_stats_source *s, struct bh_child *child)
 	struct bh_producer_stats link = {0};
 	struct bh_ledger l;
 
+	bh_fill_report(&s->fills->packets, "dogstatsd_packets", "source", child);
+	bh_fill_report(&s->fills->ipc, "metrics_ipc", "source", child);
 	report_listeners(s, child);
 	bh_outlet_ledger(s->outlet, s->late, s->notices, &l);
 	bh_child_stat_ledger(child, BH_LEDGER_HANDOVER, "metrics", 7, &l);
@@ -89,8 +91,6 @@ void bh_stats_report(const struct bh_stats_source *s, struct bh_child *child)
 	    {"link.window_bytes", link.window_bytes},
 	    {"link.resent", link.resent},
 	    {"link.renewals", link.renewals},
-	    {"buffer/metrics_ipc/source_level", link.window_msgs},
-	    {"buffer/metrics_ipc/source_max", BH_LINK_CREDIT_MSGS},
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(figures); i++)

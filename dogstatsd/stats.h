@@ -4,11 +4,19 @@
 #define BH_DOGSTATSD_STATS_H
 
 #include "common/child.h"
+#include "common/fill.h"
 #include "dogstatsd/ingest.h"
 #include "dogstatsd/listener.h"
 #include "dogstatsd/outlet.h"
 #include "dogstatsd/rate.h"
 #include "dogstatsd/streams.h"
+
+/* Buffers of intake.md §16.3, looked at once a turn of the loop. */
+struct bh_fills {
+	struct bh_fill packets; /* datagrams the turn took out of the sockets */
+	struct bh_fill ipc;     /* payloads in the window of the link */
+	uint64_t datagrams;     /* of all sockets, at the last look */
+};
 
 struct bh_stats_source { /* all borrowed */
 	struct bh_listener *listeners;
@@ -20,6 +28,7 @@ struct bh_stats_source { /* all borrowed */
 	const struct bh_outlet *outlet;
 	const struct bh_late *late;
 	const struct bh_notices *notices;
+	const struct bh_fills *fills;
 	const struct bh_rate *rate; /* NULL = not counted */
 };
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "common/config.h"
 #include "common/err.h"
 #include "forwarder/diagnose.h"
+#include "forwarder/spool_change.h"
 #include "forwarder/spool_view.h"
 #include "forwarder/store.h"
 #include "forwarder/store_schema.h"
@@ -89,6 +91,21 @@ static int look_at_holder(const char *path, struct bh_err *err)
 			 "it",
 			 path, (int)pid)
 		   : 0;
+}
+
+/* What SQLite makes beside the file must be the forwarder's, whoever asks. */
+static int become_owner(const char *path, struct bh_err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return bh_err_set(err, -errno, "%s", path);
+	if (geteuid() != 0 || st.st_uid == 0)
+		return 0;
+	if (setgroups(0, NULL) < 0 || setresgid(st.st_gid, st.st_gid, st.st_gid) < 0 ||
+	    setresuid(st.st_uid, st.st_uid, st.st_uid) < 0)
+		return bh_err_set(err, -errno, "become the owner of %s", path);
+	return 0;
 }
 
 static bool has_wal(const char *path)
@@ -186,9 +203,32 @@ static int about_spool(const struct bh_config *cfg, const struct bh_spool_reques
 		rc = look_at_holder(path, &err);
 	if (rc)
 		return fail(err.text[0] ? err.text : bh_err_name(rc));
-	if (r->id && w.rows == 0)
-		return fail("the spool has no such payload");
-	bh_spool_put_end(&w, 0, &out);
+	bh_spool_put_last(r, &w, 0, &out);
+	rc = write_all(&out);
+	bh_buf_release(&out);
+	return rc ? 1 : 0;
+}
+
+/* --- changes ---------------------------------------------------------------------------------- */
+
+static int change(const struct bh_config *cfg, const struct bh_spool_request *r)
+{
+	struct bh_err err = BH_ERR_INIT;
+	struct bh_buf out = BH_BUF_INIT;
+	struct bh_spool_walk w = {0};
+	char path[4096];
+	int n = snprintf(path, sizeof(path), "%s/store/spool.db", cfg->run_path), rc;
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return fail("the run_path is too long");
+	rc = look_at_holder(path, &err);
+	if (!rc)
+		rc = become_owner(path, &err);
+	if (!rc)
+		rc = bh_spool_change(cfg, r, &w, &err);
+	if (rc)
+		return fail(err.text[0] ? err.text : bh_err_name(rc));
+	bh_spool_put_last(r, &w, 0, &out);
 	rc = write_all(&out);
 	bh_buf_release(&out);
 	return rc ? 1 : 0;
@@ -208,8 +248,10 @@ int bh_answer(const char *request)
 		code = bh_diagnose_here(&cfg, STDOUT_FILENO);
 	else if (bh_spool_request_parse(bh_str_from(request), &r, &why))
 		code = fail(why);
+	else if (r.verb == BH_SPOOL_REPLAY && !bh_spool_means_quarantine(&r))
+		code = fail("the forwarder does not run: what waits is sent when bulkhead starts");
 	else if (r.verb == BH_SPOOL_PURGE || r.verb == BH_SPOOL_REPLAY)
-		code = fail("the forwarder does not run: start bulkhead first");
+		code = change(&cfg, &r);
 	else
 		code = about_spool(&cfg, &r);
 	bh_config_release(&cfg);

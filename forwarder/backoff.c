@@ -61,6 +61,11 @@ static void block(struct bh_backoff *b, int64_t now_ns, int64_t at_least_ns, str
 	b->until_ns = now_ns + (pause > at_least_ns ? pause : at_least_ns);
 }
 
+bool bh_backoff_is_old(const struct bh_backoff *b, int64_t sent_ns)
+{
+	return sent_ns < b->raised_ns;
+}
+
 void bh_backoff_error(struct bh_backoff *b, int64_t now_ns, int64_t at_least_ns, struct bh_rng *rng)
 {
 	int64_t longest = (int64_t)(b->cfg.max_s * (double)BH_NS_PER_S);
@@ -70,6 +75,7 @@ void bh_backoff_error(struct bh_backoff *b, int64_t now_ns, int64_t at_least_ns,
 		return;
 	if (b->errors < max_errors(b))
 		b->errors++;
+	b->raised_ns = now_ns;
 	block(b, now_ns, at_least_ns < longest ? at_least_ns : longest, rng);
 }
 

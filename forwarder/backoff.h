@@ -28,7 +28,8 @@ struct bh_backoff {
 	struct bh_backoff_config cfg;
 	enum bh_breaker state;
 	int errors;
-	int64_t until_ns; /* mono, while BLOCKED */
+	int64_t until_ns;  /* mono, while BLOCKED */
+	int64_t raised_ns; /* when errors grew last; 0 = never */
 };
 
 /* Unusable settings are replaced as §12.1 says; defaults: base and max of the class. */
@@ -39,6 +40,9 @@ double bh_backoff_pause(const struct bh_backoff *b, int errors, struct bh_rng *r
 /* May a request be started now? A BLOCKED breaker whose time is over becomes PROBING with that
  * request. */
 bool bh_backoff_may_send(struct bh_backoff *b, int64_t now_ns);
+/* A request begun then, before the last error that counted, says nothing new (§12.2, §12.3): its
+ * outcome is not to be told to this breaker. */
+bool bh_backoff_is_old(const struct bh_backoff *b, int64_t sent_ns);
 void bh_backoff_error(
     struct bh_backoff *b, int64_t now_ns, int64_t at_least_ns, struct bh_rng *rng);
 void bh_backoff_success(struct bh_backoff *b, int64_t now_ns, struct bh_rng *rng);

@@ -37,8 +37,15 @@ void bh_buffer_end(struct bh_buffer *b, bool logs, const struct bh_ledger *ends,
 	}
 }
 
-/* "intake.example.com" of "https://intake.example.com:443/api". */
-static struct bh_str host_of(const char *url)
+void bh_buffer_add(struct bh_buffer *sum, const struct bh_buffer *b)
+{
+	bh_buffer_in(sum, b->received.events, b->received.bytes);
+	bh_buffer_out(sum, b->sent.events, b->sent.bytes);
+	for (int r = 0; r < BH_DROP__N; r++)
+		bh_buffer_lost(sum, (enum bh_drop)r, b->discarded[r].events, b->discarded[r].bytes);
+}
+
+struct bh_str bh_buffer_host(const char *url)
 {
 	const char *p = strstr(url, "://");
 
@@ -59,10 +66,9 @@ static void stat_count(
 	bh_child_stat_number(child, name, n->bytes);
 }
 
-void bh_buffer_stats(const struct bh_buffer *b, const char *name, const char *url,
+void bh_buffer_stats(const struct bh_buffer *b, const char *name, struct bh_str host,
     struct bh_buffer_count size, struct bh_child *child)
 {
-	struct bh_str host = host_of(url);
 	char prefix[BH_LEDGER_NAME_MAX - 60], what[48];
 
 	(void)snprintf(prefix, sizeof(prefix), "buffer/%s:%.*s", name,

@@ -12,6 +12,7 @@
 
 #include "common/child.h"
 #include "common/ledger.h"
+#include "common/str.h"
 
 struct bh_buffer_count {
 	uint64_t events, bytes;
@@ -33,8 +34,13 @@ void bh_buffer_lost(struct bh_buffer *b, enum bh_drop reason, uint64_t events, u
 /* A payload of so many bytes ended as these items were delivered and dropped. */
 void bh_buffer_end(struct bh_buffer *b, bool logs, const struct bh_ledger *ends, uint64_t bytes);
 
-/* Numbers "buffer/ID/…", ID being name and the host of url (supervisor/figures.h). */
-void bh_buffer_stats(const struct bh_buffer *b, const char *name, const char *url,
+/* sum += b, entry by entry. */
+void bh_buffer_add(struct bh_buffer *sum, const struct bh_buffer *b);
+
+/* "intake.example.com" of "https://intake.example.com:443/api"; borrows. */
+struct bh_str bh_buffer_host(const char *url);
+/* Numbers "buffer/NAME:HOST/…" (supervisor/figures.h). */
+void bh_buffer_stats(const struct bh_buffer *b, const char *name, struct bh_str host,
     struct bh_buffer_count size, struct bh_child *child);
 
 #endif

@@ -1,6 +1,7 @@
 #include "forwarder/content.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void bh_content_insert(struct bh_contents *l, struct bh_content *c)
 {
@@ -41,6 +42,38 @@ void bh_content_release(struct bh_contents *l, struct bh_content *c)
 	bh_ipc_msg_free(c->msg);
 	free(c->block);
 	free(c);
+}
+
+void bh_content_let_go(struct bh_contents *l, struct bh_content *c)
+{
+	char *origins = malloc(c->origins.n + 1);
+
+	if (!origins)
+		return;
+	if (c->origins.n)
+		memcpy(origins, c->origins.p, c->origins.n);
+	if (c->claimed)
+		l->claimed_bytes -= c->body.n;
+	bh_ipc_msg_free(c->msg);
+	free(c->block);
+	c->msg = NULL;
+	c->block = origins;
+	c->origins.p = origins;
+	c->body.p = NULL;
+	c->claimed = false;
+	c->gone = true;
+}
+
+void bh_content_bring_back(
+    struct bh_contents *l, struct bh_content *c, const struct bh_spool_row *row, void *block)
+{
+	free(c->block);
+	c->block = block;
+	c->origins = row->origins;
+	c->body = row->body;
+	c->claimed = true;
+	c->gone = false;
+	l->claimed_bytes += c->body.n;
 }
 
 void bh_content_touch(

@@ -40,6 +40,8 @@ struct bh_content {
 	struct bh_ipc_msg *msg;      /* one of the two owns the bytes */
 	void *block;
 	unsigned holders;  /* payloads that borrow from it */
+	unsigned resting;  /* those that need no body for now: a row has it, and it was sent */
+	bool gone;         /* the body is only in the row; body.n stays */
 	unsigned unproven; /* reliable destinations without a committed end or row */
 	unsigned ended;    /* and those with a committed end */
 	bool claimed;      /* read from the spool: counts for the bound of such memory */
@@ -65,6 +67,13 @@ struct bh_content *bh_content_find(const struct bh_contents *l, uint64_t ord);
 bool bh_content_lags(const struct bh_content *c);
 /* One holder less; frees it with the last. */
 void bh_content_release(struct bh_contents *l, struct bh_content *c);
+
+/* All holders rest: the body leaves memory. Does nothing when there is no memory for the origins.
+ */
+void bh_content_let_go(struct bh_contents *l, struct bh_content *c);
+/* It was gone, and was read from its row again. Takes the block that row's strings are in. */
+void bh_content_bring_back(
+    struct bh_contents *l, struct bh_content *c, const struct bh_spool_row *row, void *block);
 
 /* A change to c for one destination is part of the group; once for each destination. was_row: it
  * was a committed row before. */

@@ -20,18 +20,8 @@ struct bh_payload *bh_payload_hold(struct bh_content *content, struct bh_dest *d
 	    .dest = d,
 	    .content = content,
 	    .ord = content->ord,
-	    .producer = content->producer,
-	    .epoch = content->epoch,
-	    .seq = content->seq,
-	    .kind = content->kind,
-	    .encoding = content->encoding,
 	    .items = content->items,
-	    .raw_len = content->raw_len,
-	    .created_ms = content->created_ms,
-	    .last_ts_ms = content->last_ts_ms,
-	    .taken_ns = content->taken_ns,
-	    .origins = content->origins,
-	    .body = content->body,
+	    .body_n = content->body.n,
 	};
 	content->holders++;
 	return p;
@@ -44,6 +34,7 @@ void bh_payload_free(struct bh_custody *c, struct bh_payload *p)
 	if (p->cut)
 		p->dest->cut_bytes -= p->cut_bytes;
 	bh_cut_free(p->cut);
+	bh_custody_wake(p);
 	bh_content_release(&c->contents, p->content);
 	free(p->spare);
 	free(p);
@@ -205,6 +196,8 @@ static bool turned_away(struct bh_custody *c, struct bh_dest *d, const struct bh
 	bh_ledger_drop(&ends, c->offline ? BH_DROP_SHUTDOWN : BH_DROP_QUEUE_FULL, content->items);
 	bh_ledger_add(&d->l, &ends);
 	bh_kept_owe(d->kept, &ends);
+	bh_buffer_in(&d->mem_buffer, bh_buffer_events(d->logs, content->items, 1), content->body.n);
+	bh_buffer_end(&d->mem_buffer, d->logs, &ends, content->body.n);
 	return true;
 }
 
@@ -220,11 +213,11 @@ static int owe(struct bh_custody *c, struct bh_dest *d, struct bh_content *conte
 	content->unproven += d->reliable;
 	d->l.received += p->items;
 	d->mem_items += p->items;
-	d->mem_bytes += p->body.n;
-	bh_buffer_in(&d->mem_buffer, bh_buffer_events(d->logs, p->items, 1), p->body.n);
+	d->mem_bytes += p->body_n;
+	bh_buffer_in(&d->mem_buffer, bh_buffer_events(d->logs, p->items, 1), p->body_n);
 	/* Behind rows, behind a failing destination, or without a network: straight to the spool.
 	 */
-	p->want_row = d->spool_on && ((d->rows > 0 && !(d->logs && d->newest_first)) ||
+	p->want_row = d->spool_on && ((d->rows > d->active_rows && !(d->logs && d->newest_first)) ||
 					 d->backoff.state != BH_BREAKER_OPEN || c->offline ||
 					 d->limits.after_ms == 0);
 	bh_dest_insert(d, p);
@@ -298,7 +291,7 @@ static void want_rows_of(struct bh_custody *c, enum bh_role producer)
 		struct bh_dest *d = &c->dests[i];
 
 		for (struct bh_payload *p = d->head; p; p = p->next)
-			p->want_row |= p->producer == producer && !p->row && d->spool_on;
+			p->want_row |= p->content->producer == producer && !p->row && d->spool_on;
 	}
 }
 
@@ -452,6 +445,7 @@ void bh_custody_stats(struct bh_custody *c, struct bh_child *child)
 	bh_child_stat_number(child, "registry.gaps", c->positions.gaps);
 	bh_kept_stats(&c->kept, child);
 	bh_custody_key_stats(c, child);
+	bh_custody_clock_stats(c, child);
 	bh_custody_quarantine_stats(c, child);
 	if (c->registry_note[0])
 		bh_child_stat_note(child, "registry", "%s", c->registry_note);

@@ -71,6 +71,9 @@ void bh_custody_http_done(void *ctx, void *token, const struct bh_http_result *r
  * BH_E_CONFIG: it does not fit into a header; the old one acts on. */
 int bh_custody_key_replace(struct bh_custody *c, unsigned index, const char *text) BH_MUST_CHECK;
 
+/* Is every key invalid, as far as is known? Then nothing can be delivered (§13.6). */
+bool bh_custody_keys_refused(const struct bh_custody *c);
+
 /* End of every turn of the loop: commit, acknowledge, send. */
 void bh_custody_turn_end(void *ctx);
 
@@ -95,10 +98,11 @@ void bh_custody_first_import(struct bh_custody *c);
  * one of them, or a drain is over; the store's errors. */
 int bh_custody_forget(
     struct bh_custody *c, struct bh_str identifier, bool logs_running, size_t *n) BH_MUST_CHECK;
-/* Sends the payloads of the quarantine again, in their order; *items of them. What has not become a
- * row of the spool stays there. BH_E_STATE after a drain, -ENOSPC: the spool is full; the store's
- * errors. */
-int bh_custody_replay(struct bh_custody *c, uint64_t *items) BH_MUST_CHECK;
+/* Sends the payloads of the quarantine that the request means again, in their order; *again counts
+ * them. What has not become a row of the spool stays there. BH_E_STATE after a drain, -ENOSPC: the
+ * spool is full; the store's errors. */
+int bh_custody_replay(struct bh_custody *c, const struct bh_spool_request *r,
+    struct bh_spool_walk *again) BH_MUST_CHECK;
 /* What is there now; valid as long as the custody. */
 const struct bh_quarantine *bh_custody_kept(const struct bh_custody *c);
 const struct bh_positions *bh_custody_positions(const struct bh_custody *c);

@@ -6,10 +6,11 @@
 #include "forwarder/cut.h"
 #include "forwarder/response.h"
 
-#define COMPONENT  "delivery"
-#define MINUTE_NS  (60 * BH_NS_PER_S)
-#define RELAY_NS   (3600 * BH_NS_PER_S)
-#define RELAY_AT_N 2 /* payloads in a row that are too large: no accident */
+#define COMPONENT   "delivery"
+#define MINUTE_NS   (60 * BH_NS_PER_S)
+#define RELAY_NS    (3600 * BH_NS_PER_S)
+#define FIRST_TAKEN 5 /* payloads of metrics (spec/intake.md §13.9) */
+#define RELAY_AT_N  2 /* payloads in a row that are too large: no accident */
 
 static int64_t now(const struct bh_custody *c)
 {
@@ -59,7 +60,8 @@ void bh_custody_refuse(struct bh_custody *c, struct bh_payload *p, enum bh_drop 
 		return; /* what it does not take is gone, and is counted */
 	if (!any || !c->quarantine.on || c->full)
 		c->quarantine.not_kept += any && c->quarantine.on;
-	else if (bh_store_next_ord(c->cfg.store, &p->keep_ord))
+	else if ((!p->cut && bh_custody_bring_back(c, p->content)) ||
+		 bh_store_next_ord(c->cfg.store, &p->keep_ord))
 		p->keep_ord = 0;
 }
 
@@ -76,7 +78,7 @@ static void refused(struct bh_custody *c, struct bh_payload *p, enum bh_drop rea
     const struct bh_http_result *result)
 {
 	if (!p->cut) {
-		log_refusal(c, p, p->items, p->body.n, result);
+		log_refusal(c, p, p->items, p->body_n, result);
 		bh_custody_refuse(c, p, reason, result->status);
 		return;
 	}
@@ -100,14 +102,14 @@ static void suspect_relay(struct bh_custody *c, struct bh_dest *d, const struct 
 	    "%s to %s: payloads within the intake's limits are too large for what stands between "
 	    "(status 413, %zu bytes): a proxy or relay with a smaller limit for bodies; they are "
 	    "sent in parts",
-	    d->name, d->url, p->body.n);
+	    d->name, d->url, p->body_n);
 }
 
 bool bh_custody_cut(struct bh_custody *c, struct bh_payload *p)
 {
 	struct bh_http_result result = {.status = 413, .text = "one item, or not to be cut"};
 	struct bh_dest *d = p->dest;
-	int rc = bh_cut_new(&p->cut, p->kind, p->encoding, p->body);
+	int rc = bh_cut_new(&p->cut, p->content->kind, p->content->encoding, bh_payload_body(p));
 
 	if (rc == -ENOMEM) {
 		bh_custody_failed(c, d, "no memory to send a payload in parts", 0);
@@ -152,7 +154,7 @@ static uint64_t rest_of(const struct bh_payload *p, struct bh_ledger *ends)
 	return items;
 }
 
-/* A payload in memory becomes what is left of it; the rest has ended. */
+/* A payload in memory becomes what is left of it, in a body of its own; the rest has ended. */
 static void shrink(struct bh_dest *d, struct bh_payload *p, char *body, size_t n)
 {
 	struct bh_buffer *buffer = p->row ? &d->disk_buffer : &d->mem_buffer;
@@ -162,20 +164,22 @@ static void shrink(struct bh_dest *d, struct bh_payload *p, char *body, size_t n
 	bh_ledger_add(&d->l, &ends);
 	if (d->logs)
 		bh_buffer_end(buffer, true, &ends, 0);
-	bh_buffer_out(buffer, 0, p->body.n - BH_MIN(p->body.n, n));
-	bh_buffer_in(buffer, 0, n - BH_MIN(p->body.n, n));
+	bh_buffer_out(buffer, 0, p->body_n - BH_MIN(p->body_n, n));
+	bh_buffer_in(buffer, 0, n - BH_MIN(p->body_n, n));
 	ends.received = p->items - items;
 	if (!p->row) /* of a row, with the row */
 		bh_kept_owe(d->kept, &ends);
 	if (p->row) {
 		d->row_items -= p->items - items;
-		d->row_bytes = d->row_bytes - p->body.n + n;
+		d->row_bytes = d->row_bytes - p->body_n + n;
 	} else {
 		d->mem_items -= p->items - items;
-		d->mem_bytes = d->mem_bytes - p->body.n + n;
+		d->mem_bytes = d->mem_bytes - p->body_n + n;
 	}
 	p->items = (uint32_t)items;
-	p->body = (struct bh_str){body, n};
+	free(p->spare);
+	p->spare = body;
+	p->body_n = n;
 }
 
 /* The same row with what is left, in one transaction. */
@@ -238,8 +242,6 @@ static void keep_rest(struct bh_custody *c, struct bh_payload *p)
 		char *body = bh_buf_detach(&rest, &n);
 
 		shrink(p->dest, p, body, n);
-		free(p->spare);
-		p->spare = body;
 	}
 	/* Otherwise the payload is kept whole: parts of it will come twice. */
 	bh_buf_release(&rest);
@@ -260,10 +262,22 @@ void bh_custody_keep_rests(struct bh_custody *c)
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
+/* The first ones each, so that a person sees that it works, then one in so many. */
+static void log_success(struct bh_custody *c, struct bh_dest *d)
+{
+	uint64_t every = (uint64_t)c->cfg.config->logging_frequency;
+
+	if (++d->taken_n <= FIRST_TAKEN || d->taken_n % every == 0)
+		bh_info(c->cfg.log, COMPONENT, "%s: %llu payloads are taken since the start",
+		    d->name, (unsigned long long)d->taken_n);
+}
+
 static void taken(struct bh_custody *c, struct bh_dest *d, struct bh_payload *p)
 {
 	if (d->error[0])
 		bh_info(c->cfg.log, COMPONENT, "%s: %s takes payloads again", d->name, d->url);
+	if (!d->logs)
+		log_success(c, d);
 	d->error[0] = '\0';
 	d->last_ok_ms = bh_wall_ms(c->cfg.loop->clock);
 	bh_key_accepted(&d->check->key, p->sent_ns);
@@ -307,26 +321,30 @@ static bool key_refused(struct bh_custody *c, struct bh_payload *p, enum bh_drop
 	return false;
 }
 
+static bool recovers(enum bh_verdict v)
+{
+	return v == BH_VERDICT_TAKEN || v == BH_VERDICT_SPLIT || v == BH_VERDICT_DROP;
+}
+
 static void answered(
     struct bh_custody *c, struct bh_payload *p, const struct bh_http_result *result)
 {
 	struct bh_dest *d = p->dest;
 	struct bh_answer answer = bh_response(result->status, d->logs);
 	int64_t at_least = answer.slower ? result->retry_after_ns : 0;
+	bool old = bh_backoff_is_old(&d->backoff, p->sent_ns);
 	char text[BH_HTTP_TEXT_MAX + 32];
 
+	if (!old && recovers(answer.verdict))
+		bh_backoff_success(&d->backoff, now(c), c->cfg.rng);
 	switch (answer.verdict) {
 	case BH_VERDICT_TAKEN:
-		bh_backoff_success(&d->backoff, now(c), c->cfg.rng);
-		bh_dest_answered(d, (now(c) - p->sent_ns) / BH_NS_PER_MS);
 		taken(c, d, p);
 		return;
 	case BH_VERDICT_SPLIT:
-		bh_backoff_success(&d->backoff, now(c), c->cfg.rng);
 		too_large(c, p, answer.reason, result);
 		return;
 	case BH_VERDICT_DROP:
-		bh_backoff_success(&d->backoff, now(c), c->cfg.rng);
 		refused(c, p, answer.reason, result);
 		return;
 	case BH_VERDICT_KEY:
@@ -336,6 +354,8 @@ static void answered(
 	case BH_VERDICT_RETRY:
 		break;
 	}
+	if (old)
+		return;
 	failure_text(d, result, answer.verdict == BH_VERDICT_KEY, text, sizeof(text));
 	bh_custody_failed(c, d, text, at_least);
 }
@@ -347,7 +367,11 @@ void bh_custody_http_done(void *ctx, void *token, const struct bh_http_result *r
 
 	if (bh_custody_key_done(c, token, result))
 		return;
-	p->sending = false;
 	p->dest->sending_n--;
+	p->sending = false;
+	bh_custody_wake(p);
+	if (result->status / 100 == 2)
+		bh_pace_taken(&p->dest->pace, p->sent_ns, now(c), p->body_n);
+	bh_custody_look_at_clock(c, result->date_s);
 	answered(c, p, result);
 }

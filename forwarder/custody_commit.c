@@ -38,7 +38,7 @@ static void gather_list(struct group *g, struct bh_payload *p, bool rows_allowed
 		}
 		if (t1) {
 			g->t1[g->t1_n++] = p;
-			g->bytes += p->body.n;
+			g->bytes += p->body_n;
 		} else {
 			g->t2[g->t2_n++] = p;
 		}
@@ -83,7 +83,7 @@ static void leave_out(struct group *g, const struct bh_dest *d, bool dropping)
 			g->t1[kept++] = p;
 			continue;
 		}
-		g->bytes -= p->body.n;
+		g->bytes -= p->body_n;
 		if (!dropping || p->sending)
 			continue;
 		bh_custody_settle(p, BH_STORE_DROPPED, BH_DROP_SPOOL_FULL);
@@ -138,7 +138,7 @@ static uint64_t bytes_for(const struct group *g, const struct bh_dest *d)
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < g->t1_n; i++)
-		n += g->t1[i]->dest == d ? g->t1[i]->body.n : 0;
+		n += g->t1[i]->dest == d ? g->t1[i]->body_n : 0;
 	return n;
 }
 
@@ -158,27 +158,28 @@ static int make_room(struct bh_custody *c, struct group *g, struct bh_retired *g
 /* The row of a content is put once; each destination adds that it is owed it. */
 static int write_t1(struct bh_custody *c, const struct bh_payload *p)
 {
+	const struct bh_content *content = p->content;
 	unsigned owers = 0;
-	int rc = p->content->stored ? bh_store_owers(c->cfg.store, p->ord, &owers) : 0;
+	int rc = content->stored ? bh_store_owers(c->cfg.store, p->ord, &owers) : 0;
 	const struct bh_spool_row row = {
 	    .ord = p->ord,
-	    .producer = bh_role_name(p->producer),
-	    .epoch = p->epoch,
-	    .seq = p->seq,
-	    .kind = p->kind,
-	    .encoding = p->encoding,
+	    .producer = bh_role_name(content->producer),
+	    .epoch = content->epoch,
+	    .seq = content->seq,
+	    .kind = content->kind,
+	    .encoding = content->encoding,
 	    .items = p->items,
-	    .raw_len = p->raw_len,
-	    .created_ms = p->created_ms,
-	    .expires_ms = p->created_ms + p->dest->limits.ttl_ms,
-	    .origins = p->origins,
-	    .body = p->body,
+	    .raw_len = content->raw_len,
+	    .created_ms = content->created_ms,
+	    .expires_ms = content->created_ms + p->dest->limits.ttl_ms,
+	    .origins = content->origins,
+	    .body = bh_payload_body(p),
 	};
 
 	p->content->stored = true;
 	if (rc)
 		return rc;
-	return owers ? bh_store_put_delivery(c->cfg.store, p->ord, p->body.n, p->dest->id)
+	return owers ? bh_store_put_delivery(c->cfg.store, p->ord, p->body_n, p->dest->id)
 		     : bh_store_put(c->cfg.store, &row, p->dest->id);
 }
 
@@ -307,12 +308,13 @@ static void became_row(struct bh_custody *c, struct bh_payload *p)
 	p->want_row = false;
 	d->active_rows++;
 	d->rows++;
-	d->row_bytes += p->body.n;
+	d->row_bytes += p->body_n;
 	d->row_items += p->items;
 	d->mem_items -= p->items;
-	d->mem_bytes -= p->body.n;
-	bh_buffer_out(&d->mem_buffer, bh_buffer_events(d->logs, p->items, 1), p->body.n);
-	bh_buffer_in(&d->disk_buffer, bh_buffer_events(d->logs, p->items, 1), p->body.n);
+	d->mem_bytes -= p->body_n;
+	bh_buffer_out(&d->mem_buffer, bh_buffer_events(d->logs, p->items, 1), p->body_n);
+	bh_buffer_in(&d->disk_buffer, bh_buffer_events(d->logs, p->items, 1), p->body_n);
+	bh_custody_rest(c, p);
 	/* What was sent of it, and how often its key was refused, is known in memory only. */
 	if (!p->sending && !p->cut && !p->refusals.first_ns) {
 		bh_dest_remove(d, p); /* the row owns it now; it is claimed when its turn comes */
@@ -342,14 +344,14 @@ static void ended(struct bh_custody *c, struct bh_payload *p)
 	}
 	ends = ends_of(p);
 	bh_ledger_add(&d->l, &ends);
-	bh_buffer_end(p->row ? &d->disk_buffer : &d->mem_buffer, d->logs, &ends, p->body.n);
+	bh_buffer_end(p->row ? &d->disk_buffer : &d->mem_buffer, d->logs, &ends, p->body_n);
 	if (p->row) {
 		d->rows--;
-		d->row_bytes -= p->body.n;
+		d->row_bytes -= p->body_n;
 		d->row_items -= p->items;
 	} else {
 		d->mem_items -= p->items;
-		d->mem_bytes -= p->body.n;
+		d->mem_bytes -= p->body_n;
 	}
 	bh_dest_remove(d, p);
 	bh_payload_free(c, p);

@@ -6,8 +6,9 @@
 
 #include "forwarder/custody_internal.h"
 
-#define COMPONENT        "custody"
-#define LOGS_CONCURRENCY 4
+#define COMPONENT  "custody"
+#define LOGS_LEAST 4  /* requests under way */
+#define FIXED_MAX  64 /* of a configured number */
 
 static void configure(struct bh_dest *d, const struct bh_config *cfg)
 {
@@ -30,12 +31,15 @@ static void configure(struct bh_dest *d, const struct bh_config *cfg)
 	int64_t workers = BH_MAX(cfg->forwarder_num_workers, 1) *
 			  BH_MAX(cfg->forwarder_max_concurrent_requests, 1);
 	int64_t logs_n = cfg->logs_batch_max_concurrent_send;
+	unsigned fixed = (unsigned)BH_MIN(logs ? logs_n : workers, FIXED_MAX);
 
+	d->queue_max = (unsigned)cfg->logs_payload_channel_size;
 	d->newest_first = !logs || strcmp(cfg->logs_replay_order, "newest_first") == 0;
 	d->spool_on = d->reliable && d->limits.on;
-	d->concurrency =
-	    (unsigned)BH_MIN(logs ? (logs_n > 0 ? logs_n : LOGS_CONCURRENCY) : workers, 64);
-	d->adaptive = logs && logs_n <= 0;
+	if (logs && logs_n <= 0)
+		bh_pace_init(&d->pace, LOGS_LEAST, BH_PACE_MAX);
+	else
+		bh_pace_init(&d->pace, fixed, fixed);
 	d->timeout_ms = logs ? cfg->logs_http_timeout_ms : cfg->forwarder_timeout_ms;
 	bh_backoff_init(&d->backoff, &b, logs ? 1 : 2, logs ? 120 : 64);
 }
@@ -68,7 +72,9 @@ static int make_dest(struct bh_custody *c, struct bh_dest *d, const struct bh_en
 	d->names = e->names;
 	d->name = d->names.name;
 	d->key = e->key;
+	d->reset_ms = e->reset_ms;
 	d->url = strdup(e->url);
+	d->worker_url = e->worker_url;
 	d->check = bh_custody_key_of(c, e, c->cfg.endpoints->keys[e->key]);
 	if (!d->url || !d->check)
 		return -ENOMEM;
@@ -217,20 +223,63 @@ static void dest_note(struct bh_custody *c, struct bh_dest *d, struct bh_child *
 		bh_child_stat_note(child, name, "%s: ok", what);
 }
 
-static void buffer_stats(const struct bh_dest *d, struct bh_child *child)
+struct bh_buffer_count bh_custody_memory_size(const struct bh_dest *d)
 {
 	uint64_t payloads = 0;
 
 	for (const struct bh_payload *p = d->head; p; p = p->next)
 		payloads += !p->row;
-	bh_buffer_stats(&d->mem_buffer, d->logs ? "logs_dest" : "metrics_retry_memory", d->url,
-	    (struct bh_buffer_count){
-		bh_buffer_events(d->logs, d->mem_items, payloads), d->mem_bytes},
-	    child);
-	bh_buffer_stats(&d->disk_buffer, d->logs ? "logs_spool" : "metrics_retry_disk", d->url,
-	    (struct bh_buffer_count){
-		bh_buffer_events(d->logs, d->row_items, d->rows), d->row_bytes},
-	    child);
+	return (struct bh_buffer_count){
+	    bh_buffer_events(d->logs, d->mem_items, payloads), d->mem_bytes};
+}
+
+struct bh_buffer_count bh_custody_disk_size(const struct bh_dest *d)
+{
+	return (struct bh_buffer_count){
+	    bh_buffer_events(d->logs, d->row_items, d->rows), d->row_bytes};
+}
+
+/* One that is not configured any more has no address. */
+static struct bh_str buffer_name(const struct bh_dest *d)
+{
+	return d->absent ? bh_str_from(d->name) : bh_buffer_host(d->url);
+}
+
+static bool is_same_buffer(const struct bh_dest *a, const struct bh_dest *b)
+{
+	return a->logs == b->logs && bh_str_eq(buffer_name(a), buffer_name(b));
+}
+
+static void add_size(struct bh_buffer_count *sum, struct bh_buffer_count n)
+{
+	sum->events += n.events;
+	sum->bytes += n.bytes;
+}
+
+/* Of all destinations at the host of the i-th, with the first of them: several keys are one buffer
+ * outside. */
+static void buffer_stats(const struct bh_custody *c, size_t i, struct bh_child *child)
+{
+	const struct bh_dest *d = &c->dests[i];
+	struct bh_buffer memory = {0}, disk = {0};
+	struct bh_buffer_count in_memory = {0}, on_disk = {0};
+
+	for (size_t j = 0; j < c->dests_n; j++) {
+		const struct bh_dest *other = &c->dests[j];
+
+		if (!is_same_buffer(other, d))
+			continue;
+		if (j < i)
+			return;
+		bh_buffer_add(&memory, &other->mem_buffer);
+		bh_buffer_add(&disk, &other->disk_buffer);
+		add_size(&in_memory, bh_custody_memory_size(other));
+		add_size(&on_disk, bh_custody_disk_size(other));
+	}
+	bh_buffer_stats(&memory, d->logs ? "logs_dest" : "metrics_retry_memory", buffer_name(d),
+	    in_memory, child);
+	bh_buffer_stats(
+	    &disk, d->logs ? "logs_spool" : "metrics_retry_disk", buffer_name(d), on_disk, child);
 }
 
 static void kept_stats(const struct bh_dest *d, struct bh_child *child)
@@ -257,7 +306,7 @@ void bh_custody_dest_stats(struct bh_custody *c, struct bh_child *child)
 		(void)snprintf(name, sizeof(name), "destination.%s.splits", d->name);
 		bh_child_stat_number(child, name, d->splits);
 		dest_note(c, d, child);
-		buffer_stats(d, child);
+		buffer_stats(c, i, child);
 		kept_stats(d, child);
 	}
 }

@@ -1,6 +1,7 @@
 /* Shared by custody.c (taking, life), custody_dests.c (destinations), custody_commit.c (groups),
- * custody_room.c (what leaves the spool undelivered), custody_send.c (delivery), custody_answer.c
- * (what came back), custody_key.c (checks of the API keys) and custody_quarantine.c. */
+ * custody_room.c (what leaves the spool undelivered), custody_send.c (delivery), custody_lend.c
+ * (bodies that are only in the spool meanwhile), custody_answer.c (what came back), custody_key.c
+ * (checks of the API keys), custody_clock.c (this host's clock) and custody_quarantine.c. */
 #ifndef BH_FORWARDER_CUSTODY_INTERNAL_H
 #define BH_FORWARDER_CUSTODY_INTERNAL_H
 
@@ -35,7 +36,7 @@ struct bh_custody {
 	size_t dests_n;
 	struct bh_contents contents;
 	struct bh_payload *empties;  /* positions only: settled from the start */
-	bool pressed[BH_ROLE__N];    /* half of the producer's window is not proven yet */
+	uint64_t used[BH_ROLE__N];   /* of the producer's window, in percent: not proven yet */
 	uint64_t fences[BH_ROLE__N]; /* seq to be answered with FENCE_ACK; 0 = none */
 	bool fence_open[BH_ROLE__N];
 	uint64_t new_epoch[BH_ROLE__N]; /* T4 under way: mark to write instead */
@@ -52,6 +53,9 @@ struct bh_custody {
 	bool leaving;            /* the store is damaged: the next start replaces it */
 	struct bh_timer drain_timer;
 	struct bh_log_limit limit;
+	bool clock_known;      /* an intake has said what time it is */
+	int64_t clock_off_s;   /* this clock is so far ahead of it; negative: behind */
+	int64_t clock_said_ns; /* when that was last complained of; 0 = never */
 	struct bh_key_check checks[BH_DESTS_CONFIGURED];
 	size_t checks_n;
 	struct bh_quarantine quarantine;
@@ -68,6 +72,9 @@ void bh_payload_free(struct bh_custody *c, struct bh_payload *p);
 int bh_custody_make_dests(struct bh_custody *c, struct bh_err *err) BH_MUST_CHECK;
 void bh_custody_free_dests(struct bh_custody *c);
 void bh_custody_dest_stats(struct bh_custody *c, struct bh_child *child);
+/* What is in its buffers now (buffers.h). */
+struct bh_buffer_count bh_custody_memory_size(const struct bh_dest *d);
+struct bh_buffer_count bh_custody_disk_size(const struct bh_dest *d);
 /* A destination of this class that is in the configuration: new payloads are for it. */
 static inline bool bh_custody_is_for(const struct bh_dest *d, bool logs)
 {
@@ -137,6 +144,10 @@ bool bh_custody_cut(struct bh_custody *c, struct bh_payload *p);
 /* What was not sent of the payloads that go in parts becomes their body: a stop, not a crash. */
 void bh_custody_keep_rests(struct bh_custody *c);
 
+/* What the Date of an answer says of this host's clock (custody_clock.c); 0 = there was none. */
+void bh_custody_look_at_clock(struct bh_custody *c, int64_t date_s);
+void bh_custody_clock_stats(const struct bh_custody *c, struct bh_child *child);
+
 /* The check of a destination's key: one there is, or a new one. NULL: no memory. */
 struct bh_key_check *bh_custody_key_of(
     struct bh_custody *c, const struct bh_endpoint_dest *e, const char *text);
@@ -146,6 +157,15 @@ bool bh_custody_key_done(
 /* Asks when it is time. */
 void bh_custody_key_look(struct bh_custody *c);
 void bh_custody_key_stats(struct bh_custody *c, struct bh_child *child);
+
+/* A body is in memory while somebody needs it there (custody_lend.c): */
+extern const struct bh_http_lender bh_custody_lender;
+/* When all who hold it were sent it and have it as a row, it goes. */
+void bh_custody_rest(struct bh_custody *c, struct bh_payload *p);
+/* The answer is there, or is not waited for any more. */
+void bh_custody_wake(struct bh_payload *p);
+/* The body is in memory afterwards. The errors of bh_store_load(). */
+int bh_custody_bring_back(struct bh_custody *c, struct bh_content *content) BH_MUST_CHECK;
 
 /* Writes the copy of a payload that ends, inside the group's transaction. */
 int bh_custody_quarantine(struct bh_custody *c, const struct bh_payload *p) BH_MUST_CHECK;

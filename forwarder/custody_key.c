@@ -49,7 +49,7 @@ struct bh_key_check *bh_custody_key_of(
 	k = &c->checks[c->checks_n++];
 	k->url = bh_buf_detach(&url, &n);
 	k->index = e->key;
-	bh_key_init(&k->key, text, now(c));
+	bh_key_init(&k->key, text, c->cfg.config->key_check_minutes * 60 * BH_NS_PER_S, now(c));
 	return k;
 }
 
@@ -163,6 +163,15 @@ bool bh_custody_key_done(
 		}
 	}
 	return false;
+}
+
+bool bh_custody_keys_refused(const struct bh_custody *c)
+{
+	size_t refused = 0;
+
+	for (size_t i = 0; i < c->checks_n; i++)
+		refused += c->checks[i].key.state == BH_KEY_INVALID;
+	return refused > 0 && refused == c->checks_n;
 }
 
 static void say(

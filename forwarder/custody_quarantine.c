@@ -16,16 +16,16 @@ int bh_custody_quarantine(struct bh_custody *c, const struct bh_payload *p)
 	struct bh_buf lost = BH_BUF_INIT;
 	struct bh_spool_row row = {
 	    .ord = p->ord,
-	    .kind = p->kind,
-	    .encoding = p->encoding,
+	    .kind = p->content->kind,
+	    .encoding = p->content->encoding,
 	    .items = p->items,
-	    .raw_len = p->raw_len,
-	    .created_ms = p->created_ms,
-	    .body = p->body,
+	    .raw_len = p->content->raw_len,
+	    .created_ms = p->content->created_ms,
+	    .body = bh_payload_body(p),
 	};
 	int rc = 0;
 
-	if (c->full || !bh_custody_has_room(c, p->body.n)) {
+	if (c->full || !bh_custody_has_room(c, p->body_n)) {
 		c->quarantine.not_kept++;
 		return 0;
 	}
@@ -67,44 +67,44 @@ struct search {
 	struct bh_dest *found;
 };
 
-static int64_t dest_of(void *ctx, enum bh_kind kind, const char *id)
+static struct bh_dest *find(struct bh_custody *c, enum bh_kind kind, const char *id)
+{
+	bool logs = kind == BH_KIND_LOGS;
+
+	if (!*id)
+		return &c->dests[logs ? 0 : 1];
+	for (size_t i = 0; i < c->dests_n; i++) {
+		if (bh_custody_is_for(&c->dests[i], logs) && strcmp(c->dests[i].names.id, id) == 0)
+			return &c->dests[i];
+	}
+	return NULL;
+}
+
+static int64_t dest_of(void *ctx, enum bh_kind kind, const char *id, int64_t *ttl_ms)
 {
 	struct search *s = ctx;
-	struct bh_custody *c = s->c;
 
-	if (!*id) {
-		s->found = &c->dests[kind == BH_KIND_LOGS ? 0 : 1];
-		return s->found->id;
-	}
-	s->found = NULL;
-	for (size_t i = 0; !s->found && i < c->dests_n; i++) {
-		struct bh_dest *d = &c->dests[i];
-
-		if (bh_custody_is_for(d, kind == BH_KIND_LOGS) && strcmp(d->names.id, id) == 0)
-			s->found = d;
-	}
+	s->found = find(s->c, kind, id);
+	*ttl_ms = s->found ? s->found->limits.ttl_ms : 0;
 	return s->found ? s->found->id : 0;
 }
 
-/* One payload a transaction: what is done stays done. 1 = done, 0 = none is left. */
-static int replay_one(struct bh_custody *c, uint64_t *items)
+/* One payload a transaction: what is done stays done. */
+static int replay_one(struct bh_custody *c, uint64_t ord, struct bh_spool_walk *again)
 {
 	struct bh_quarantine *q = &c->quarantine;
 	struct search search = {c, NULL};
 	struct bh_spool_row row = {.producer = NULL};
 	struct bh_dest *d;
-	uint64_t ord = 0, new_ord = 0;
-	int rc = bh_quarantine_first(q, &ord);
+	uint64_t new_ord = 0;
+	int rc = bh_store_next_ord(c->cfg.store, &new_ord);
 	bool stays;
 
-	if (rc <= 0)
-		return rc;
-	rc = bh_store_next_ord(c->cfg.store, &new_ord);
 	if (!rc)
 		rc = bh_store_begin(c->cfg.store);
 	if (!rc)
-		rc = bh_quarantine_release(q, ord, new_ord, dest_of, &search,
-		    bh_wall_ms(c->cfg.loop->clock), BH_STORE_TTL_MS, &row);
+		rc = bh_quarantine_release(
+		    q, ord, new_ord, dest_of, &search, bh_wall_ms(c->cfg.loop->clock), &row);
 	stays = rc == BH_E_CORRUPT || rc == BH_E_STATE;
 	if (!rc) {
 		bh_kept_add(search.found->kept, &(struct bh_ledger){.received = row.items});
@@ -118,7 +118,7 @@ static int replay_one(struct bh_custody *c, uint64_t *items)
 		return rc;
 	}
 	if (stays)
-		return 1;
+		return 0;
 	d = search.found;
 	bh_kept_apply(&c->kept);
 	bh_buffer_in(&d->disk_buffer, bh_buffer_events(d->logs, row.items, 1), row.body.n);
@@ -127,26 +127,31 @@ static int replay_one(struct bh_custody *c, uint64_t *items)
 	d->row_items += row.items;
 	d->row_bytes += row.body.n;
 	q->replayed += row.items;
-	*items += row.items;
-	return 1;
+	again->rows++;
+	again->items += row.items;
+	again->bytes += row.body.n;
+	return 0;
 }
 
-int bh_custody_replay(struct bh_custody *c, uint64_t *items)
+int bh_custody_replay(
+    struct bh_custody *c, const struct bh_spool_request *r, struct bh_spool_walk *again)
 {
-	uint64_t left =
-	    c->quarantine.rows; /* what comes back while this runs is not for this time */
-	int rc = 1;
+	int64_t now_ms = bh_wall_ms(c->cfg.loop->clock);
+	uint64_t ord = 0, last = 0;
+	int rc;
 
-	*items = 0;
+	*again = (struct bh_spool_walk){.over = true};
 	if (c->drain_done)
 		return BH_E_STATE;
 	if (c->full || !bh_custody_has_room(c, 0))
 		return -ENOSPC;
-	while (rc == 1 && left-- > 0)
-		rc = replay_one(c, items);
+	/* What comes back while this runs is not for this time. */
+	rc = bh_store_next_ord(c->cfg.store, &last);
+	while (!rc && (rc = bh_quarantine_next(&c->quarantine, r, now_ms, &ord)) == 1)
+		rc = ord < last ? replay_one(c, ord, again) : 0;
 	bh_quarantine_refresh(&c->quarantine);
-	if (*items)
-		bh_info(
-		    c->cfg.log, COMPONENT, "%llu items are sent again", (unsigned long long)*items);
-	return rc < 0 ? rc : 0;
+	if (again->items)
+		bh_info(c->cfg.log, COMPONENT, "%llu items are sent again",
+		    (unsigned long long)again->items);
+	return rc;
 }

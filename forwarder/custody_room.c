@@ -237,7 +237,7 @@ static void expire_held(struct bh_custody *c, struct bh_dest *d, int64_t now_ms)
 {
 	for (struct bh_payload *p = d->head; p; p = p->next) {
 		if (!p->row || p->sending || p->settled ||
-		    p->created_ms + d->limits.ttl_ms > now_ms)
+		    p->content->created_ms + d->limits.ttl_ms > now_ms)
 			continue;
 		if (p->cut)
 			bh_cut_give_up(p->cut, BH_DROP_EXPIRED);

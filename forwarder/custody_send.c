@@ -8,6 +8,11 @@
 #define COMPONENT "delivery"
 #define URL_CAP   2048
 
+/* Of a producer's window, in percent: from there on it holds others up, and has to go on. */
+#define PRESSED     50
+#define CROWDED     75
+#define LONG_ENOUGH (250 * BH_NS_PER_MS) /* for what holds a crowded window up */
+
 static int64_t now(const struct bh_custody *c)
 {
 	return bh_mono_ns(c->cfg.loop->clock);
@@ -76,14 +81,23 @@ static struct bh_content *content_of(struct bh_custody *c, uint64_t ord, int *rc
 
 	*rc = 0;
 	if (content && (content->body.n || !content->claimed)) {
-		content->holders++;
-		return content;
+		*rc = bh_custody_bring_back(c, content);
+		content->holders += *rc == 0;
+		return *rc ? NULL : content;
 	}
 	*rc = bh_store_load(c->cfg.store, ord, &row, &block);
 	content = *rc == 0 || (*rc == BH_E_CORRUPT && block) ? from_row(c, &row, block) : NULL;
 	if (!content)
 		free(block);
 	return content;
+}
+
+/* One bad row stops nobody: it goes, counted. */
+static void give_up_row(struct bh_custody *c, struct bh_payload *p)
+{
+	bh_error(c->cfg.log, COMPONENT, "row %llu is damaged and is given up",
+	    (unsigned long long)p->ord);
+	bh_custody_settle(p, BH_STORE_POISON, BH_DROP_CORRUPT);
 }
 
 /* Brings one more row into the window. false: none, or memory is short. */
@@ -108,12 +122,8 @@ static bool claim(struct bh_custody *c, struct bh_dest *d)
 		return false;
 	}
 	p->row = true;
-	if (rc == BH_E_CORRUPT) {
-		/* One bad row stops nobody: it goes, counted. */
-		bh_error(c->cfg.log, COMPONENT, "row %llu is damaged and is given up",
-		    (unsigned long long)ord);
-		bh_custody_settle(p, BH_STORE_POISON, BH_DROP_CORRUPT);
-	}
+	if (rc == BH_E_CORRUPT)
+		give_up_row(c, p);
 	bh_dest_insert(d, p);
 	return true;
 }
@@ -125,6 +135,7 @@ void bh_custody_failed(
 
 	(void)snprintf(d->error, sizeof(d->error), "%s", text);
 	bh_backoff_error(&d->backoff, now(c), at_least_ns, c->cfg.rng);
+	bh_pace_failed(&d->pace, now(c));
 	arm_retry(d);
 	bh_dest_want_rows(d);
 	if (first)
@@ -139,14 +150,17 @@ static bool start_one(struct bh_custody *c, struct bh_dest *d, struct bh_payload
 	struct bh_http_request req = {
 	    .url = url,
 	    .key = d->key,
-	    .kind = p->kind,
-	    .encoding = p->encoding,
-	    .body = p->body,
+	    .kind = p->content->kind,
+	    .encoding = p->content->encoding,
+	    .body = bh_payload_body(p),
 	    .timeout_ms = d->timeout_ms,
-	    .last_ts_ms = p->last_ts_ms,
+	    .reset_ms = d->reset_ms,
+	    .last_ts_ms = p->content->last_ts_ms,
 	};
-	int rc = bh_dest_url(d, p->kind, url, sizeof(url));
+	int rc = bh_dest_url(d, p->content->kind, url, sizeof(url));
 
+	if (!p->cut && (p->row || bh_pace_is_slow(&d->pace)))
+		req.lender = &bh_custody_lender;
 	if (!rc && p->cut)
 		rc = bh_cut_body(p->cut, &req.body);
 	if (!rc)
@@ -180,6 +194,21 @@ static void release_claims(struct bh_custody *c, struct bh_dest *d)
 	}
 }
 
+/* Its bytes, or its parts, are in memory. Otherwise it has ended, or waits for a better time. */
+static bool is_at_hand(struct bh_custody *c, struct bh_payload *p)
+{
+	int rc = p->cut ? 0 : bh_custody_bring_back(c, p->content);
+
+	if (rc == BH_E_CORRUPT)
+		give_up_row(c, p);
+	else if (rc)
+		bh_log_limited(c->cfg.log, &p->dest->limit, BH_LOG_ERROR, COMPONENT, "row %llu: %s",
+		    (unsigned long long)p->ord, bh_err_name(rc));
+	if (rc)
+		return false;
+	return !p->too_large || p->cut || bh_custody_cut(c, p);
+}
+
 static void pump_dest(struct bh_custody *c, struct bh_dest *d)
 {
 	if (bh_dest_rests(d, now(c))) {
@@ -193,7 +222,7 @@ static void pump_dest(struct bh_custody *c, struct bh_dest *d)
 		struct bh_payload *p = bh_dest_next(d);
 
 		if (!p) {
-			if (d->sending_n >= bh_dest_slots(d))
+			if (d->sending_n >= d->pace.slots)
 				break;
 			if (!claim(c, d)) {
 				if (!d->live_n)
@@ -202,7 +231,7 @@ static void pump_dest(struct bh_custody *c, struct bh_dest *d)
 			}
 			continue;
 		}
-		if (p->too_large && !p->cut && !bh_custody_cut(c, p)) {
+		if (!is_at_hand(c, p)) {
 			if (!p->settled)
 				break;
 			continue;
@@ -210,6 +239,7 @@ static void pump_dest(struct bh_custody *c, struct bh_dest *d)
 		if (!bh_backoff_may_send(&d->backoff, now(c)) || !start_one(c, d, p))
 			break;
 	}
+	bh_pace_filled(&d->pace, d->sending_n);
 	arm_retry(d);
 }
 
@@ -218,7 +248,7 @@ static void on_spool_after(struct bh_timer *t)
 	(void)t; /* the end of the turn looks */
 }
 
-/* Half of a producer's window is used: from the oldest that is not acknowledged on. */
+/* How much of a producer's window is used: from the oldest that is not acknowledged on. */
 static void look_at_windows(struct bh_custody *c)
 {
 	static const enum bh_role producers[] = {BH_ROLE_DOGSTATSD, BH_ROLE_LOGS};
@@ -230,15 +260,24 @@ static void look_at_windows(struct bh_custody *c)
 		enum bh_role role = producers[i];
 		const struct bh_receiver *r = bh_intake_receiver(c->intake, role);
 
-		c->pressed[role] = r->rcvd - r->base >= BH_LINK_CREDIT_MSGS / 2 ||
-				   bytes[role] >= (uint64_t)BH_LINK_CREDIT_KIB * 1024 / 2;
+		c->used[role] = BH_MAX((r->rcvd - r->base) * 100 / BH_LINK_CREDIT_MSGS,
+		    bytes[role] * 100 / ((uint64_t)BH_LINK_CREDIT_KIB * 1024));
 	}
 }
 
 /* One that others wait for, of a destination that is behind them. */
 static bool holds_others_up(const struct bh_custody *c, const struct bh_payload *p)
 {
-	return c->pressed[p->producer] && bh_content_lags(p->content);
+	return c->used[p->content->producer] >= PRESSED && bh_content_lags(p->content);
+}
+
+/* The destination would take more, but late answers keep the producer's window full: a row lets it
+ * go on (DESIGN §4: memory has reached its bound). */
+static bool holds_window_up(
+    const struct bh_custody *c, const struct bh_dest *d, const struct bh_payload *p)
+{
+	return c->used[p->content->producer] >= CROWDED && d->sending_n < d->pace.slots &&
+	       now(c) - p->content->taken_ns >= LONG_ENOUGH;
 }
 
 /* No row can be had of it, and its destination fails: it is lost for that one. */
@@ -248,6 +287,17 @@ static bool must_go(const struct bh_custody *c, const struct bh_dest *d, const s
 
 	return d->reliable && no_row && !p->row && !p->sending &&
 	       d->backoff.state != BH_BREAKER_OPEN && holds_others_up(c, p);
+}
+
+static void look_again(
+    struct bh_custody *c, struct bh_dest *d, const struct bh_content *oldest, int64_t after_ns)
+{
+	bool crowded =
+	    c->used[oldest->producer] >= CROWDED && now(c) < oldest->taken_ns + LONG_ENOUGH;
+	int64_t at = oldest->taken_ns + (crowded ? BH_MIN(after_ns, LONG_ENOUGH) : after_ns);
+
+	if (!bh_timer_armed(&d->spool_timer) || at < d->spool_timer.at_ns)
+		bh_timer_at(c->cfg.loop, &d->spool_timer, at, on_spool_after);
 }
 
 /* What has waited long enough goes to the spool, and with it all that is before it: rows are older
@@ -263,22 +313,21 @@ static void look_at_ages(struct bh_custody *c, struct bh_dest *d)
 		if (must_go(c, d, p))
 			bh_custody_settle(
 			    p, BH_STORE_DROPPED, c->full ? BH_DROP_DISK_FULL : BH_DROP_QUEUE_FULL);
-		else if (p->want_row || now(c) - p->taken_ns >= after_ns || holds_others_up(c, p))
+		else if (p->want_row || now(c) - p->content->taken_ns >= after_ns ||
+			 holds_others_up(c, p) || holds_window_up(c, d, p))
 			last = p;
 		else if (!oldest)
 			oldest = p;
 	}
 	for (struct bh_payload *p = d->spool_on ? last : NULL; p; p = p->prev)
 		p->want_row |= !p->row && !p->settled;
-	if (d->spool_on && oldest && !bh_timer_armed(&d->spool_timer))
-		bh_timer_at(
-		    c->cfg.loop, &d->spool_timer, oldest->taken_ns + after_ns, on_spool_after);
+	if (d->spool_on && oldest)
+		look_again(c, d, oldest->content, after_ns);
 }
 
 void bh_custody_pump(struct bh_custody *c)
 {
-	if (c->dests_n > 2)
-		look_at_windows(c);
+	look_at_windows(c);
 	for (size_t i = 0; i < c->dests_n; i++) {
 		look_at_ages(c, &c->dests[i]);
 		if (!c->offline && !c->drain_done && !c->dests[i].absent)

@@ -2,14 +2,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "forwarder/urls.h"
 
 #define CUT_BYTES ((uint64_t)32 << 20) /* of bodies unpacked to be sent in parts */
 
-/* 10 MiB/s of short lines are a payload of 1,000 each 16 ms. */
-#define MS_A_SLOT     16
-#define ANSWER_MS_MAX 60000
 #define LIVE_IN_A_ROW 3 /* before a row has its turn */
 
 void bh_dest_insert(struct bh_dest *d, struct bh_payload *p)
@@ -60,7 +58,7 @@ bool bh_dest_holds(void *dest, uint64_t ord)
 
 bool bh_dest_may_cut(const struct bh_dest *d, const struct bh_payload *p)
 {
-	return d->cut_bytes == 0 || d->cut_bytes + p->raw_len <= CUT_BYTES;
+	return d->cut_bytes == 0 || d->cut_bytes + p->content->raw_len <= CUT_BYTES;
 }
 
 static bool ready(const struct bh_dest *d, const struct bh_payload *p)
@@ -74,22 +72,6 @@ static bool ready(const struct bh_dest *d, const struct bh_payload *p)
 static bool is_behind_rows(const struct bh_dest *d, const struct bh_payload *p)
 {
 	return !p->row && d->rows > d->active_rows;
-}
-
-unsigned bh_dest_slots(const struct bh_dest *d)
-{
-	int64_t n = d->concurrency;
-
-	if (d->adaptive)
-		n = BH_MAX(n, BH_MIN(n + d->answer_ms / MS_A_SLOT, (int64_t)BH_DEST_SLOTS_MAX));
-	return (unsigned)n;
-}
-
-/* Up at once, down slowly: an answer that is quick among slow ones says little. */
-void bh_dest_answered(struct bh_dest *d, int64_t ms)
-{
-	ms = BH_MAX(BH_MIN(ms, ANSWER_MS_MAX), (int64_t)0);
-	d->answer_ms = ms > d->answer_ms ? (d->answer_ms + ms) / 2 : (15 * d->answer_ms + ms) / 16;
 }
 
 /* What is live goes first, but a row has a turn now and then: the spool does not starve. */
@@ -110,14 +92,14 @@ static struct bh_payload *newest(const struct bh_dest *d)
 
 struct bh_payload *bh_dest_next(const struct bh_dest *d)
 {
-	unsigned open = 0, slots = bh_dest_slots(d);
+	unsigned open = 0;
 
-	if (d->sending_n >= slots)
+	if (d->sending_n >= d->pace.slots)
 		return NULL;
 	if (d->newest_first)
 		return newest(d);
 	/* The window counts from the oldest open one: what a crash may repeat stays within it. */
-	for (struct bh_payload *p = d->head; p && open < slots; p = p->next) {
+	for (struct bh_payload *p = d->head; p && open < d->pace.slots; p = p->next) {
 		if (is_behind_rows(d, p))
 			return NULL;
 		if (ready(d, p))
@@ -127,9 +109,19 @@ struct bh_payload *bh_dest_next(const struct bh_dest *d)
 	return NULL;
 }
 
+/* Those that were answered wait for the next commit only: they keep nobody from his place. */
+static unsigned open_rows(const struct bh_dest *d)
+{
+	unsigned n = 0;
+
+	for (const struct bh_payload *p = d->head; p; p = p->next)
+		n += p->row && !p->settled;
+	return n;
+}
+
 bool bh_dest_wants_claim(const struct bh_dest *d, uint64_t claimed_bytes)
 {
-	if (d->rows <= d->active_rows || d->active_rows >= bh_dest_slots(d))
+	if (d->rows <= d->active_rows || open_rows(d) >= d->pace.slots)
 		return false;
 	return d->active_rows == 0 || claimed_bytes < BH_DEST_CLAIMS_MAX;
 }
@@ -143,8 +135,7 @@ bool bh_dest_has_place(const struct bh_dest *d, size_t body)
 {
 	unsigned waiting = d->active_n - d->sending_n;
 
-	return waiting == 0 ||
-	       (waiting < BH_DEST_QUEUE && d->mem_bytes + body <= BH_DEST_QUEUE_MAX);
+	return waiting == 0 || (waiting < d->queue_max && d->mem_bytes + body <= BH_DEST_QUEUE_MAX);
 }
 
 bool bh_dest_rests(const struct bh_dest *d, int64_t now_ns)
@@ -170,8 +161,13 @@ void bh_dest_want_rows(struct bh_dest *d)
 
 int bh_dest_url(const struct bh_dest *d, enum bh_kind kind, char *out, size_t cap)
 {
-	const char *path = bh_url_path(kind);
-	int n = snprintf(out, cap, "%s%s", d->url, path ? path : "");
+	bool worker = d->worker_url && bh_url_is_workers(kind);
+	const char *path = bh_url_path(kind), *base = worker ? d->worker_url : d->url;
+	int n = (int)strlen(base);
+
+	while (worker && n && base[n - 1] == '/')
+		n--;
+	n = snprintf(out, cap, "%.*s%s", n, base, path ? path : "");
 
 	return n < 0 || (size_t)n >= cap ? -ENAMETOOLONG : 0;
 }

@@ -1,12 +1,12 @@
 /*
  * A destination and what it is owed: the payloads in memory for it, its rows in the spool, its
  * breaker (spec/durability.md §6, intake.md §12). Each has all of these for itself: what one does
- * delays, repeats and starves nothing of another. Logs go in order, at most bh_dest_slots() of them
+ * delays, repeats and starves nothing of another. Logs go in order, at most pace.slots of them
  * open, counted from the oldest; metrics go newest first.
  *
  * Three sorts:
  *   reliable    nothing is acknowledged before it has taken it or is owed it by a row
- *   unreliable  memory only, of BH_DEST_QUEUE payloads beside those under way; what finds no room
+ *   unreliable  memory only, of queue_max payloads beside those under way; what finds no room
  * is dropped (queue_full), what is left at a stop too (shutdown) absent      has rows, but is not
  * in the configuration any more: they wait for it to come back, until their time is over; nothing
  * new is for it
@@ -23,12 +23,11 @@
 #include "forwarder/backoff.h"
 #include "forwarder/endpoints.h"
 #include "forwarder/buffers.h"
+#include "forwarder/pace.h"
 #include "forwarder/payload.h"
 #include "forwarder/spool_limits.h"
 #include "forwarder/transport.h"
 
-#define BH_DEST_SLOTS_MAX  63                   /* what a producer may have outstanding */
-#define BH_DEST_QUEUE      10                   /* payloads waiting for an unreliable one */
 #define BH_DEST_QUEUE_MAX  ((uint64_t)16 << 20) /* of their bodies, bytes; one always may */
 #define BH_DEST_CLAIMS_MAX ((uint64_t)4 << 20)  /* of bodies out of the spool, for all; ditto */
 #define BH_DEST_LIVE_RUN   3                    /* newest first: then one out of the spool */
@@ -41,18 +40,18 @@ struct bh_dest {
 	struct bh_target_name names; /* endpoints.h */
 	const char *name;            /* names.name */
 	char *url;                   /* logs: whole; metrics: base. Owned; "" when absent */
+	const char *worker_url;      /* of series and sketches, borrowed; NULL = url */
 	bool logs, spool_on, newest_first;
 	bool reliable, absent;
 	struct bh_spool_limits limits;
-	bool full;                  /* its own bound is reached: no rows for now */
-	unsigned key;               /* of the transport */
-	struct bh_key_check *check; /* what is known about that key; NULL when absent */
-	unsigned live_n;            /* newest first: sent since one out of the spool was */
-	unsigned concurrency;       /* requests under way; the least of them when adaptive */
-	bool adaptive;     /* more of them while answers are slow, up to BH_DEST_SLOTS_MAX */
-	int64_t answer_ms; /* how long answers take, a moving mean */
-	int64_t timeout_ms;
-	int64_t id; /* in the store */
+	bool full;                    /* its own bound is reached: no rows for now */
+	unsigned key;                 /* of the transport */
+	struct bh_key_check *check;   /* what is known about that key; NULL when absent */
+	unsigned live_n;              /* newest first: sent since one out of the spool was */
+	unsigned queue_max;           /* payloads that may wait for an unreliable one */
+	struct bh_pace pace;          /* requests that may be under way */
+	int64_t timeout_ms, reset_ms; /* of a request; endpoints.h */
+	int64_t id;                   /* in the store */
 	struct bh_backoff backoff;
 	struct bh_timer retry;       /* end of a pause */
 	struct bh_timer spool_timer; /* oldest payload in memory reaches spool_after */
@@ -66,6 +65,7 @@ struct bh_dest {
 	char error[BH_HTTP_TEXT_MAX +
 		   64]; /* last failure in words; "" = none since the last success */
 	int64_t last_ok_ms;
+	uint64_t taken_n;      /* payloads since the start; metrics only */
 	uint64_t cut_bytes;    /* memory of payloads that go in parts */
 	uint64_t splits;       /* payloads that were cut since the start */
 	unsigned too_large_n;  /* payloads in a row that were answered 413 whole */
@@ -79,11 +79,6 @@ void bh_dest_insert(struct bh_dest *d, struct bh_payload *p); /* keeps the order
 void bh_dest_remove(struct bh_dest *d, struct bh_payload *p);
 bool bh_dest_holds(
     void *dest, uint64_t ord); /* is ord in memory? (skip function of bh_store_claim) */
-/* Requests that may be under way now. A slow answer keeps a payload under way longer: as many more
- * may be, so that the rate stays. */
-unsigned bh_dest_slots(const struct bh_dest *d);
-/* An answer came after so long. */
-void bh_dest_answered(struct bh_dest *d, int64_t ms);
 /* Memory for one more payload that goes in parts? One always may. */
 bool bh_dest_may_cut(const struct bh_dest *d, const struct bh_payload *p);
 /* The payload to send next; NULL when none may start (order, window, all under way), or when a row

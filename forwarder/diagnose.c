@@ -133,19 +133,12 @@ struct probe {
 
 static size_t on_header(char *p, size_t size, size_t n, void *userp)
 {
-	static const char name[] = "date:";
 	struct probe *probe = userp;
-	char text[64];
-	size_t len = size * n;
+	int64_t date_s = bh_http_date(p, size * n);
 
-	if (len > sizeof(name) && len < sizeof(text) + sizeof(name) &&
-	    strncasecmp(p, name, sizeof(name) - 1) == 0) {
-		(void)snprintf(text, sizeof(text), "%.*s", (int)(len - sizeof(name) + 1),
-		    p + sizeof(name) - 1);
-		probe->date_s = (int64_t)curl_getdate(text, NULL);
-		probe->date_s = BH_MAX(probe->date_s, (int64_t)0);
-	}
-	return len;
+	if (date_s)
+		probe->date_s = date_s;
+	return size * n;
 }
 
 static size_t on_body(char *p, size_t size, size_t n, void *userp)
@@ -567,6 +560,8 @@ static void check_all(struct bh_diagnose *d)
 	for (size_t i = 0; i < d->list.n; i++) {
 		if (!d->list.v[i].logs)
 			check_intake(d, d->list.v[i].names.name, d->list.v[i].url);
+		if (d->list.v[i].worker_url)
+			check_intake(d, "metrics worker", d->list.v[i].worker_url);
 	}
 	for (size_t i = 0; i < d->list.n; i++) {
 		if (d->list.v[i].logs)

@@ -65,9 +65,16 @@ static void append(struct bh_endpoint_list *l, struct bh_endpoint_dest *d)
 		l->v[l->n++] = *d;
 }
 
+static int64_t reset_ms(const struct bh_config *cfg, bool logs)
+{
+	return logs ? cfg->logs_connection_reset_interval_ms
+		    : cfg->forwarder_connection_reset_interval_ms;
+}
+
 static int add_primary(struct bh_endpoint_list *l, const struct bh_config *cfg, bool logs)
 {
-	struct bh_endpoint_dest d = {.logs = logs, .reliable = true};
+	struct bh_endpoint_dest d = {
+	    .logs = logs, .reliable = true, .reset_ms = reset_ms(cfg, logs)};
 	struct bh_buf url = BH_BUF_INIT;
 	int rc = logs ? bh_url_logs(cfg, &url) : bh_url_metrics_base(cfg, &url);
 	size_t n;
@@ -78,6 +85,8 @@ static int add_primary(struct bh_endpoint_list *l, const struct bh_config *cfg, 
 	}
 	d.url = bh_buf_detach(&url, &n);
 	d.key = key_index(l, logs && cfg->logs_api_key[0] ? cfg->logs_api_key : cfg->api_key);
+	if (!logs && *bh_config_metrics_worker(cfg))
+		d.worker_url = bh_config_metrics_worker(cfg);
 	(void)snprintf(d.names.id, sizeof(d.names.id), "%s/primary", class_name(logs));
 	(void)snprintf(d.names.name, sizeof(d.names.name), "%s", class_name(logs));
 	append(l, &d);
@@ -114,7 +123,8 @@ static int set_names(const struct bh_endpoint_list *l, const struct bh_endpoint 
 	return 0;
 }
 
-static int add_endpoint(struct bh_endpoint_list *l, const struct bh_endpoint *e, struct bh_err *err)
+static int add_endpoint(struct bh_endpoint_list *l, const struct bh_config *cfg,
+    const struct bh_endpoint *e, struct bh_err *err)
 {
 	struct bh_endpoint_dest d = {.logs = e->logs, .reliable = e->reliable};
 	struct bh_buf url = BH_BUF_INIT;
@@ -130,6 +140,7 @@ static int add_endpoint(struct bh_endpoint_list *l, const struct bh_endpoint *e,
 	}
 	d.url = bh_buf_detach(&url, &n);
 	d.key = key_index(l, e->api_key);
+	d.reset_ms = e->reset_ms < 0 ? reset_ms(cfg, e->logs) : e->reset_ms;
 	append(l, &d);
 	return 0;
 }
@@ -144,7 +155,7 @@ int bh_endpoints_resolve(
 	if (!rc)
 		rc = add_primary(out, cfg, false);
 	for (size_t i = 0; i < cfg->endpoints_n && !rc; i++)
-		rc = add_endpoint(out, &cfg->endpoints[i], err);
+		rc = add_endpoint(out, cfg, &cfg->endpoints[i], err);
 	if (rc)
 		bh_endpoints_free(out);
 	return rc;

@@ -39,8 +39,11 @@ struct bh_target_name {
 struct bh_endpoint_dest {
 	bool logs, reliable;
 	struct bh_target_name names;
-	char *url;    /* logs: whole; metrics: base. Owned */
-	unsigned key; /* in keys of the list */
+	char *url; /* logs: whole; metrics: base. Owned */
+	/* Borrowed from the configuration: series and sketches go there; NULL = to url. */
+	const char *worker_url;
+	unsigned key;     /* in keys of the list */
+	int64_t reset_ms; /* age from which on a connection is not used again; 0 = any is */
 };
 
 struct bh_endpoint_list {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/config_endpoints.h"
 #include "common/err.h"
 
 #define READ_TREE (BH_USE_READ | BH_USE_LIST)
@@ -119,11 +120,14 @@ unsigned bh_url_port(const char *url, unsigned fallback)
 
 static int allow_ports(const struct bh_config *cfg, struct bh_landlock_rules *r)
 {
+	bool logs_tls;
+	const char *logs = bh_config_logs_intake(cfg, &logs_tls);
 	const unsigned ports[] = {
 	    HTTPS,
 	    DOMAIN,
 	    bh_url_port(cfg->dd_url, HTTPS),
-	    bh_url_port(cfg->logs_dd_url, cfg->logs_no_ssl ? HTTP : HTTPS),
+	    bh_url_port(bh_config_metrics_worker(cfg), HTTPS),
+	    bh_url_port(logs, logs_tls ? HTTPS : HTTP),
 	    bh_url_port(cfg->proxy_http, SOCKS),
 	    bh_url_port(cfg->proxy_https, SOCKS),
 	};

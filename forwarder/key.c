@@ -16,12 +16,13 @@ const char *bh_key_state_name(enum bh_key_state state)
 	return names[state];
 }
 
-void bh_key_init(struct bh_key *k, const char *text, int64_t now_ns)
+void bh_key_init(struct bh_key *k, const char *text, int64_t every_ns, int64_t now_ns)
 {
 	size_t n = strlen(text);
 	size_t shown = n > 2 * (size_t)BH_KEY_TAIL ? (size_t)BH_KEY_TAIL : 0;
 
 	*k = (struct bh_key){.next_ns = now_ns, .since_ns = now_ns};
+	k->every_ns = every_ns > 0 ? every_ns : BH_KEY_EVERY_NS;
 	memcpy(k->tail, text + n - shown, shown);
 	k->always_valid = strcmp(text, zeros) == 0;
 	if (k->always_valid)
@@ -32,7 +33,7 @@ void bh_key_replace(struct bh_key *k, const char *text, int64_t now_ns)
 {
 	bool asking = k->asking;
 
-	bh_key_init(k, text, now_ns);
+	bh_key_init(k, text, k->every_ns, now_ns);
 	k->asking = k->stale_check = asking;
 }
 
@@ -50,7 +51,7 @@ bool bh_key_ask(struct bh_key *k, int64_t now_ns)
 	k->asking = true;
 	k->wanted = false;
 	k->asked_ns = now_ns;
-	k->next_ns = now_ns + BH_KEY_EVERY_NS;
+	k->next_ns = now_ns + k->every_ns;
 	return true;
 }
 

@@ -2,8 +2,8 @@
  * What is known about the API key, and how long a payload that the intake refuses because of it
  * waits (spec/intake.md §13.6):
  *
- *   - the key is checked (GET /api/v1/validate) at the start, every hour, and when a payload is
- *     refused with 403 (logs: 401 too), then at most once a minute;
+ *   - the key is checked (GET /api/v1/validate) at the start, every hour or as configured, and when
+ * a payload is refused with 403 (logs: 401 too), then at most once a minute;
  *   - said to be valid, the refusal is about the payload: its third such answer drops it;
  *   - invalid, or no clear answer: payloads stay, within the bounds of the spool, until the key
  *     is accepted again;
@@ -28,7 +28,7 @@
 
 #define BH_KEY_REFUSALS 3                    /* answers to one payload while the key is valid */
 #define BH_KEY_ASK_NS   (60 * BH_NS_PER_S)   /* between checks that refusals ask for */
-#define BH_KEY_EVERY_NS (3600 * BH_NS_PER_S) /* between the others */
+#define BH_KEY_EVERY_NS (3600 * BH_NS_PER_S) /* between the others, unless configured */
 #define BH_KEY_TAIL     5                    /* characters that may be shown */
 
 enum bh_key_state { BH_KEY_UNCHECKED, BH_KEY_VALID, BH_KEY_INVALID, BH_KEY_UNKNOWN };
@@ -46,6 +46,7 @@ struct bh_key {
 	int64_t proven_ns; /* begin of the check that said VALID; 0 = none */
 	uint64_t refusals; /* in a row, of any payload; 0 = the key is not refused now */
 	int64_t refused_since_ns;
+	int64_t every_ns; /* between checks that nothing asks for */
 	int64_t since_ns; /* in use; requests that began before carried another one */
 };
 
@@ -55,7 +56,8 @@ struct bh_key_refusals {
 	int64_t first_ns; /* 0 = none */
 };
 
-void bh_key_init(struct bh_key *k, const char *text, int64_t now_ns);
+/* every_ns <= 0: BH_KEY_EVERY_NS. */
+void bh_key_init(struct bh_key *k, const char *text, int64_t every_ns, int64_t now_ns);
 /* Another key from now on: as after init, and a check of the old one that is under way does not
  * count. */
 void bh_key_replace(struct bh_key *k, const char *text, int64_t now_ns);

@@ -98,6 +98,7 @@ static void heartbeat(void *ctx, struct bh_ctl_heartbeat *hb)
 
 	bh_custody_pending(f->custody, &hb->pending_items, &hb->pending_bytes);
 	hb->link_up = bh_intake_connected(f->intake);
+	hb->keys_refused = bh_custody_keys_refused(f->custody);
 }
 
 static void query(void *ctx, const struct bh_child_query *q)

@@ -26,21 +26,15 @@ struct bh_payload {
 	struct bh_dest *dest;           /* NULL: positions only */
 	struct bh_content *content;     /* held: bh_content_release */
 	uint64_t ord;
-	enum bh_role producer;
-	uint64_t epoch, seq;
-	enum bh_kind kind;
-	enum bh_encoding encoding;
 	uint32_t items;
-	uint64_t raw_len;
-	int64_t created_ms, last_ts_ms;
-	int64_t taken_ns;      /* mono, arrival: spool_after counts from here */
-	struct bh_str origins; /* borrowed from the content */
-	struct bh_str body;    /* from the content, or spare */
-	int64_t sent_ns;       /* mono: the request began; while sending */
-	char *spare;           /* body of what is left of one sent in parts; owned */
-	bool want_row;         /* to be committed to the spool with the next group */
-	bool row;              /* is a committed row */
+	size_t body_n;   /* bytes of bh_payload_body() */
+	int64_t sent_ns; /* mono: the request began; while sending */
+	char *spare;     /* body of what is left of one sent in parts; owned */
+	bool want_row;   /* to be committed to the spool with the next group */
+	bool row;        /* is a committed row */
 	bool sending;
+	bool uploaded;      /* while sending: all of the body is on its way */
+	bool resting;       /* needs no body in memory (custody_lend.c) */
 	bool too_large;     /* answered 413 whole: goes in parts from now on */
 	struct bh_cut *cut; /* the parts, once there is memory for them; owned */
 	uint64_t cut_bytes; /* of dest's share, while there is a cut */
@@ -51,5 +45,10 @@ struct bh_payload {
 	enum bh_store_end end; /* while settled */
 	enum bh_drop reason;   /* while settled with an end other than TAKEN */
 };
+
+static inline struct bh_str bh_payload_body(const struct bh_payload *p)
+{
+	return (struct bh_str){p->spare ? p->spare : p->content->body.p, p->body_n};
+}
 
 #endif

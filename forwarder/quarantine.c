@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "forwarder/store_internal.h"
+#include "forwarder/store_schema.h"
+
 #define CLASS_QUARANTINE 2 /* destination.kind: 1 logs, 0 metrics */
 
 int bh_quarantine_open(
@@ -85,11 +88,28 @@ void bh_quarantine_refresh(struct bh_quarantine *q)
 	q->changed = false;
 }
 
-int bh_quarantine_first(struct bh_quarantine *q, uint64_t *ord)
+int bh_quarantine_next(
+    struct bh_quarantine *q, const struct bh_spool_request *r, int64_t now_ms, uint64_t *ord)
 {
-	uint32_t items = 0;
+	static const char query[] = "SELECT d.ord,s.kind,s.created_ms FROM delivery d "
+				    "JOIN spool s ON s.ord=d.ord WHERE d.dest=?1 AND d.ord>?2 "
+				    "ORDER BY d.ord";
+	sqlite3_stmt *st = NULL;
+	int rc = bh_store_check(q->store, sqlite3_prepare_v2(q->store->db, query, -1, &st, NULL));
+	int step = SQLITE_DONE, found = 0;
 
-	return bh_store_oldest(q->store, q->id, INT64_MAX, ord, &items);
+	(void)sqlite3_bind_int64(st, 1, q->id);
+	bind_u64(st, 2, *ord);
+	while (!rc && !found && (step = sqlite3_step(st)) == SQLITE_ROW) {
+		*ord = (uint64_t)sqlite3_column_int64(st, 0);
+		found =
+		    (!r->id || *ord == r->id) && bh_spool_wants_row(r, sqlite3_column_int(st, 1),
+						     sqlite3_column_int64(st, 2), now_ms);
+	}
+	if (!rc && !found)
+		rc = bh_store_check(q->store, step);
+	(void)sqlite3_finalize(st);
+	return rc ? rc : found;
 }
 
 static const char *dest_id(const struct bh_spool_row *row)
@@ -101,13 +121,12 @@ static const char *dest_id(const struct bh_spool_row *row)
 }
 
 int bh_quarantine_release(struct bh_quarantine *q, uint64_t ord, uint64_t new_ord,
-    bh_quarantine_dest_fn *dest_of, void *ctx, int64_t now_ms, int64_t ttl_ms,
-    struct bh_spool_row *row)
+    bh_quarantine_dest_fn *dest_of, void *ctx, int64_t now_ms, struct bh_spool_row *row)
 {
 	void *block = NULL;
 	int loaded = bh_store_load(q->store, ord, row, &block);
 	int rc = loaded == BH_E_CORRUPT ? 0 : loaded;
-	int64_t dest = 0;
+	int64_t dest = 0, ttl_ms = 0;
 
 	q->changed = true;
 	if (!rc)
@@ -115,7 +134,7 @@ int bh_quarantine_release(struct bh_quarantine *q, uint64_t ord, uint64_t new_or
 		    q->store, ord, q->id, loaded ? BH_STORE_POISON : BH_STORE_TAKEN);
 	if (!rc && !loaded) {
 		row->ord = new_ord;
-		dest = dest_of(ctx, row->kind, dest_id(row));
+		dest = dest_of(ctx, row->kind, dest_id(row), &ttl_ms);
 		if (dest) {
 			row->created_ms = now_ms;
 			row->expires_ms = now_ms + ttl_ms;

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "forwarder/spool_view.h"
 #include "forwarder/store.h"
 
 #define BH_QUARANTINE_NAME "quarantine"
@@ -46,18 +47,20 @@ int bh_quarantine_put(struct bh_quarantine *q, const struct bh_spool_row *row, u
 /* After COMMIT or ROLLBACK. */
 void bh_quarantine_refresh(struct bh_quarantine *q);
 
-/* The oldest one: its ord, 1 = found. */
-int bh_quarantine_first(struct bh_quarantine *q, uint64_t *ord) BH_MUST_CHECK;
-/* The destination in the store for a kind and an id ("" = the primary one); 0 = there is none now.
- */
-typedef int64_t bh_quarantine_dest_fn(void *ctx, enum bh_kind kind, const char *id);
+/* The first one behind *ord that the request means: its ord, 1 = found, 0 = there is none. */
+int bh_quarantine_next(struct bh_quarantine *q, const struct bh_spool_request *r, int64_t now_ms,
+    uint64_t *ord) BH_MUST_CHECK;
+/* The destination in the store for a kind and an id ("" = the primary one), and how long its rows
+ * live; 0 = there is none now. */
+typedef int64_t bh_quarantine_dest_fn(
+    void *ctx, enum bh_kind kind, const char *id, int64_t *ttl_ms);
 
 /* Inside a transaction: makes it a row of its destination again, under new_ord, with its time to
  * live from now_ms on. *row is what it has become, its strings are gone but body.n stays.
  * BH_E_CORRUPT: it was damaged and is only removed. BH_E_STATE: its destination is not there; it is
  * kept, and is the newest now. */
 int bh_quarantine_release(struct bh_quarantine *q, uint64_t ord, uint64_t new_ord,
-    bh_quarantine_dest_fn *dest_of, void *ctx, int64_t now_ms, int64_t ttl_ms,
+    bh_quarantine_dest_fn *dest_of, void *ctx, int64_t now_ms,
     struct bh_spool_row *row) BH_MUST_CHECK;
 
 #endif

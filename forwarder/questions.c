@@ -153,10 +153,11 @@ static void quarantine(struct bh_questions *q, const struct bh_child_query *quer
 
 static void replay(struct bh_questions *q, const struct bh_child_query *query)
 {
-	uint64_t items = 0;
-	int rc = bh_custody_replay(q->custody, &items);
+	const struct bh_spool_request all = {.verb = BH_SPOOL_REPLAY, .older_s = -1};
+	struct bh_spool_walk again;
+	int rc = bh_custody_replay(q->custody, &all, &again);
 
-	bh_child_row(q->child, query->id, BH_ROW_COUNT, "replayed", "", items, 0);
+	bh_child_row(q->child, query->id, BH_ROW_COUNT, "replayed", "", again.items, 0);
 	if (rc == -ENOSPC)
 		end(q, query->id, "the spool is full: free disk space and ask again");
 	else

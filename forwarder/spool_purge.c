@@ -74,7 +74,7 @@ static void purge_held(struct bh_custody *c, struct bh_purge *purge, struct bh_p
 	c->force = true;
 	purge->gone.rows++;
 	purge->gone.items += p->items;
-	purge->gone.bytes += p->body.n;
+	purge->gone.bytes += p->body_n;
 }
 
 static int find_slice(struct bh_custody *c, struct bh_purge *p, struct slice *s)

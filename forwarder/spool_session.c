@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,28 +14,20 @@
 void bh_spool_session_init(struct bh_spool_session *s, struct bh_loop *loop,
     struct bh_custody *custody, struct bh_store *store)
 {
-	*s = (struct bh_spool_session){.loop = loop, .custody = custody, .store = store};
-	s->watch.fd = s->pass_fd = -1;
+	*s = (struct bh_spool_session){
+	    .loop = loop, .custody = custody, .store = store, .out = BH_OUTGOING_INIT};
+	s->watch.fd = -1;
 }
 
 void bh_spool_session_end(struct bh_spool_session *s)
 {
-	int fd = s->watch.fd;
-
 	if (!s->loop)
 		return; /* never begun */
 	bh_timer_cancel(&s->patience);
 	bh_spool_copy_free(s->copy);
 	s->copy = NULL;
-	if (s->pass_fd >= 0)
-		(void)close(s->pass_fd);
-	s->pass_fd = -1;
-	bh_buf_release(&s->out);
-	if (fd < 0)
-		return;
-	bh_loop_del_fd(&s->watch);
-	(void)close(fd);
-	s->watch.fd = -1;
+	bh_outgoing_release(&s->out);
+	bh_loop_close_fd(&s->watch);
 }
 
 static void on_patience(struct bh_timer *t)
@@ -46,55 +37,25 @@ static void on_patience(struct bh_timer *t)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-static ssize_t send_part(struct bh_spool_session *s)
-{
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = {s->out.data + s->sent, s->out.len - s->sent};
-	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
-
-	memset(&control, 0, sizeof(control));
-	if (s->pass_fd >= 0) {
-		struct cmsghdr *head;
-
-		h.msg_control = control.room;
-		h.msg_controllen = sizeof(control.room);
-		head = CMSG_FIRSTHDR(&h);
-		head->cmsg_level = SOL_SOCKET;
-		head->cmsg_type = SCM_RIGHTS;
-		head->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(head), &s->pass_fd, sizeof(int));
-	}
-	return sendmsg(s->watch.fd, &h, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-/* 1 = all is written, 0 = the socket is full, -1 = the reader is gone. */
+/* 1 = all is written, 0 = the socket is full, negative = the reader is gone. */
 static int flush(struct bh_spool_session *s)
 {
-	while (s->sent < s->out.len) {
-		ssize_t n = send_part(s);
+	size_t before = s->out.sent;
+	int rc = bh_outgoing_send(&s->out, s->watch.fd, MSG_DONTWAIT);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN ? 0 : -1;
+	if (s->out.sent > before)
 		bh_timer_in(s->loop, &s->patience, PATIENCE_NS, on_patience);
-		s->sent += (size_t)n;
-		if (s->pass_fd >= 0)
-			(void)close(s->pass_fd);
-		s->pass_fd = -1;
-	}
-	bh_buf_clear(&s->out);
-	s->sent = 0;
-	return 1;
+	if (rc == 1)
+		bh_outgoing_clear(&s->out);
+	return rc;
 }
 
 static void put_error(struct bh_spool_session *s, int rc)
 {
-	bh_spool_put_error(
-	    rc == BH_E_STATE ? "the forwarder is stopping" : bh_err_name(rc), &s->out);
+	bh_spool_put_error(rc == BH_E_STATE ? "the forwarder is stopping"
+			   : rc == -ENOSPC  ? "the spool is full: free disk space and ask again"
+					    : bh_err_name(rc),
+	    &s->out.bytes);
 	s->last = true;
 }
 
@@ -107,14 +68,12 @@ static int64_t wall_ms(const struct bh_spool_session *s)
 
 static void walk(struct bh_spool_session *s)
 {
-	int rc = bh_spool_walk(s->store->db, &s->request, wall_ms(s), &s->walk, &s->out);
+	int rc = bh_spool_walk(s->store->db, &s->request, wall_ms(s), &s->walk, &s->out.bytes);
 
 	if (rc)
 		put_error(s, rc);
-	else if (s->walk.over && s->request.id && s->walk.rows == 0)
-		bh_spool_put_error("the spool has no such payload", &s->out);
 	else if (s->walk.over)
-		bh_spool_put_end(&s->walk, 0, &s->out);
+		bh_spool_put_last(&s->request, &s->walk, 0, &s->out.bytes);
 	s->last = rc || s->walk.over;
 }
 
@@ -125,8 +84,23 @@ static void purge(struct bh_spool_session *s)
 	if (rc < 0)
 		put_error(s, rc);
 	else if (rc == 0)
-		bh_spool_put_end(&s->purge.gone, s->purge.under_way, &s->out);
+		bh_spool_put_last(&s->request, &s->purge.gone, s->purge.under_way, &s->out.bytes);
 	s->last = rc <= 0;
+}
+
+static void replay(struct bh_spool_session *s)
+{
+	int rc = 0;
+
+	if (bh_spool_means_quarantine(&s->request))
+		rc = bh_custody_replay(s->custody, &s->request, &s->walk);
+	else
+		bh_custody_replay_rows(s->custody, &s->request, &s->walk);
+	if (rc)
+		put_error(s, rc);
+	else
+		bh_spool_put_last(&s->request, &s->walk, 0, &s->out.bytes);
+	s->last = true;
 }
 
 static void copy(struct bh_spool_session *s)
@@ -146,9 +120,9 @@ static void copy(struct bh_spool_session *s)
 		put_error(s, fd);
 		return;
 	}
-	s->pass_fd = fd;
+	bh_outgoing_take_fd(&s->out, fd);
 	s->walk.bytes = (uint64_t)lseek(fd, 0, SEEK_END);
-	bh_spool_put_end(&s->walk, 0, &s->out);
+	bh_spool_put_end(&s->walk, 0, &s->out.bytes);
 	s->last = true;
 }
 
@@ -167,9 +141,7 @@ static void produce(struct bh_spool_session *s)
 		purge(s);
 		return;
 	case BH_SPOOL_REPLAY:
-		bh_custody_replay_rows(s->custody, &s->request, &s->walk);
-		bh_spool_put_end(&s->walk, 0, &s->out);
-		s->last = true;
+		replay(s);
 		return;
 	case BH_SPOOL__N:
 		return;
@@ -183,7 +155,7 @@ static void on_event(struct bh_watch *w, unsigned events)
 
 	if (rc == 1 && !s->last) {
 		produce(s);
-		rc = bh_buf_failed(&s->out) ? -1 : 0;
+		rc = bh_buf_failed(&s->out.bytes) ? -1 : 0;
 	} else if (rc == 1) {
 		rc = -1;
 	}
@@ -207,7 +179,7 @@ static void begin(struct bh_spool_session *s, struct bh_str text, bool changes)
 	s->walk = (struct bh_spool_walk){0};
 	s->last = true;
 	if (rc || is_change(s->request.verb) != changes) {
-		bh_spool_put_error(rc ? why : "not a question of this kind", &s->out);
+		bh_spool_put_error(rc ? why : "not a question of this kind", &s->out.bytes);
 		return;
 	}
 	if (s->request.verb == BH_SPOOL_SNAPSHOT)
@@ -218,7 +190,7 @@ static void begin(struct bh_spool_session *s, struct bh_str text, bool changes)
 	if (!rc)
 		return;
 	if (err.text[0])
-		bh_spool_put_error(err.text, &s->out);
+		bh_spool_put_error(err.text, &s->out.bytes);
 	else
 		put_error(s, rc);
 	s->last = true;
@@ -248,7 +220,6 @@ void bh_spool_session_take(struct bh_spool_session *s, struct bh_str text, bool 
 	own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (own < 0)
 		return;
-	s->sent = 0;
 	begin(s, text, changes);
 	if (bh_loop_add_fd(s->loop, &s->watch, own, BH_LOOP_WRITE, on_event)) {
 		s->watch.fd = -1;

@@ -7,6 +7,7 @@
 #ifndef BH_FORWARDER_SPOOL_SESSION_H
 #define BH_FORWARDER_SPOOL_SESSION_H
 
+#include "common/outgoing.h"
 #include "forwarder/custody.h"
 #include "forwarder/spool_copy.h"
 #include "forwarder/spool_purge.h"
@@ -23,10 +24,8 @@ struct bh_spool_session {
 	struct bh_spool_walk walk;
 	struct bh_purge purge;
 	struct bh_spool_copy *copy;
-	struct bh_buf out;
-	size_t sent;
-	int pass_fd; /* goes with what is left of out; -1 = none */
-	bool last;   /* out holds the last line */
+	struct bh_outgoing out;
+	bool last; /* out holds the last line */
 };
 
 void bh_spool_session_init(struct bh_spool_session *s, struct bh_loop *loop,

@@ -116,7 +116,12 @@ int bh_spool_request_parse(struct bh_str text, struct bh_spool_request *r, const
 bool bh_spool_wants_destination(const struct bh_spool_request *r, const char *key)
 {
 	return r->destination[0] ? strcmp(r->destination, key) == 0
-				 : strcmp(key, BH_QUARANTINE_NAME) != 0;
+				 : r->id || strcmp(key, BH_QUARANTINE_NAME) != 0;
+}
+
+bool bh_spool_means_quarantine(const struct bh_spool_request *r)
+{
+	return r->destination[0] ? strcmp(r->destination, BH_QUARANTINE_NAME) == 0 : r->id != 0;
 }
 
 bool bh_spool_wants_row(
@@ -144,13 +149,14 @@ enum {
 	CRC,
 	ENCODING,
 	ORIGINS,
+	EPOCH,
 	OWED,
 	BODY
 };
 
 static const char rows_sql[] =
     "SELECT ord,producer,kind,created_ms,expires_ms,items,raw_len,body_len,body_crc,encoding,"
-    "origins,(SELECT group_concat(t.key,char(10)) FROM destination t JOIN delivery d ON "
+    "origins,epoch,(SELECT group_concat(t.key,char(10)) FROM destination t JOIN delivery d ON "
     "d.dest=t.id AND d.ord=s.ord),"
     "CASE WHEN ?4 THEN (SELECT body FROM spool_body b WHERE b.ord=s.ord) END"
     " FROM spool s WHERE ord>?1 AND ord<=?2 ORDER BY ord LIMIT ?3";
@@ -247,6 +253,23 @@ static void put_body(struct bh_jsonw *w, sqlite3_stmt *st, bool whole)
 	bh_buf_release(&text);
 }
 
+/* Of a copy in the quarantine: who refused it, and how. "" = the primary one of its class. */
+static void put_refusal(struct bh_jsonw *w, sqlite3_stmt *st)
+{
+	static const char head[] = BH_QUARANTINE_NAME;
+	const size_t n = sizeof(head) - 1;
+	struct bh_str who = column(st, PRODUCER);
+	bool logs = sqlite3_column_int(st, KIND) == BH_KIND_LOGS;
+
+	if (!bh_str_starts(who, bh_str_from(head)))
+		return;
+	bh_jsonw_i64(w, "status", sqlite3_column_int64(st, EPOCH));
+	if (who.n > n + 1)
+		bh_jsonw_bytes(w, "refused_by", who.p + n + 1, who.n - n - 1);
+	else
+		bh_jsonw_str(w, "refused_by", logs ? "logs/primary" : "metrics/primary");
+}
+
 /* false: the row is not wanted, out is as before. */
 static bool put_row(sqlite3_stmt *st, const struct bh_spool_request *r, struct bh_buf *out)
 {
@@ -261,6 +284,7 @@ static bool put_row(sqlite3_stmt *st, const struct bh_spool_request *r, struct b
 		return false;
 	}
 	bh_jsonw_bytes(&w, "producer", column(st, PRODUCER).p, column(st, PRODUCER).n);
+	put_refusal(&w, st);
 	bh_jsonw_str(&w, "kind", kind_name(sqlite3_column_int(st, KIND)));
 	put_time(&w, "created", sqlite3_column_int64(st, CREATED));
 	bh_jsonw_i64(&w, "created_ms", sqlite3_column_int64(st, CREATED));
@@ -345,4 +369,13 @@ void bh_spool_put_error(const char *text, struct bh_buf *out)
 	bh_jsonw_str(&w, "error", text);
 	bh_jsonw_object_end(&w);
 	(void)bh_buf_u8(out, '\n');
+}
+
+void bh_spool_put_last(const struct bh_spool_request *r, const struct bh_spool_walk *walk,
+    uint64_t under_way, struct bh_buf *out)
+{
+	if (r->id && walk->rows == 0 && under_way == 0)
+		bh_spool_put_error("the spool has no such payload", out);
+	else
+		bh_spool_put_end(walk, under_way, out);
 }

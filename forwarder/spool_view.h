@@ -7,7 +7,7 @@
  *   ls, show, export, snapshot, replay, purge
  *   id=7  destination=logs/primary  class=logs|metrics  older=SECONDS
  *
- * Without a destination, what was refused for good (quarantine.h) is left out.
+ * Without a destination and an id, what was refused for good (quarantine.h) is left out.
  */
 #ifndef BH_FORWARDER_SPOOL_VIEW_H
 #define BH_FORWARDER_SPOOL_VIEW_H
@@ -48,6 +48,8 @@ struct bh_spool_request {
 int bh_spool_request_parse(
     struct bh_str text, struct bh_spool_request *r, const char **why) BH_MUST_CHECK;
 
+/* A replay of what was refused for good, or of what waits? */
+bool bh_spool_means_quarantine(const struct bh_spool_request *r);
 /* Does the request mean this destination, this kind of payload, this age? */
 bool bh_spool_wants_destination(const struct bh_spool_request *r, const char *key);
 bool bh_spool_wants_row(
@@ -68,5 +70,8 @@ int bh_spool_walk(sqlite3 *db, const struct bh_spool_request *r, int64_t now_ms,
 /* The last line of an answer: {"end":true,"payloads":…}, or {"error":"text"}. */
 void bh_spool_put_end(const struct bh_spool_walk *w, uint64_t under_way, struct bh_buf *out);
 void bh_spool_put_error(const char *text, struct bh_buf *out);
+/* One of the two: an error when the request names a payload that was not there. */
+void bh_spool_put_last(const struct bh_spool_request *r, const struct bh_spool_walk *w,
+    uint64_t under_way, struct bh_buf *out);
 
 #endif

@@ -12,14 +12,18 @@
 #include "forwarder/transport_text.h"
 #include "forwarder/transport_tls.h"
 
-#define COMPONENT   "transport"
-#define CONNECT_MS  30000L
-#define IDLE_S      90L
-#define IDLE_MAX    100L /* connections kept */
-#define KEEPALIVE_S 30L
-#define HEADER_MAX  256
-#define HEAD_MAX    ((size_t)16 << 10) /* of an answer, bytes */
-#define BODY_MAX    ((size_t)64 << 10)
+#define COMPONENT  "transport"
+#define CONNECT_MS 30000L
+#define IDLE_S     90L
+#define IDLE_MAX   256L /* connections kept */
+/* libcurl's memory of a request that waits for its answer, bytes: an answer is short, and so is
+ * what of a lent body was not sent yet. */
+#define ANSWER_CHUNK 4096L
+#define LENT_CHUNK   16384L
+#define KEEPALIVE_S  30L
+#define HEADER_MAX   256
+#define HEAD_MAX     ((size_t)16 << 10) /* of an answer, bytes */
+#define BODY_MAX     ((size_t)64 << 10)
 /* So much of a body is kept that an echo of the key across the end of the text is seen whole. */
 #define KEPT_MAX (BH_HTTP_TEXT_MAX + HEADER_MAX)
 #define URL_MAX  2048
@@ -41,7 +45,11 @@ struct request {
 	struct bh_way way;
 	const struct key *key; /* borrowed from t */
 	int64_t timeout_ms;
+	const struct bh_http_lender *lender; /* NULL: libcurl reads the body by itself */
+	struct bh_str lent;                  /* p NULL: given back */
+	size_t lent_at;
 	char error[CURL_ERROR_SIZE];
+	int64_t date_s;
 	size_t head_seen, body_seen;
 	char body[KEPT_MAX + 1];
 };
@@ -187,8 +195,10 @@ static void judge(struct request *r, CURLcode code, struct bh_http_result *out)
 	/* "Continue" and its like are no answer; nor is a head that goes on without end. */
 	if (out->status < 200 || refused_by_proxy(r) || r->head_seen > HEAD_MAX)
 		out->status = 0;
-	if (out->status)
+	if (out->status) {
 		out->retry_after_ns = retry_after(r->easy);
+		out->date_s = r->date_s;
+	}
 	if (out->status >= 300 && out->status < 400) {
 		tell_redirect(r, out);
 	} else if (out->status && (code == CURLE_OK || r->body_seen > 0)) {
@@ -333,10 +343,62 @@ static size_t on_body(char *p, size_t size, size_t n, void *userp)
 static size_t on_header(char *p, size_t size, size_t n, void *userp)
 {
 	struct request *r = userp;
+	int64_t date_s = bh_http_date(p, size * n);
 
-	(void)p;
+	if (date_s)
+		r->date_s = date_s;
 	r->head_seen += size * n;
 	return r->head_seen > HEAD_MAX ? 0 : size * n;
+}
+
+/* --- the body, when it is lent ---------------------------------------------------------------- */
+
+static size_t on_read(char *to, size_t size, size_t n, void *userp)
+{
+	struct request *r = userp;
+	size_t part = BH_MIN(size * n, r->lent.n - r->lent_at);
+
+	if (part == 0)
+		return 0;
+	if (!r->lent.p && !r->lender->lend(r->t->ctx, r->token, &r->lent))
+		return CURL_READFUNC_ABORT;
+	memcpy(to, r->lent.p + r->lent_at, part);
+	r->lent_at += part;
+	if (r->lent_at == r->lent.n) {
+		r->lent.p = NULL;
+		r->lender->returned(r->t->ctx, r->token);
+	}
+	return part;
+}
+
+/* A connection that was kept turns out to be dead: libcurl begins again on another one. */
+static int on_seek(void *userp, curl_off_t at, int origin)
+{
+	struct request *r = userp;
+
+	if (origin != SEEK_SET || at < 0 || (uint64_t)at > r->lent.n)
+		return CURL_SEEKFUNC_FAIL;
+	r->lent_at = (size_t)at;
+	return CURL_SEEKFUNC_OK;
+}
+
+static void set_body(struct request *r, const struct bh_http_request *req)
+{
+	CURL *e = r->easy;
+
+	(void)curl_easy_setopt(e, CURLOPT_POST, 1L);
+	(void)curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body.n);
+	if (!req->lender || req->body.n == 0) {
+		(void)curl_easy_setopt(e, CURLOPT_POSTFIELDS, req->body.p);
+		return;
+	}
+	(void)curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, LENT_CHUNK);
+	r->lender = req->lender;
+	r->lent = req->body;
+	(void)curl_easy_setopt(e, CURLOPT_READFUNCTION, on_read);
+	(void)curl_easy_setopt(e, CURLOPT_READDATA, r);
+	(void)curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, on_seek);
+	(void)curl_easy_setopt(e, CURLOPT_SEEKDATA, r);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -490,6 +552,8 @@ static bool add_headers(struct request *r, const struct bh_http_request *req)
 	bool protobuf = req->kind == BH_KIND_SERIES_V2 || req->kind == BH_KIND_SKETCHES;
 	char line[HEADER_MAX];
 
+	if (req->check_key)
+		return add_header(r, "DD-Agent-Version: " BH_AGENT_VERSION);
 	/* An empty Expect keeps libcurl from asking for 100-continue and waiting a second. */
 	if (!add_header(r, r->key->header) || !add_header(r, "Expect:") ||
 	    !add_header(r, protobuf ? "Content-Type: application/x-protobuf"
@@ -505,6 +569,8 @@ static bool add_headers(struct request *r, const struct bh_http_request *req)
 		return false;
 	if (req->kind == BH_KIND_LOGS)
 		return add_logs_headers(r, req);
+	if (r->t->cfg->allow_arbitrary_tags && !add_header(r, "Allow-Arbitrary-Tag-Value: true"))
+		return false;
 	return add_header(r, "DD-Agent-Version: " BH_AGENT_VERSION);
 }
 
@@ -526,10 +592,8 @@ static void set_key_query(struct request *r, const struct bh_http_request *req)
 
 /* Seconds a connection may have lived to be used again; 0 = any. One on which a request ran out of
  * time may be dead: libcurl would put further streams on it. */
-static long lifetime_s(const struct bh_transport *t, bool logs)
+static long lifetime_s(const struct bh_transport *t, int64_t ms)
 {
-	int64_t ms = logs ? t->cfg->logs_connection_reset_interval_ms
-			  : t->cfg->forwarder_connection_reset_interval_ms;
 	int64_t age_ns = bh_mono_ns(t->loop->clock) - t->timed_out_ns;
 	long s = (long)((ms + 999) / 1000), since = (long)(age_ns / BH_NS_PER_S);
 
@@ -555,7 +619,7 @@ static void set_connection(struct request *r, const struct bh_http_request *req)
 	(void)curl_easy_setopt(
 	    e, CURLOPT_CONNECTTIMEOUT_MS, BH_MIN(CONNECT_MS, (long)req->timeout_ms));
 	(void)curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, IDLE_S);
-	(void)curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, lifetime_s(r->t, logs));
+	(void)curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, lifetime_s(r->t, req->reset_ms));
 	(void)curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 	(void)curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S);
 	(void)curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_S);
@@ -601,11 +665,10 @@ static CURLcode set_options(struct request *r, const struct bh_http_request *req
 
 	(void)curl_easy_setopt(e, CURLOPT_PRIVATE, r);
 	(void)curl_easy_setopt(e, CURLOPT_HTTPHEADER, r->headers);
-	(void)curl_easy_setopt(e, CURLOPT_POST, 1L);
-	(void)curl_easy_setopt(e, CURLOPT_POSTFIELDS, req->body.p);
-	(void)curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body.n);
+	set_body(r, req);
 	(void)curl_easy_setopt(
 	    e, CURLOPT_USERAGENT, "datadog-agent/" BH_AGENT_VERSION " bulkhead/" BH_VERSION);
+	(void)curl_easy_setopt(e, CURLOPT_BUFFERSIZE, ANSWER_CHUNK);
 	(void)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	(void)curl_easy_setopt(e, CURLOPT_WRITEDATA, r);
 	(void)curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);

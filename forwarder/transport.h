@@ -1,7 +1,8 @@
 /*
  * HTTP requests on the event loop: libcurl multi, options of spec/intake.md §3. The only place that
  * sees the API keys, and it stamps one when a request starts, by its number. Bodies are borrowed,
- * never copied.
+ * never copied whole; one that has a lender is given back as soon as it was sent, so that requests
+ * which wait for slow answers hold no bodies.
  *
  * Connections are kept and used again, by HTTP/2 for many requests at once. Redirects are not
  * followed. Of an answer at most 16 KiB of head and 64 KiB of body are read, and none for longer
@@ -23,20 +24,32 @@
 #define BH_HTTP_TEXT_MAX          200
 #define BH_HTTP_RETRY_AFTER_MAX_S 86400
 
+/* Called from the loop, never from inside bh_transport_start(). */
+struct bh_http_lender {
+	/* All of the body is on its way: it is not read any more, unless lend() is called. */
+	void (*returned)(void *ctx, void *token);
+	/* The body once more, until returned() or done: its connection was dead, and another one
+	 * gets it from the beginning. false: it cannot be had; the request fails. */
+	bool (*lend)(void *ctx, void *token, struct bh_str *body);
+};
+
 struct bh_http_request {
 	const char *url;   /* borrowed until done */
 	unsigned key;      /* of bh_transport_add_key(); 0 = api_key of the configuration */
 	bool check_key;    /* GET, the key behind the URL; of the rest only timeout_ms counts */
 	enum bh_kind kind; /* decides the headers */
 	enum bh_encoding encoding;
-	struct bh_str body; /* borrowed until done */
-	int64_t timeout_ms; /* whole request */
+	struct bh_str body; /* borrowed until done, or until lender takes it back */
+	const struct bh_http_lender *lender; /* NULL: the body stays; borrowed until done */
+	int64_t timeout_ms;                  /* whole request */
+	int64_t reset_ms;   /* age from which on a connection is not used for it; 0 = any is */
 	int64_t last_ts_ms; /* logs: dd-message-timestamp */
 };
 
 struct bh_http_result {
 	long status;            /* of the intake; 0: none was read, also when a proxy refused */
 	int64_t retry_after_ns; /* from Retry-After, at most BH_HTTP_RETRY_AFTER_MAX_S; 0 = none */
+	int64_t date_s;         /* from Date, seconds of the epoch; 0 = none */
 	char text[BH_HTTP_TEXT_MAX + 1]; /* what to tell a person: cause, or the head of the
 					    answer's body; printable, without API keys */
 };

@@ -2,6 +2,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+
+#include "common/attrs.h"
 
 #define SKIP "unsafe: skip_ssl_validation"
 
@@ -191,6 +194,18 @@ void bh_http_explain(const struct bh_http_failure *f, char *out, size_t cap)
 	default:
 		explain_rest(f, out, cap);
 	}
+}
+
+int64_t bh_http_date(const char *line, size_t n)
+{
+	static const char name[] = "date:";
+	const size_t head = sizeof(name) - 1;
+	char text[64];
+
+	if (n <= head || n - head >= sizeof(text) || strncasecmp(line, name, head) != 0)
+		return 0;
+	(void)snprintf(text, sizeof(text), "%.*s", (int)(n - head), line + head);
+	return BH_MAX((int64_t)curl_getdate(text, NULL), (int64_t)0);
 }
 
 void bh_http_clean(char *text, const char *secret)

@@ -38,4 +38,7 @@ void bh_http_explain(const struct bh_http_failure *f, char *out, size_t cap);
  * becomes a blank, and each occurrence of secret (not "") is struck out. */
 void bh_http_clean(char *text, const char *secret);
 
+/* Seconds of the epoch of a line of a head, when that is the Date; else 0. */
+int64_t bh_http_date(const char *line, size_t n);
+
 #endif

@@ -3,10 +3,12 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "common/config_endpoints.h"
 #include "common/err.h"
 #include "common/version.h"
 
-#define LOGS_PATH "/api/v2/logs"
+#define LOGS_PATH     "/api/v2/logs"
+#define LOGS_PATH_OLD "/v1/input"
 
 const char *bh_url_path(enum bh_kind kind)
 {
@@ -27,6 +29,11 @@ const char *bh_url_path(enum bh_kind kind)
 		return NULL;
 	}
 	return NULL;
+}
+
+bool bh_url_is_workers(enum bh_kind kind)
+{
+	return kind == BH_KIND_SERIES_V2 || kind == BH_KIND_SERIES_V1 || kind == BH_KIND_SKETCHES;
 }
 
 static bool take(struct bh_str *s, const char *word)
@@ -126,23 +133,30 @@ int bh_url_metrics_rewrite(struct bh_str base, struct bh_buf *out)
 	return bh_url_version_prefix(base, BH_AGENT_VERSION, out);
 }
 
-int bh_url_logs_path(struct bh_str url, struct bh_buf *out)
+static int complete(struct bh_str url, const char *path, struct bh_buf *out)
 {
 	(void)bh_buf_append(out, url.p, url.n);
-	if (bh_str_ends(url, BH_STR_LIT(LOGS_PATH)) || bh_str_ends(url, BH_STR_LIT("/v1/input")))
+	if (bh_str_ends(url, BH_STR_LIT(LOGS_PATH)) || bh_str_ends(url, BH_STR_LIT(LOGS_PATH_OLD)))
 		return bh_buf_failed(out);
-	return bh_buf_str(out, LOGS_PATH);
+	return bh_buf_str(out, path);
+}
+
+int bh_url_logs_path(struct bh_str url, struct bh_buf *out)
+{
+	return complete(url, LOGS_PATH, out);
 }
 
 int bh_url_logs(const struct bh_config *cfg, struct bh_buf *out)
 {
-	struct bh_str url = trim_slashes(cfg->logs_dd_url);
+	const char *path = cfg->logs_use_v2_api ? LOGS_PATH : LOGS_PATH_OLD;
+	bool tls;
+	struct bh_str url = trim_slashes(bh_config_logs_intake(cfg, &tls));
 
 	if (url.n == 0)
-		return bh_buf_printf(out, "https://agent-http-intake.logs.%s" LOGS_PATH, cfg->site);
+		return bh_buf_printf(out, "https://agent-http-intake.logs.%s%s", cfg->site, path);
 	if (!memmem(url.p, url.n, "://", 3))
-		(void)bh_buf_str(out, cfg->logs_no_ssl ? "http://" : "https://");
-	return bh_url_logs_path(url, out);
+		(void)bh_buf_str(out, tls ? "https://" : "http://");
+	return complete(url, path, out);
 }
 
 /* Start of the label that ends before `end`. */

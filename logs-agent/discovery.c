@@ -1,6 +1,5 @@
 /* Which file is which generation: spec/logs.md §4.3 to §4.5. */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,84 +7,12 @@
 #include <unistd.h>
 
 #include "common/crc.h"
+#include "logs-agent/find.h"
 #include "logs-agent/fingerprint.h"
-#include "logs-agent/logs_internal.h"
 #include "logs-agent/read_at.h"
-#include "logs-agent/rotation.h"
-#include "proto/fingerprint_text.h"
 
-#define COMPONENT  "discovery"
-#define FOUND_MAX  256                 /* generations of one path opened at once */
-#define COPIES_MAX 64                  /* candidates looked at for a copy */
-#define COARSE_NS  (20 * BH_NS_PER_MS) /* file systems stamp births with a coarse clock */
-
-/* A file that is, or continues, a generation of a path. */
-struct found {
-	char path[PATH_MAX];
-	struct bh_file_id id;
-	struct bh_row *row; /* NULL: a generation nobody has seen yet */
-	bool at_path;
-};
-
-static struct bh_str dir_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return (struct bh_str){path, slash ? (size_t)(slash - path) : 0};
-}
-
-static const char *base_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-/* false: too long, or no regular file. */
-static bool identify_in(
-    const struct bh_dirlist *d, const char *name, char path[PATH_MAX], struct bh_file_id *id)
-{
-	int n = snprintf(path, PATH_MAX, "%s/%s", strcmp(d->path, "/") == 0 ? "" : d->path, name);
-
-	return n > 0 && n < PATH_MAX && bh_file_identify(path, id) == 0;
-}
-
-static int open_quietly(const char *path)
-{
-	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-}
-
-static struct bh_generation *open_one(const struct bh_logs *l, const struct bh_file_id *id)
-{
-	for (struct bh_generation *g = l->head; g; g = g->next) {
-		if (g->ino == id->ino && g->dev == id->dev && g->state != BH_ORIGIN_FINISHED)
-			return g;
-	}
-	return NULL;
-}
-
-static bool is_open(const struct bh_logs *l, const struct bh_file_id *id)
-{
-	return open_one(l, id) != NULL;
-}
-
-static bool is_compressed(const char *path)
-{
-	unsigned char head[8];
-	bool yes = false;
-	int fd;
-
-	if (!bh_rotation_is_compressed_name(path))
-		return false;
-	fd = open_quietly(path);
-	if (fd >= 0) {
-		ssize_t n = read(fd, head, sizeof(head));
-
-		yes = n > 0 && bh_rotation_is_compressed(path, head, (size_t)n);
-		(void)close(fd);
-	}
-	return yes;
-}
+#define COMPONENT "discovery"
+#define COARSE_NS (20 * BH_NS_PER_MS) /* file systems stamp births with a coarse clock */
 
 /* --- beginning a generation ----------------------------------------------------------------------
  */
@@ -220,20 +147,20 @@ static void start_present(struct bh_logs *l, struct bh_target *t, bool known)
 		t->state = BH_TARGET_ABSENT;
 		return;
 	}
-	open_already = open_one(l, &id);
+	open_already = bh_find_open(l, &id);
 	if (open_already && open_already->target == t)
 		bh_tailing_return(l, open_already); /* renamed and back */
 	else if (open_already)
 		t->state = BH_TARGET_ALIAS;
 	if (open_already)
 		return;
-	if (is_compressed(t->path)) {
+	if (bh_file_is_compressed(t->path)) {
 		t->state = BH_TARGET_COMPRESSED;
 		return;
 	}
-	fd = open_quietly(t->path);
+	fd = bh_file_open(t->path);
 	if (fd < 0) {
-		bh_scan_note(l, t->source, t->path, -errno);
+		bh_scan_note(l, t->source, t->path, fd);
 		if (!t->seen && !t->source->scanned)
 			t->first_size = (uint64_t)id.size;
 		t->seen |= !t->source->scanned;
@@ -245,282 +172,12 @@ static void start_present(struct bh_logs *l, struct bh_target *t, bool known)
 		bh_shadow_look(l, t);
 	if (row)
 		start_known(l, t, &id, row);
-	else if (is_open(l, &id))
+	else if (bh_find_open(l, &id))
 		t->state = BH_TARGET_ALIAS;
 	else if (!known && bh_shadow_is(l, t, &id))
 		t->state = BH_TARGET_SHADOW;
 	else
 		start_unknown(l, t, &id, known);
-}
-
-/* --- finding generations again -------------------------------------------------------------------
- */
-
-static bool fingerprint_is(int fd, const struct bh_row *row)
-{
-	struct bh_fingerprint_config cfg;
-
-	return row->fp_config && bh_fp_text_parse(bh_str_from(row->fp_config), &cfg) &&
-	       bh_fingerprint(fd, &cfg) == row->fp_value;
-}
-
-/* Whether the file holds what the row describes, surely enough to take it under another inode. */
-static bool is_surely(const char *path, const struct bh_row *row)
-{
-	int fd = open_quietly(path);
-	bool same = fd >= 0 &&
-		    bh_same_content(fd, row->offset, row->marker_len, row->marker_hash) &&
-		    (!row->fp_value || fingerprint_is(fd, row)) &&
-		    (row->marker_len == BH_MARKER_MAX || row->fp_value);
-
-	if (fd >= 0)
-		(void)close(fd);
-	return same;
-}
-
-static bool find_by_inode(
-    struct bh_logs *l, const struct bh_dirlist *d, const struct bh_row *row, struct found *f)
-{
-	const struct bh_dirent *e = d ? bh_dirlist_find(d, row->ino) : NULL;
-	bool same;
-	int fd;
-
-	if (!e || !identify_in(d, e->name, f->path, &f->id) || f->id.ino != row->ino ||
-	    is_open(l, &f->id))
-		return false;
-	fd = open_quietly(f->path);
-	same = fd >= 0 && bh_rows_of_file(&l->rows, f->id.dev, f->id.ino, fd) == row;
-	if (fd >= 0)
-		(void)close(fd);
-	return same;
-}
-
-static int youngest_first(const void *a, const void *b)
-{
-	const struct found *x = *(struct found *const *)a, *y = *(struct found *const *)b;
-
-	return x->id.birth_ns > y->id.birth_ns ? -1 : x->id.birth_ns < y->id.birth_ns;
-}
-
-/* Whether a row tells of this very file: its inode number alone may be that of a file long gone. */
-static bool is_of_row(const struct bh_logs *l, const char *path, const struct bh_file_id *id)
-{
-	const struct bh_row *row = NULL;
-	int fd;
-
-	if (!bh_rows_know_inode(&l->rows, id->ino))
-		return false;
-	fd = open_quietly(path);
-	if (fd >= 0) {
-		row = bh_rows_of_file(&l->rows, id->dev, id->ino, fd);
-		(void)close(fd);
-	}
-	return row && (row->state != BH_ORIGIN_FINISHED || row->offset || id->size == 0);
-}
-
-/* A marker that a copy must have. One that is short counts when it is all that was read, and the
- * file was truncated in place: then somebody did make a copy. */
-static bool proves_copy(const struct bh_row *row, bool truncated)
-{
-	return row->fp_value && (row->marker_len == BH_MARKER_MAX ||
-				    (truncated && row->offset && row->marker_len == row->offset));
-}
-
-/* §4.4: a copy that copytruncate or a backup tool made of what the row describes. */
-static bool find_copy(
-    struct bh_logs *l, const char *of, struct bh_row *row, bool truncated, struct found *out)
-{
-	const struct bh_dirlist *d = bh_dirlists_get(&l->dirs, dir_of(of));
-	struct found *v[COPIES_MAX];
-	size_t n = 0;
-	bool found = false;
-
-	if (!d || !proves_copy(row, truncated))
-		return false;
-	for (size_t i = 0; i < d->n && n < COPIES_MAX; i++) {
-		if (!bh_rotation_is_copy_name(base_of(of), d->v[i].name))
-			continue;
-		v[n] = calloc(1, sizeof(**v));
-		if (!v[n] || !identify_in(d, d->v[i].name, v[n]->path, &v[n]->id) ||
-		    (uint64_t)v[n]->id.size < row->offset || is_of_row(l, v[n]->path, &v[n]->id) ||
-		    is_compressed(v[n]->path))
-			free(v[n]);
-		else
-			n++;
-	}
-	qsort((void *)v, n, sizeof(struct found *), youngest_first);
-	for (size_t i = 0; i < n; i++) {
-		if (!found && is_surely(v[i]->path, row)) {
-			*out = *v[i];
-			out->row = row;
-			found = true;
-		}
-		free(v[i]);
-	}
-	if (found)
-		l->counts.copies_recognised++;
-	return found;
-}
-
-/* Nothing is left of it where it could be: said once, and counted with the bytes it still had. */
-static void report_lost(struct bh_logs *l, struct bh_target *t, struct bh_row *row)
-{
-	uint64_t unread = row->last_size > row->offset ? row->last_size - row->offset : 0;
-
-	/* One that was away from its path and read to its end has nothing more to give. */
-	if (row->told || (row->state == BH_ORIGIN_DRAINING && unread == 0))
-		return;
-	row->told = true;
-	l->counts.generations_lost++;
-	l->counts.bytes_lost += unread;
-	bh_warn(&l->child->log, COMPONENT,
-	    "%s: the generation that was read to %llu is not there any more, nor a copy of it; at"
-	    " least %llu bytes of it were not read",
-	    t->path, (unsigned long long)row->offset, (unsigned long long)unread);
-}
-
-/* A row of the Agent's registry, which knows paths only (§4.4, last line). One that does not fit is
- * over: its path begins anew. */
-static bool find_imported(
-    struct bh_logs *l, struct bh_target *t, struct bh_row *row, struct found *f)
-{
-	struct bh_fingerprint_config cfg;
-	uint64_t now = 0;
-	int fd;
-
-	if (bh_file_identify(t->path, &f->id) || is_open(l, &f->id))
-		return false;
-	fd = open_quietly(t->path);
-	if (fd < 0)
-		return false;
-	if (row->fp_value && bh_fp_text_parse(bh_str_from(row->fp_config), &cfg))
-		now = bh_fingerprint(fd, &cfg);
-	(void)close(fd);
-	if ((uint64_t)f->id.size >= row->offset && (now == 0 || now == row->fp_value)) {
-		(void)snprintf(f->path, sizeof(f->path), "%s", t->path);
-		return true;
-	}
-	row->state = BH_ORIGIN_FORGOTTEN;
-	bh_handover_touch_row(l, row);
-	return false;
-}
-
-/* Its place is taken by something else: nobody looks for it again. */
-static void end_row(struct bh_logs *l, struct bh_row *row)
-{
-	row->state = BH_ORIGIN_FINISHED;
-	bh_handover_touch_row(l, row);
-}
-
-/* Copied or restored: the content is at the path, under an inode of its own. */
-static bool find_restored(struct bh_logs *l, const struct bh_target *t,
-    const struct bh_file_id *here, const struct bh_row *row, struct found *f)
-{
-	if (here->ino == row->ino || is_open(l, here) || bh_rows_know_inode(&l->rows, here->ino) ||
-	    !is_surely(t->path, row))
-		return false;
-	(void)snprintf(f->path, sizeof(f->path), "%s", t->path);
-	f->id = *here;
-	return true;
-}
-
-/* Where the content of a row is now: under its inode, at its path under another one, in a copy.
- * here: what is at the path, NULL = nothing. */
-static bool find_row(struct bh_logs *l, struct bh_target *t, const struct bh_dirlist *d,
-    const struct bh_file_id *here, struct bh_row *row, struct found *f)
-{
-	if (row->ino == 0)
-		return find_imported(l, t, row, f);
-	if (find_by_inode(l, d, row, f) || (here && find_restored(l, t, here, row, f)) ||
-	    find_copy(l, t->path, row, here && here->ino == row->ino, f))
-		return true;
-	if (d) {
-		report_lost(l, t, row);
-		if (here)
-			end_row(l, row);
-	}
-	return false;
-}
-
-/* Rows of the path that are not open. Returns how many were found. */
-static size_t find_rows(
-    struct bh_logs *l, struct bh_target *t, const char *identifier, struct found *v, bool *known)
-{
-	const struct bh_dirlist *d = bh_dirlists_get(&l->dirs, dir_of(t->path));
-	struct bh_row *row = NULL;
-	struct bh_file_id here;
-	size_t n = 0;
-	bool present = bh_file_identify(t->path, &here) == 0;
-
-	while ((row = bh_rows_next(&l->rows, identifier, row)) && n < FOUND_MAX) {
-		*known = true;
-		v[n].row = row;
-		if (!row->open && row->state != BH_ORIGIN_FINISHED &&
-		    row->state != BH_ORIGIN_FORGOTTEN &&
-		    find_row(l, t, d, present ? &here : NULL, row, &v[n]))
-			n++;
-	}
-	return n;
-}
-
-/* Whether a file repeats what a generation of the path held: a copy, with nothing new in it. */
-static bool is_copy_of_known(
-    const struct bh_logs *l, const struct bh_target *t, const struct found *f)
-{
-	char identifier[PATH_MAX + 8];
-	struct bh_row *row = NULL;
-	int fd = open_quietly(f->path);
-	bool copy = false;
-
-	(void)snprintf(identifier, sizeof(identifier), "file:%s", t->path);
-	while (fd >= 0 && !copy && (row = bh_rows_next(&l->rows, identifier, row)))
-		copy = row->offset &&
-		       bh_same_content(fd, row->offset, row->marker_len, row->marker_hash) &&
-		       (!row->fp_value || fingerprint_is(fd, row)) &&
-		       (row->marker_len == BH_MARKER_MAX || (uint64_t)f->id.size == row->offset);
-	if (fd >= 0)
-		(void)close(fd);
-	return copy;
-}
-
-static bool is_among(const struct found *v, size_t n, const struct bh_file_id *id)
-{
-	while (n && (v[n - 1].id.ino != id->ino || v[n - 1].id.dev != id->dev))
-		n--;
-	return n > 0;
-}
-
-/* Rotated files that nobody has seen: two rotations between two looks. */
-static size_t find_between(
-    struct bh_logs *l, struct bh_target *t, int64_t since_ns, struct found *v, size_t n)
-{
-	const struct bh_dirlist *d = bh_dirlists_get(&l->dirs, dir_of(t->path));
-
-	for (size_t i = 0; d && i < d->n && n < FOUND_MAX; i++) {
-		struct found *f = &v[n];
-
-		if (!bh_rotation_is_name(base_of(t->path), d->v[i].name) ||
-		    !identify_in(d, d->v[i].name, f->path, &f->id) || f->id.birth_ns <= since_ns ||
-		    is_among(v, n, &f->id) || is_open(l, &f->id) || is_compressed(f->path) ||
-		    is_of_row(l, f->path, &f->id) || is_copy_of_known(l, t, f))
-			continue;
-		f->row = NULL;
-		n++;
-	}
-	return n;
-}
-
-static int oldest_first(const void *a, const void *b)
-{
-	const struct found *x = a, *y = b;
-
-	/* A copy is born after what it is a copy of: births do not tell. */
-	if (x->at_path != y->at_path)
-		return x->at_path ? 1 : -1;
-	/* What is known began before what nobody has seen. */
-	if ((x->row != NULL) != (y->row != NULL))
-		return x->row ? -1 : 1;
-	return x->id.birth_ns < y->id.birth_ns ? -1 : x->id.birth_ns > y->id.birth_ns;
 }
 
 /* When the newest generation of a path was read last; 0 when there is none. */
@@ -536,7 +193,7 @@ static int64_t last_read(const struct bh_logs *l, const char *identifier)
 
 void bh_discover(struct bh_logs *l, struct bh_target *t, int64_t since_ns)
 {
-	struct found *v = calloc(FOUND_MAX, sizeof(*v));
+	struct bh_found *v = calloc(BH_FOUND_MAX, sizeof(*v));
 	const struct bh_dirlist *d;
 	char identifier[PATH_MAX + 8];
 	bool known = false;
@@ -545,16 +202,16 @@ void bh_discover(struct bh_logs *l, struct bh_target *t, int64_t since_ns)
 	if (!v)
 		return;
 	(void)snprintf(identifier, sizeof(identifier), "file:%s", t->path);
-	d = bh_dirlists_get(&l->dirs, dir_of(t->path));
+	d = bh_find_folder(l, t->path);
 	t->listed_ns = (d ? d->listed_ns : bh_wall_ns(&bh_clock_system)) - COARSE_NS;
-	n = find_rows(l, t, identifier, v, &known);
+	n = bh_find_rows(l, t, identifier, v, &known);
 	if (known)
-		n = find_between(l, t, since_ns ? since_ns : last_read(l, identifier), v, n);
+		n = bh_find_between(l, t, since_ns ? since_ns : last_read(l, identifier), v, n);
 	for (size_t i = 0; i < n; i++)
 		v[i].at_path = strcmp(v[i].path, t->path) == 0;
-	qsort(v, n, sizeof(*v), oldest_first);
+	bh_found_sort(v, n);
 	for (size_t i = 0; i < n; i++) {
-		struct found *f = &v[i];
+		struct bh_found *f = &v[i];
 
 		if (f->at_path) {
 			start_known(l, t, &f->id, f->row);
@@ -601,7 +258,7 @@ static void register_place(struct bh_logs *l, struct bh_target *t, const struct 
 {
 	char identifier[PATH_MAX + 8], at[24];
 	struct bh_window before = {.n = (size_t)BH_MIN(offset, (uint64_t)BH_MARKER_MAX)};
-	int fd = open_quietly(t->path);
+	int fd = bh_file_open(t->path);
 	struct bh_origin o = {
 	    .identifier = bh_str_from(identifier),
 	    .gen = bh_rng_u64(&l->rng),
@@ -639,9 +296,9 @@ void bh_discover_waiting(struct bh_logs *l, struct bh_target *t)
 	struct bh_file_id id;
 	int fd;
 
-	if (waiting_row(l, t) || bh_file_identify(t->path, &id) || is_compressed(t->path))
+	if (waiting_row(l, t) || bh_file_identify(t->path, &id) || bh_file_is_compressed(t->path))
 		return;
-	fd = open_quietly(t->path);
+	fd = bh_file_open(t->path);
 	if (fd < 0)
 		return;
 	if (!bh_rows_of_file(&l->rows, id.dev, id.ino, fd))
@@ -693,7 +350,7 @@ static bool move_to_copy(struct bh_logs *l, struct bh_generation *g)
 	char first[24], last[24];
 	struct bh_origin o;
 	struct bh_row want = {.offset = g->done_off};
-	struct found *f = calloc(1, sizeof(*f));
+	struct bh_found *f = calloc(1, sizeof(*f));
 	bool moved = false;
 
 	if (!f)
@@ -705,7 +362,7 @@ static bool move_to_copy(struct bh_logs *l, struct bh_generation *g)
 	want.fp_config = g->source->fp_config;
 	/* What is read so far also tells other copies of it. */
 	g->row = bh_rows_put(&l->rows, &o, true);
-	if (find_copy(l, g->target->path, &want, true, f)) {
+	if (bh_find_copy(l, g->target->path, &want, true, f)) {
 		moved = bh_generation_move(g, f->path, &f->id) == 0;
 		if (moved)
 			bh_info(&l->child->log, COMPONENT,
@@ -718,13 +375,13 @@ static bool move_to_copy(struct bh_logs *l, struct bh_generation *g)
 /* Copies of contents that came and went between two looks. */
 static void drain_between(struct bh_logs *l, struct bh_target *t)
 {
-	struct found *v = calloc(FOUND_MAX, sizeof(*v));
+	struct bh_found *v = calloc(BH_FOUND_MAX, sizeof(*v));
 	size_t n;
 
 	if (!v)
 		return; /* they stay unread in their files */
-	n = find_between(l, t, unknown_since(t), v, 0);
-	qsort(v, n, sizeof(*v), oldest_first);
+	n = bh_find_between(l, t, unknown_since(t), v, 0);
+	bh_found_sort(v, n);
 	for (size_t i = 0; i < n; i++)
 		(void)begin(l, t, v[i].path, &v[i].id, 0, BH_ORIGIN_DRAINING);
 	free(v);

@@ -160,11 +160,26 @@ static void report_left(const struct bh_logs *l, struct bh_child *c)
 		bh_child_stat_ledger(c, BH_LEDGER_SOURCE, name, sizeof(name) - 1, &sum);
 }
 
+void bh_figures_turn_end(void *ctx)
+{
+	struct bh_logs *l = ctx;
+	uint64_t batch = (uint64_t)BH_MAX(l->child->config.logs_batch_max_size, 1);
+	int64_t now = bh_mono_ns(l->child->loop.clock);
+
+	bh_fill_see(&l->batch_fill, l->batch.items, batch, now);
+	bh_fill_see(&l->payloads_fill,
+	    l->handover.received - l->handover.delivered - bh_ledger_dropped(&l->handover),
+	    (BH_LINK_CREDIT_MSGS + BH_QUEUE_MAX) * batch, now);
+}
+
 void bh_figures_report(struct bh_logs *l, struct bh_child *c)
 {
 	struct files *files = calloc(l->sources_n + 1, sizeof(*files));
 	struct bh_producer_stats st;
 
+	bh_fill_report(&l->input_fill, "logs_tail_input", "source", c);
+	bh_fill_report(&l->batch_fill, "logs_processor", "transform", c);
+	bh_fill_report(&l->payloads_fill, "logs_payloads", "transform", c);
 	bh_inlets_stats(l->inlets);
 	if (files) {
 		add_up(l, files);
@@ -181,7 +196,4 @@ void bh_figures_report(struct bh_logs *l, struct bh_child *c)
 	stat_counts(l, c);
 	bh_child_stat_number(c, "link.resent", st.resent);
 	bh_child_stat_number(c, "link.renewals", st.renewals);
-	bh_child_stat_number(c, "buffer/logs_payloads/transform_level", st.window_items);
-	bh_child_stat_number(c, "buffer/logs_payloads/transform_max",
-	    BH_LINK_CREDIT_MSGS * (uint64_t)BH_MAX(c->config.logs_batch_max_size, 1));
 }

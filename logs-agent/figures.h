@@ -8,5 +8,7 @@ struct bh_logs;
 
 /* Gives all of it to the supervisor; brings counters of the kernel up to date first. */
 void bh_figures_report(struct bh_logs *l, struct bh_child *c);
+/* Looks at the buffers (intake.md §16.3): the end of a turn of the loop. ctx: struct bh_logs. */
+void bh_figures_turn_end(void *ctx);
 
 #endif

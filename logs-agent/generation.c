@@ -15,6 +15,7 @@
 #include "logs-agent/container_path.h"
 #include "logs-agent/logs_internal.h"
 #include "logs-agent/read_at.h"
+#include "logs-agent/rotation.h"
 
 int bh_file_identify(const char *path, struct bh_file_id *id)
 {
@@ -32,6 +33,31 @@ int bh_file_identify(const char *path, struct bh_file_id *id)
 	else
 		id->birth_ns = st.stx_mtime.tv_sec * BH_NS_PER_S + st.stx_mtime.tv_nsec;
 	return 0;
+}
+
+int bh_file_open(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	return fd < 0 ? -errno : fd;
+}
+
+bool bh_file_is_compressed(const char *path)
+{
+	unsigned char head[8];
+	bool yes = false;
+	int fd;
+
+	if (!bh_rotation_is_compressed_name(path))
+		return false;
+	fd = bh_file_open(path);
+	if (fd >= 0) {
+		ssize_t n = read(fd, head, sizeof(head));
+
+		yes = n > 0 && bh_rotation_is_compressed(path, head, (size_t)n);
+		(void)close(fd);
+	}
+	return yes;
 }
 
 bool bh_same_content(int fd, uint64_t offset, uint32_t marker_len, uint64_t marker_hash)
@@ -59,14 +85,14 @@ static void set_offset(struct bh_generation *g, uint64_t offset)
 	g->trail = (struct bh_trail){.window = g->read_window};
 }
 
-/* Opens what id describes. A FIFO or device cannot hang the process: it is not waited for. */
+/* Opens what id describes. */
 static int open_checked(const char *path, const struct bh_file_id *id)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = bh_file_open(path);
 	struct stat st;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == id->ino &&
 	    st.st_dev == id->dev)
 		return fd;

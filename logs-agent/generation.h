@@ -33,6 +33,10 @@ struct bh_file_id {
 
 /* Follows links. -errno. Regular files only: -EINVAL for everything else. */
 int bh_file_identify(const char *path, struct bh_file_id *id) BH_MUST_CHECK;
+/* open() to read. A FIFO or device cannot hang the process: it is not waited for. -errno. */
+int bh_file_open(const char *path) BH_MUST_CHECK;
+/* By its name and its first bytes. */
+bool bh_file_is_compressed(const char *path);
 
 struct bh_generation {
 	struct bh_generation *prev, *next; /* all generations */

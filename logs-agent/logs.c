@@ -338,6 +338,8 @@ int bh_logs_new(
 		return rc;
 	}
 	bh_timer_in(&child->loop, &l->ready_timer, READY_LIMIT_NS, on_ready_limit);
+	child->loop.turn_end = bh_figures_turn_end;
+	child->loop.turn_ctx = l;
 	*out = l;
 	return 0;
 }
@@ -359,6 +361,7 @@ void bh_logs_free(struct bh_logs *l)
 	struct bh_timer *timers[] = {&l->work_timer, &l->scan, &l->poll, &l->batch_timer,
 	    &l->dirty_timer, &l->ready_timer, &l->drain_timer, &l->held_timer, &l->inotify_timer};
 
+	l->child->loop.turn_end = NULL;
 	for (size_t i = 0; i < BH_ARRAY_LEN(timers); i++)
 		bh_timer_cancel(timers[i]);
 	while (l->head) {
@@ -370,12 +373,7 @@ void bh_logs_free(struct bh_logs *l)
 	bh_inlets_free(l->inlets);
 	free_packets(l->queue);
 	free_packets(l->flying);
-	if (l->inotify.fd >= 0) {
-		int fd = l->inotify.fd;
-
-		bh_loop_del_fd(&l->inotify);
-		(void)close(fd);
-	}
+	bh_loop_close_fd(&l->inotify);
 	bh_journals_stop(l);
 	bh_buf_release(&l->put_back);
 	bh_producer_free(l->producer);

@@ -5,6 +5,7 @@
  *   ages.c       what the registry keeps of scans, and for how long of files
  *   start_position.c  where a file begins to be read
  *   discovery.c  which file is which generation
+ *   find.c       where the content of generations is now
  *   shadow.c     copies of live files under way
  *   journals.c   the same for journals: opening, reading, positions
  *   tailing.c    looking at open generations and reading them
@@ -16,6 +17,7 @@
 #define BH_LOGS_LOGS_INTERNAL_H
 
 #include "common/child.h"
+#include "common/fill.h"
 #include "common/ledger.h"
 #include "common/producer.h"
 #include "common/rng.h"
@@ -102,6 +104,10 @@ struct bh_logs {
 	struct bh_watch inotify;
 	struct bh_log_limit limit;
 	struct bh_logs_counts counts;
+	/* intake.md §16.3: messages whose lines were read and may go on, at most one a file, seen
+	 * with each look at the files; those of the open batch, and those of closed ones that are
+	 * not acknowledged, seen at the end of each turn. */
+	struct bh_fill input_fill, batch_fill, payloads_fill;
 	uint64_t scans;
 	int64_t expired_ns;        /* mono: when rows were looked through last */
 	unsigned live, draining_n; /* open generations at their path, and away from it */

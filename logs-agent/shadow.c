@@ -1,5 +1,4 @@
 /* Copies of live files that a pattern selects as well: spec/logs.md §4.4. */
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,8 +41,7 @@ void bh_shadow_look(struct bh_logs *l, const struct bh_target *t)
 static bool is_beginning_of(const char *path, uint64_t size, int live_fd)
 {
 	char a[BH_MARKER_MAX * 16], b[sizeof(a)];
-	int fd =
-	    size >= BH_MARKER_MAX ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
+	int fd = size >= BH_MARKER_MAX ? bh_file_open(path) : -1;
 	bool same = fd >= 0;
 
 	for (uint64_t at = 0; same && at < size;) {

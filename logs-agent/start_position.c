@@ -1,5 +1,4 @@
 /* Where a file begins to be read: spec/logs.md §4.3, §16.5. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +32,7 @@ uint64_t bh_start_after_last_line(const struct bh_target *t, uint64_t size)
 	enum bh_unit unit = bh_charset_unit(t->source->decoder.charset);
 	uint64_t behind = unit == BH_UNIT_UTF16_LE ? 2 : 1;
 	uint64_t from = size > STEP_BACK ? size - STEP_BACK : 0, at = size;
-	int fd = open(t->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = bh_file_open(t->path);
 	char *bytes = malloc(STEP_BACK);
 	ssize_t n = 0;
 

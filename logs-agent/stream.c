@@ -13,11 +13,8 @@
 static void end(struct bh_stream_reader *t)
 {
 	struct bh_streams *s = t->all;
-	int fd = t->watch.fd;
 
-	bh_loop_del_fd(&t->watch);
-	(void)close(fd);
-	t->watch.fd = -1;
+	bh_loop_close_fd(&t->watch);
 	if (--s->n == 0)
 		bh_buf_release(&s->line);
 }

@@ -178,25 +178,27 @@ static bool has_drained(const struct bh_logs *l, const struct bh_generation *g)
 	       mono() - g->last_byte_ns >= l->child->config.logs_close_timeout_ms * BH_NS_PER_MS;
 }
 
+/* Acts on what became of the file since the last look. */
+static enum bh_file_change take_news(
+    struct bh_logs *l, struct bh_generation *g, const struct stat *st)
+{
+	enum bh_file_change news = bh_generation_look(g, st);
+
+	if (news == BH_FILE_TRUNCATED) {
+		bh_discover_truncated(l, g);
+	} else if (news == BH_FILE_GREW) {
+		g->at_end = false;
+		bh_tailing_ready(l, g);
+	}
+	return news;
+}
+
 static void look_draining(struct bh_logs *l, struct bh_generation *g)
 {
 	struct stat st;
 
-	if (fstat(g->fd, &st) < 0)
-		return;
-	switch (bh_generation_look(g, &st)) {
-	case BH_FILE_TRUNCATED:
-		bh_discover_truncated(l, g);
-		return;
-	case BH_FILE_GREW:
-		g->at_end = false;
-		bh_tailing_ready(l, g);
-		return;
-	case BH_FILE_SAME:
-		if (has_drained(l, g))
-			bh_tailing_finish(l, g);
-		return;
-	}
+	if (fstat(g->fd, &st) == 0 && take_news(l, g, &st) == BH_FILE_SAME && has_drained(l, g))
+		bh_tailing_finish(l, g);
 }
 
 /* More files that rotated than may be open besides: the next ones wait, their successors are found
@@ -210,7 +212,6 @@ static void look_live(struct bh_logs *l, struct bh_generation *g)
 {
 	struct stat st;
 	int rc = stat(g->target->path, &st) < 0 ? -errno : 0;
-
 	bool at_path = rc == 0 && st.st_ino == g->ino && st.st_dev == g->dev;
 
 	if (!at_path && (rc == 0 || rc == -ENOENT || rc == -ENOTDIR)) {
@@ -221,18 +222,8 @@ static void look_live(struct bh_logs *l, struct bh_generation *g)
 	/* Another error of the path: no decision about it this time. */
 	if (!at_path && fstat(g->fd, &st) < 0)
 		return;
-	switch (bh_generation_look(g, &st)) {
-	case BH_FILE_TRUNCATED:
-		bh_discover_truncated(l, g);
-		return;
-	case BH_FILE_GREW:
-		g->at_end = false;
-		bh_tailing_ready(l, g);
-		break;
-	case BH_FILE_SAME:
-		break;
-	}
-	if (at_path)
+	/* After a truncation g may be gone. */
+	if (take_news(l, g, &st) != BH_FILE_TRUNCATED && at_path)
 		g->target->looked_ns = bh_wall_ns(&bh_clock_system);
 }
 
@@ -256,6 +247,7 @@ void bh_tailing_poll(struct bh_logs *l)
 {
 	struct bh_generation *g = l->head;
 	int64_t now = mono();
+	uint64_t files = 0, begun = 0;
 
 	/* What a look opens is appended behind, and is looked at as well. */
 	while (g) {
@@ -263,6 +255,8 @@ void bh_tailing_poll(struct bh_logs *l)
 
 		if (is_due(g, now))
 			bh_tailing_look(l, g);
+		files++;
+		begun += bh_assembler_held(&g->assembler) > 0;
 		next = g->next;
 		if (g->state == BH_ORIGIN_FINISHED && !g->dirty)
 			forget(l, g);
@@ -270,6 +264,7 @@ void bh_tailing_poll(struct bh_logs *l)
 			bh_tailing_set_aside(l, g); /* opened anew by the next scan */
 		g = next;
 	}
+	bh_fill_see(&l->input_fill, begun, files, now);
 }
 
 /* --- reading -------------------------------------------------------------------------------------

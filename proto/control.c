@@ -1,5 +1,6 @@
 #include "proto/control.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "common/err.h"
@@ -68,7 +69,8 @@ static int put_part(struct bh_buf *out, const struct bh_ctl_msg *m)
 		(void)bh_buf_u64(out, m->u.heartbeat.pending_items);
 		(void)bh_buf_u64(out, m->u.heartbeat.pending_bytes);
 		(void)bh_buf_u64(out, m->u.heartbeat.rss_kib);
-		return bh_buf_u8(out, m->u.heartbeat.link_up);
+		(void)bh_buf_u8(out, m->u.heartbeat.link_up);
+		return bh_buf_u8(out, m->u.heartbeat.keys_refused);
 	case BH_CTL_DRAIN_ACK:
 		put_drained(out, &m->u.drained);
 		return 0;
@@ -118,10 +120,13 @@ static int put_part(struct bh_buf *out, const struct bh_ctl_msg *m)
 
 int bh_figure_encode(const struct bh_figure *f, struct bh_buf *out)
 {
+	uint64_t bits;
+
 	(void)bh_buf_u8(out, f->is_count);
 	(void)put_text(out, f->name, BH_LEDGER_NAME_MAX);
 	(void)put_text(out, f->tags, BH_CTL_TEXT_MAX);
-	return bh_buf_u64(out, f->value);
+	memcpy(&bits, &f->value, sizeof(bits));
+	return bh_buf_u64(out, bits);
 }
 
 int bh_ctl_encode(const struct bh_ctl_msg *m, struct bh_buf *out)
@@ -190,13 +195,15 @@ static int get_text(struct bh_cur *c, char *out, size_t max)
 int bh_figure_decode(struct bh_cur *in, struct bh_figure *f)
 {
 	int rc = get_bool(in, &f->is_count);
+	uint64_t bits;
 
 	if (!rc)
 		rc = get_text(in, f->name, BH_LEDGER_NAME_MAX);
 	if (!rc)
 		rc = get_text(in, f->tags, BH_CTL_TEXT_MAX);
-	f->value = bh_cur_u64(in);
-	return rc || in->failed ? BH_E_FORMAT : 0;
+	bits = bh_cur_u64(in);
+	memcpy(&f->value, &bits, sizeof(bits));
+	return rc || in->failed || !isfinite(f->value) || signbit(f->value) ? BH_E_FORMAT : 0;
 }
 
 static int get_stat(struct bh_cur *c, struct bh_stat *s)
@@ -284,7 +291,8 @@ static int get_part(struct bh_cur *c, struct bh_ctl_msg *m)
 		m->u.heartbeat.pending_items = bh_cur_u64(c);
 		m->u.heartbeat.pending_bytes = bh_cur_u64(c);
 		m->u.heartbeat.rss_kib = bh_cur_u64(c);
-		return get_bool(c, &m->u.heartbeat.link_up);
+		rc = get_bool(c, &m->u.heartbeat.link_up);
+		return rc ? rc : get_bool(c, &m->u.heartbeat.keys_refused);
 	case BH_CTL_DRAIN_ACK:
 		return get_drained(c, &m->u.drained);
 	case BH_CTL_STATS_REPLY:

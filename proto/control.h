@@ -18,7 +18,7 @@
 #include "common/ledger.h"
 #include "common/sandbox.h"
 
-#define BH_CTL_VERSION  2
+#define BH_CTL_VERSION  3
 #define BH_CTL_MSG_MAX  4096
 #define BH_CTL_HEAD     16 /* u16 type, u16 version, u32 generation, u32 id, u32 length of the rest */
 #define BH_CTL_TEXT_MAX 240
@@ -100,7 +100,8 @@ struct bh_ctl_heartbeat {
 	uint64_t pending_items; /* waiting in this process */
 	uint64_t pending_bytes;
 	uint64_t rss_kib;
-	bool link_up; /* producers: READY; forwarder: any producer connected */
+	bool link_up;      /* producers: READY; forwarder: any producer connected */
+	bool keys_refused; /* forwarder: no API key is known that an intake takes */
 };
 
 struct bh_ctl_drain {
@@ -201,10 +202,10 @@ struct bh_figure {
 	bool is_count; /* else a gauge; a count is of the time since the figures before */
 	char name[BH_LEDGER_NAME_MAX + 1];
 	char tags[BH_CTL_TEXT_MAX + 1]; /* between commas */
-	uint64_t value;
+	double value;                   /* finite, not negative */
 };
 
-/* Appends its bytes: bool count, text name, text tags, u64 value. */
+/* Appends its bytes: bool count, text name, text tags, f64 value. */
 int bh_figure_encode(const struct bh_figure *f, struct bh_buf *out);
 /* BH_E_FORMAT for anything encode does not write. */
 int bh_figure_decode(struct bh_cur *in, struct bh_figure *f) BH_MUST_CHECK;

@@ -29,15 +29,6 @@ static void wipe(struct bh_buf *b)
 	bh_buf_release(b);
 }
 
-static void close_watch(struct bh_watch *w)
-{
-	int fd = w->fd;
-
-	bh_loop_del_fd(w);
-	if (fd >= 0)
-		(void)close(fd);
-}
-
 static void kill_group(const struct bh_command *c)
 {
 	if (c->pid > 0)
@@ -47,9 +38,9 @@ static void kill_group(const struct bh_command *c)
 static void release(struct bh_command *c)
 {
 	bh_timer_cancel(&c->deadline);
-	close_watch(&c->process);
-	close_watch(&c->in_watch);
-	close_watch(&c->out_watch);
+	bh_loop_close_fd(&c->process);
+	bh_loop_close_fd(&c->in_watch);
+	bh_loop_close_fd(&c->out_watch);
 	wipe(&c->in);
 	wipe(&c->out);
 	c->pid = 0;
@@ -73,13 +64,13 @@ static void take_output(struct bh_command *c)
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n <= 0) {
-			close_watch(&c->out_watch);
+			bh_loop_close_fd(&c->out_watch);
 			break;
 		}
 		if (c->out.len + (size_t)n > c->max) {
 			c->too_long = true;
 			kill_group(c);
-			close_watch(&c->out_watch);
+			bh_loop_close_fd(&c->out_watch);
 			break;
 		}
 		(void)bh_buf_append(&c->out, chunk, (size_t)n);
@@ -108,7 +99,7 @@ static void on_input(struct bh_watch *w, unsigned events)
 	if (n > 0)
 		c->written += (size_t)n;
 	if (n < 0 || c->written == c->in.len) {
-		close_watch(w);
+		bh_loop_close_fd(w);
 		wipe(&c->in);
 	}
 }

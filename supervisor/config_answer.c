@@ -126,9 +126,7 @@ void bh_config_diff_answer(struct bh_supervisor *s, struct bh_ctl_conn *conn)
 	if (good)
 		bh_config_check(&next, &trace, &findings);
 	bh_config_trace_release(&trace);
-	bh_jsonw_init(&w, &json);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, &json);
 	bh_jsonw_bool(&w, "valid", findings.errors == 0);
 	put_findings(&findings, &w);
 	good = s->image.shown && bh_config_image_take(&image, &next, s->image.salt) == 0;

@@ -79,9 +79,7 @@ void bh_signal_answer(struct bh_supervisor *s, struct bh_ctl_conn *c)
 	struct bh_buf json = BH_BUF_INIT;
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, &json);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, &json);
 	bh_jsonw_array(&w, "results");
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
 		if (c->roles & 1u << i)

@@ -16,109 +16,38 @@
 
 #define COMPONENT      "ctl"
 #define READERS        "bulkhead" /* the group */
-#define REQUEST_NS     (5 * BH_NS_PER_S)
-#define ANSWER_NS      (10 * BH_NS_PER_S)
 #define BACKLOG        64
 #define CONNS_PER_UID  8
 #define READER_CONNS   16 /* of BH_CTL_CONNS: readers never keep root out */
 #define WINDOW_NS      (100 * BH_NS_PER_MS)
 #define TAKEN_A_WINDOW 20
 
-static void forget_pass_fd(struct bh_ctl_conn *c)
-{
-	if (c->pass_fd >= 0)
-		(void)close(c->pass_fd);
-	c->pass_fd = -1;
-}
-
-static void close_conn(struct bh_ctl_conn *c)
-{
-	int fd = c->watch.fd;
-
-	bh_timer_cancel(&c->timer);
-	bh_loop_del_fd(&c->watch);
-	if (fd >= 0)
-		(void)close(fd);
-	forget_pass_fd(c);
-	bh_buf_release(&c->in);
-	bh_buf_release(&c->out);
-	c->watch.fd = -1;
-	c->asked = c->answered = false;
-}
-
-static void on_timeout(struct bh_timer *t)
-{
-	close_conn(BH_CONTAINER(t, struct bh_ctl_conn, timer));
-}
-
-/* The next part of the answer; the descriptor is the client's as soon as a byte is. */
-static ssize_t send_part(struct bh_ctl_conn *c)
-{
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = {c->out.data + c->sent, c->out.len - c->sent};
-	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
-	ssize_t n;
-
-	memset(&control, 0, sizeof(control));
-	if (c->pass_fd >= 0) {
-		struct cmsghdr *head;
-
-		h.msg_control = control.room;
-		h.msg_controllen = sizeof(control.room);
-		head = CMSG_FIRSTHDR(&h);
-		head->cmsg_level = SOL_SOCKET;
-		head->cmsg_type = SCM_RIGHTS;
-		head->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(head), &c->pass_fd, sizeof(int));
-	}
-	n = sendmsg(c->watch.fd, &h, MSG_NOSIGNAL);
-	if (n > 0) {
-		c->sent += (size_t)n;
-		forget_pass_fd(c);
-	}
-	return n;
-}
-
-static void write_out(struct bh_ctl_conn *c)
-{
-	while (c->sent < c->out.len) {
-		ssize_t n = send_part(c);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			(void)bh_loop_mod_fd(&c->watch, BH_LOOP_WRITE);
-			return;
-		}
-		if (n < 0)
-			break;
-	}
-	close_conn(c);
-}
-
 void bh_ctl_answer(struct bh_ctl_conn *c, struct bh_str json)
 {
-	bh_buf_clear(&c->out);
-	c->sent = 0;
-	c->answered = true;
-	(void)bh_buf_append(&c->out, json.p, json.n);
-	(void)bh_buf_u8(&c->out, '\n');
-	if (bh_buf_failed(&c->out)) {
-		close_conn(c);
-		return;
-	}
-	bh_timer_in(c->server->loop, &c->timer, ANSWER_NS, on_timeout);
-	write_out(c);
+	bh_outgoing_clear(&c->io.out);
+	(void)bh_buf_append(&c->io.out.bytes, json.p, json.n);
+	(void)bh_buf_u8(&c->io.out.bytes, '\n');
+	bh_conn_answer(&c->io);
 }
 
 void bh_ctl_answer_fd(struct bh_ctl_conn *c, struct bh_str json, int fd)
 {
-	forget_pass_fd(c);
-	c->pass_fd = fd;
+	bh_outgoing_take_fd(&c->io.out, fd);
 	bh_ctl_answer(c, json);
+}
+
+void bh_ctl_answer_waiting(struct bh_ctl_server *s, enum bh_verb verb, const struct bh_buf *json)
+{
+	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
+		struct bh_ctl_conn *c = &s->conn[i];
+
+		if (!bh_ctl_waits(c, verb))
+			continue;
+		if (bh_buf_failed(json))
+			bh_ctl_answer_error(c, "no memory for the answer");
+		else
+			bh_ctl_answer(c, bh_buf_view(json));
+	}
 }
 
 static void answer_error(struct bh_ctl_conn *c, const char *text, bool denied)
@@ -126,9 +55,7 @@ static void answer_error(struct bh_ctl_conn *c, const char *text, bool denied)
 	struct bh_buf json = BH_BUF_INIT;
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, &json);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, &json);
 	bh_jsonw_str(&w, "error", text);
 	if (denied)
 		bh_jsonw_bool(&w, "denied", true);
@@ -157,9 +84,9 @@ static bool is_worth_noting(const struct bh_ctl_conn *c)
 static void take_request(struct bh_ctl_conn *c, size_t n)
 {
 	struct bh_ctl_request request;
-	int rc = bh_ctl_request_parse((struct bh_str){c->in.data, n}, &request);
+	int rc = bh_ctl_request_parse((struct bh_str){c->io.in.data, n}, &request);
 
-	c->asked = true;
+	c->io.asked = true;
 	c->verb = request.verb;
 	c->roles = request.roles;
 	memcpy(c->from, request.from, sizeof(c->from));
@@ -168,8 +95,8 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 	c->filter = request.filter;
 	c->arg = request.arg;
 	/* Nothing more is read; a client that leaves while it waits is seen as a hang-up. */
-	(void)bh_loop_mod_fd(&c->watch, 0);
-	bh_timer_cancel(&c->timer);
+	(void)bh_loop_mod_fd(&c->io.watch, 0);
+	bh_timer_cancel(&c->io.timer);
 	if (rc == BH_E_STATE) {
 		bh_ctl_answer_error(c, "unknown verb");
 		return;
@@ -207,33 +134,27 @@ static void take_request(struct bh_ctl_conn *c, size_t n)
 
 static void read_in(struct bh_ctl_conn *c)
 {
-	char part[4096];
-	ssize_t n = recv(c->watch.fd, part, sizeof(part), 0);
 	const char *end;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (!bh_conn_read(&c->io, BH_CTL_REQUEST_MAX))
 		return;
-	if (n <= 0 || bh_buf_append(&c->in, part, (size_t)n)) {
-		close_conn(c);
-		return;
-	}
-	end = memchr(c->in.data, '\n', c->in.len);
+	end = memchr(c->io.in.data, '\n', c->io.in.len);
 	if (end)
-		take_request(c, (size_t)(end - c->in.data));
-	else if (c->in.len > BH_CTL_REQUEST_MAX)
+		take_request(c, (size_t)(end - c->io.in.data));
+	else if (c->io.in.len > BH_CTL_REQUEST_MAX)
 		bh_ctl_answer_error(c, "the request is longer than 64 KiB");
 }
 
 static void on_conn(struct bh_watch *w, unsigned events)
 {
-	struct bh_ctl_conn *c = BH_CONTAINER(w, struct bh_ctl_conn, watch);
+	struct bh_ctl_conn *c = BH_CONTAINER(w, struct bh_ctl_conn, io.watch);
 
-	if (c->answered && (events & BH_LOOP_WRITE))
-		write_out(c);
-	else if (!c->asked && (events & BH_LOOP_READ))
+	if (c->io.answered && (events & BH_LOOP_WRITE))
+		bh_conn_write(&c->io);
+	else if (!c->io.asked && (events & BH_LOOP_READ))
 		read_in(c);
 	else if (events & BH_LOOP_HANGUP)
-		close_conn(c);
+		bh_conn_close(&c->io);
 }
 
 /* A refusal that needs no connection slot. */
@@ -253,7 +174,7 @@ static struct bh_ctl_conn *place_for(struct bh_ctl_server *s, const struct bh_ct
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
 		struct bh_ctl_conn *c = &s->conn[i];
 
-		if (c->watch.fd < 0) {
+		if (c->io.watch.fd < 0) {
 			found = found ? found : c;
 			continue;
 		}
@@ -287,12 +208,8 @@ static void greet(struct bh_ctl_server *s, int fd)
 		    "again\"}\n");
 		return;
 	}
-	*c = (struct bh_ctl_conn){.server = s, .peer = peer, .pass_fd = -1};
-	if (bh_loop_add_fd(s->loop, &c->watch, fd, BH_LOOP_READ, on_conn)) {
-		(void)close(fd);
-		return;
-	}
-	bh_timer_in(s->loop, &c->timer, REQUEST_NS, on_timeout);
+	*c = (struct bh_ctl_conn){.server = s, .peer = peer, .io = BH_CONN_INIT};
+	(void)!bh_conn_open(&c->io, s->loop, fd, on_conn); /* on error it was closed */
 }
 
 static void on_pause_over(struct bh_timer *t)
@@ -405,7 +322,7 @@ int bh_ctl_server_open(struct bh_ctl_server *s, struct bh_loop *loop, struct bh_
 	    .loop = loop, .log = log, .readers = BH_CTL_NO_GROUP, .spare = -1};
 	s->listener.fd = -1;
 	for (size_t i = 0; i < BH_CTL_CONNS; i++)
-		s->conn[i].watch.fd = s->conn[i].pass_fd = -1;
+		s->conn[i].io = (struct bh_conn)BH_CONN_INIT;
 	if (asprintf(&s->path, "%s/ctl.sock", run_dir) < 0) {
 		s->path = NULL;
 		return bh_err_set(err, -ENOMEM, "control socket");
@@ -430,7 +347,7 @@ int bh_ctl_server_open(struct bh_ctl_server *s, struct bh_loop *loop, struct bh_
 }
 
 /* The loop is over: what is owed is written with a bounded wait. */
-static void flush(struct bh_ctl_conn *c)
+static void flush(struct bh_conn *c)
 {
 	static const struct timeval wait = {1, 0};
 	int flags = fcntl(c->watch.fd, F_GETFL);
@@ -438,26 +355,20 @@ static void flush(struct bh_ctl_conn *c)
 	if (!c->answered || flags < 0 || fcntl(c->watch.fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ||
 	    setsockopt(c->watch.fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) < 0)
 		return;
-	while (c->sent < c->out.len) {
-		if (send_part(c) <= 0)
-			return;
-	}
+	(void)!bh_outgoing_send(&c->out, c->watch.fd, 0);
 }
 
 void bh_ctl_server_close(struct bh_ctl_server *s)
 {
-	int fd = s->listener.fd;
-
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
-		if (s->conn[i].watch.fd < 0)
+		if (s->conn[i].io.watch.fd < 0)
 			continue;
-		flush(&s->conn[i]);
-		close_conn(&s->conn[i]);
+		flush(&s->conn[i].io);
+		bh_conn_close(&s->conn[i].io);
 	}
 	bh_timer_cancel(&s->pause);
-	bh_loop_del_fd(&s->listener);
-	if (fd >= 0) {
-		(void)close(fd);
+	if (s->listener.fd >= 0) {
+		bh_loop_close_fd(&s->listener);
 		(void)unlink(s->path);
 		if (s->spare >= 0)
 			(void)close(s->spare);

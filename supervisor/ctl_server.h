@@ -20,6 +20,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "supervisor/conn.h"
 #include "supervisor/ctl_peer.h"
 #include "supervisor/ctl_request.h"
 
@@ -30,20 +31,14 @@ struct bh_ctl_server;
 
 struct bh_ctl_conn {
 	struct bh_ctl_server *server;
-	struct bh_watch watch;
-	struct bh_timer timer;
-	struct bh_buf in, out;
-	size_t sent;
-	int pass_fd; /* owned; goes with the first byte of the answer; -1 = none */
-	bool asked;  /* a request was taken; an answer is owed until `answered` */
-	bool answered;
+	struct bh_conn io;
 	enum bh_verb verb;
 	unsigned roles;                  /* of a request with names */
 	uint64_t from[BH_ROLE__N];       /* of tail */
 	uint32_t seconds;                /* of a request with seconds */
 	int signo;                       /* of signal */
 	struct bh_stream_filter filter;  /* of stream-logs */
-	struct bh_str arg;               /* of a request with identifier or file; in `in` */
+	struct bh_str arg;               /* of a request with identifier or file; in io.in */
 	unsigned was_so;                 /* of these, those that were as wished before */
 	uint32_t generation[BH_ROLE__N]; /* of these, at the time of the request */
 	struct bh_ctl_peer peer;
@@ -80,10 +75,13 @@ void bh_ctl_answer(struct bh_ctl_conn *conn, struct bh_str json);
 void bh_ctl_answer_fd(struct bh_ctl_conn *conn, struct bh_str json, int fd);
 void bh_ctl_answer_error(struct bh_ctl_conn *conn, const char *text);
 
+/* The same answer for all that wait for one to this verb; an error when json lacks memory. */
+void bh_ctl_answer_waiting(struct bh_ctl_server *s, enum bh_verb verb, const struct bh_buf *json);
+
 /* Whether this connection waits for an answer to that verb. */
 static inline bool bh_ctl_waits(const struct bh_ctl_conn *conn, enum bh_verb verb)
 {
-	return conn->asked && !conn->answered && conn->verb == verb;
+	return bh_conn_waits(&conn->io) && conn->verb == verb;
 }
 
 /* Writes out what is owed for at most a second each, closes everything, removes the socket. */

@@ -14,12 +14,7 @@
 
 static void leave(struct bh_event_follower *f)
 {
-	int fd = f->watch.fd;
-
-	bh_loop_del_fd(&f->watch);
-	if (fd >= 0)
-		(void)close(fd);
-	f->watch.fd = -1;
+	bh_loop_close_fd(&f->watch);
 	f->missed = 0;
 }
 
@@ -252,9 +247,7 @@ void bh_events_json(const struct bh_events *e, struct bh_buf *out)
 	uint64_t from = e->n > BH_EVENTS_KEPT ? e->n - BH_EVENTS_KEPT : 0;
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, out);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, out);
 	bh_jsonw_array(&w, "events");
 	for (; from < e->n; from++)
 		bh_jsonw_raw(&w, NULL, bh_str_from(e->ring[from % BH_EVENTS_KEPT]));

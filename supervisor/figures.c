@@ -29,39 +29,61 @@ enum family {
 	BUFFER_DISCARDED_BYTES,
 	BUFFER_EVENTS,
 	BUFFER_BYTE_SIZE,
+	SOURCE_UTILIZATION,
 	SOURCE_LEVEL,
+	SOURCE_MEAN,
 	SOURCE_MAX,
+	TRANSFORM_UTILIZATION,
 	TRANSFORM_LEVEL,
+	TRANSFORM_MEAN,
 	TRANSFORM_MAX,
 	FIGURE,
 	FAMILY__N,
 };
 
 const struct bh_family bh_families[FAMILY__N] = {
-    [UP] = {"up", false, false, "1 while the process runs."},
-    [RESTARTS] = {"restarts", true, false, "Starts of the process after its first."},
-    [LEDGER_RECEIVED] = {"ledger_received", true, false, "Came in, since the installation."},
-    [LEDGER_DELIVERED] = {"ledger_delivered", true, false, "Went on, since the installation."},
-    [LEDGER_DROPPED] = {"ledger_dropped", true, false, "Given up, by reason."},
-    [LEDGER_SPOOLED] = {"ledger_spooled", false, false, "In the spool now."},
-    [LEDGER_IN_FLIGHT] = {"ledger_in_flight", false, false, "In memory now."},
-    [LEDGER_GAP] = {"ledger_gap", false, false, "Without a reason; anything but 0 is a bug."},
-    [BUFFER_SIZE_EVENTS] = {"buffer_size_events", false, false, "Events in the buffer."},
-    [BUFFER_SIZE_BYTES] = {"buffer_size_bytes", false, false, "Bytes in the buffer."},
-    [BUFFER_RECEIVED_EVENTS] = {"buffer_received_events", true, false, "Events that arrived."},
-    [BUFFER_RECEIVED_BYTES] = {"buffer_received_bytes", true, false, "Bytes that arrived."},
-    [BUFFER_SENT_EVENTS] = {"buffer_sent_events", true, false, "Events handed on."},
-    [BUFFER_SENT_BYTES] = {"buffer_sent_bytes", true, false, "Bytes handed on."},
-    [BUFFER_DISCARDED_EVENTS] = {"buffer_discarded_events", true, false, "Events thrown away."},
-    [BUFFER_DISCARDED_BYTES] = {"buffer_discarded_bytes", true, false, "Bytes thrown away."},
-    [BUFFER_EVENTS] = {"buffer_events", false, true, "Old name of buffer_size_events."},
-    [BUFFER_BYTE_SIZE] = {"buffer_byte_size", false, true, "Old name of buffer_size_bytes."},
-    [SOURCE_LEVEL] = {"source_buffer_utilization_level", false, false, "Fill level in events."},
-    [SOURCE_MAX] = {"source_buffer_max_size_events", false, false, "Capacity in events."},
-    [TRANSFORM_LEVEL] = {"transform_buffer_utilization_level", false, false,
+    [UP] = {"up", BH_FAMILY_GAUGE, false, "1 while the process runs."},
+    [RESTARTS] = {"restarts", BH_FAMILY_COUNTER, false, "Starts of the process after its first."},
+    [LEDGER_RECEIVED] = {"ledger_received", BH_FAMILY_COUNTER, false,
+	"Came in, since the installation."},
+    [LEDGER_DELIVERED] = {"ledger_delivered", BH_FAMILY_COUNTER, false,
+	"Went on, since the installation."},
+    [LEDGER_DROPPED] = {"ledger_dropped", BH_FAMILY_COUNTER, false, "Given up, by reason."},
+    [LEDGER_SPOOLED] = {"ledger_spooled", BH_FAMILY_GAUGE, false, "In the spool now."},
+    [LEDGER_IN_FLIGHT] = {"ledger_in_flight", BH_FAMILY_GAUGE, false, "In memory now."},
+    [LEDGER_GAP] = {"ledger_gap", BH_FAMILY_GAUGE, false,
+	"Without a reason; anything but 0 is a bug."},
+    [BUFFER_SIZE_EVENTS] = {"buffer_size_events", BH_FAMILY_GAUGE, false, "Events in the buffer."},
+    [BUFFER_SIZE_BYTES] = {"buffer_size_bytes", BH_FAMILY_GAUGE, false, "Bytes in the buffer."},
+    [BUFFER_RECEIVED_EVENTS] = {"buffer_received_events", BH_FAMILY_COUNTER, false,
+	"Events that arrived."},
+    [BUFFER_RECEIVED_BYTES] = {"buffer_received_bytes", BH_FAMILY_COUNTER, false,
+	"Bytes that arrived."},
+    [BUFFER_SENT_EVENTS] = {"buffer_sent_events", BH_FAMILY_COUNTER, false, "Events handed on."},
+    [BUFFER_SENT_BYTES] = {"buffer_sent_bytes", BH_FAMILY_COUNTER, false, "Bytes handed on."},
+    [BUFFER_DISCARDED_EVENTS] = {"buffer_discarded_events", BH_FAMILY_COUNTER, false,
+	"Events thrown away."},
+    [BUFFER_DISCARDED_BYTES] = {"buffer_discarded_bytes", BH_FAMILY_COUNTER, false,
+	"Bytes thrown away."},
+    [BUFFER_EVENTS] = {"buffer_events", BH_FAMILY_GAUGE, true, "Old name of buffer_size_events."},
+    [BUFFER_BYTE_SIZE] = {"buffer_byte_size", BH_FAMILY_GAUGE, true,
+	"Old name of buffer_size_bytes."},
+    [SOURCE_UTILIZATION] = {"source_buffer_utilization", BH_FAMILY_HISTOGRAM, false,
+	"Fill levels seen, in events."},
+    [SOURCE_LEVEL] = {"source_buffer_utilization_level", BH_FAMILY_GAUGE, false,
 	"Fill level in events."},
-    [TRANSFORM_MAX] = {"transform_buffer_max_size_events", false, false, "Capacity in events."},
-    [FIGURE] = {"figure", false, true, "A figure of status, by its name there."},
+    [SOURCE_MEAN] = {"source_buffer_utilization_mean", BH_FAMILY_MILLI, false,
+	"Exponentially weighted mean of the fill level."},
+    [SOURCE_MAX] = {"source_buffer_max_size_events", BH_FAMILY_GAUGE, false, "Capacity in events."},
+    [TRANSFORM_UTILIZATION] = {"transform_buffer_utilization", BH_FAMILY_HISTOGRAM, false,
+	"Fill levels seen, in events."},
+    [TRANSFORM_LEVEL] = {"transform_buffer_utilization_level", BH_FAMILY_GAUGE, false,
+	"Fill level in events."},
+    [TRANSFORM_MEAN] = {"transform_buffer_utilization_mean", BH_FAMILY_MILLI, false,
+	"Exponentially weighted mean of the fill level."},
+    [TRANSFORM_MAX] = {"transform_buffer_max_size_events", BH_FAMILY_GAUGE, false,
+	"Capacity in events."},
+    [FIGURE] = {"figure", BH_FAMILY_GAUGE, true, "A figure of status, by its name there."},
 };
 const size_t bh_families_n = FAMILY__N;
 
@@ -83,7 +105,7 @@ static struct bh_sample *add(struct bh_samples *out, enum family family, int64_t
 		out->cap = cap;
 	}
 	s = &out->v[out->n++];
-	*s = (struct bh_sample){.family = &bh_families[family], .value = value};
+	*s = (struct bh_sample){.family = &bh_families[family], .part = "", .value = value};
 	return s;
 }
 
@@ -150,31 +172,42 @@ static const struct component components[] = {
     {"logs_dest:", "datadog_logs"},
     {"logs_spool:", "datadog_logs"},
     {"metrics_ipc", "forwarder"},
-    {"logs_payloads", "logs"},
+    {"dogstatsd_packets", "dogstatsd"},
+    {"logs_", "logs"},
 };
 
 static const struct {
 	const char *field;
 	enum family family, old_name; /* FAMILY__N = it has none */
+	const char *part;             /* of a histogram */
 } fields[] = {
-    {"size_events", BUFFER_SIZE_EVENTS, BUFFER_EVENTS},
-    {"size_bytes", BUFFER_SIZE_BYTES, BUFFER_BYTE_SIZE},
-    {"received_events", BUFFER_RECEIVED_EVENTS, FAMILY__N},
-    {"received_bytes", BUFFER_RECEIVED_BYTES, FAMILY__N},
-    {"sent_events", BUFFER_SENT_EVENTS, FAMILY__N},
-    {"sent_bytes", BUFFER_SENT_BYTES, FAMILY__N},
-    {"discarded_events", BUFFER_DISCARDED_EVENTS, FAMILY__N},
-    {"discarded_bytes", BUFFER_DISCARDED_BYTES, FAMILY__N},
-    {"source_level", SOURCE_LEVEL, FAMILY__N},
-    {"source_max", SOURCE_MAX, FAMILY__N},
-    {"transform_level", TRANSFORM_LEVEL, FAMILY__N},
-    {"transform_max", TRANSFORM_MAX, FAMILY__N},
+    {"size_events", BUFFER_SIZE_EVENTS, BUFFER_EVENTS, ""},
+    {"size_bytes", BUFFER_SIZE_BYTES, BUFFER_BYTE_SIZE, ""},
+    {"received_events", BUFFER_RECEIVED_EVENTS, FAMILY__N, ""},
+    {"received_bytes", BUFFER_RECEIVED_BYTES, FAMILY__N, ""},
+    {"sent_events", BUFFER_SENT_EVENTS, FAMILY__N, ""},
+    {"sent_bytes", BUFFER_SENT_BYTES, FAMILY__N, ""},
+    {"discarded_events", BUFFER_DISCARDED_EVENTS, FAMILY__N, ""},
+    {"discarded_bytes", BUFFER_DISCARDED_BYTES, FAMILY__N, ""},
+    {"source_level", SOURCE_LEVEL, FAMILY__N, ""},
+    {"source_mean", SOURCE_MEAN, FAMILY__N, ""},
+    {"source_max", SOURCE_MAX, FAMILY__N, ""},
+    {"source_bucket", SOURCE_UTILIZATION, FAMILY__N, "bucket"},
+    {"source_count", SOURCE_UTILIZATION, FAMILY__N, "count"},
+    {"source_sum", SOURCE_UTILIZATION, FAMILY__N, "sum"},
+    {"transform_level", TRANSFORM_LEVEL, FAMILY__N, ""},
+    {"transform_mean", TRANSFORM_MEAN, FAMILY__N, ""},
+    {"transform_max", TRANSFORM_MAX, FAMILY__N, ""},
+    {"transform_bucket", TRANSFORM_UTILIZATION, FAMILY__N, "bucket"},
+    {"transform_count", TRANSFORM_UTILIZATION, FAMILY__N, "count"},
+    {"transform_sum", TRANSFORM_UTILIZATION, FAMILY__N, "sum"},
 };
 
 /* A limit that was set decided, not a fault. */
 static bool is_policy(struct bh_str reason)
 {
-	static const char *const words[] = {"spool_full", "queue_full", "expired", "too_large"};
+	static const char *const words[] = {
+	    "spool_full", "queue_full", "expired", "too_large", "purged"};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(words); i++) {
 		if (bh_str_eq(reason, bh_str_from(words[i])))
@@ -210,32 +243,42 @@ static struct bh_str cut_at(struct bh_str *s, char c)
 	return head;
 }
 
-static void add_buffer_sample(struct bh_samples *out, enum family family, struct bh_str component,
-    struct bh_str reason, uint64_t value)
+/* before: what stood before the field, a bound or a reason; empty = nothing. */
+static struct bh_sample *add_buffer_sample(struct bh_samples *out, enum family family,
+    struct bh_str component, struct bh_str before, uint64_t value)
 {
 	struct bh_sample *s = add(out, family, (int64_t)value);
 
 	label(s, "component_id", component);
 	label(s, "component_type", type_of(component));
-	if (!reason.n)
-		return;
-	label(s, "intentional", is_policy(reason) ? BH_STR_LIT("true") : BH_STR_LIT("false"));
-	label(s, "reason", reason_tag(reason));
+	if (!before.n)
+		return s;
+	if (bh_families[family].type == BH_FAMILY_HISTOGRAM) {
+		label(s, "le", before);
+		return s;
+	}
+	label(s, "intentional", is_policy(before) ? BH_STR_LIT("true") : BH_STR_LIT("false"));
+	label(s, "reason", reason_tag(before));
+	return s;
 }
 
 static void add_buffer(struct bh_samples *out, const char *rest, uint64_t value)
 {
-	struct bh_str field = bh_str_from(rest), reason = {NULL, 0};
+	struct bh_str field = bh_str_from(rest), before = {NULL, 0};
 	struct bh_str component = cut_at(&field, '/');
 
 	if (field.n && memchr(field.p, '/', field.n))
-		reason = cut_at(&field, '/');
+		before = cut_at(&field, '/');
 	for (size_t i = 0; i < BH_ARRAY_LEN(fields); i++) {
+		struct bh_sample *s;
+
 		if (!bh_str_eq(field, bh_str_from(fields[i].field)))
 			continue;
-		add_buffer_sample(out, fields[i].family, component, reason, value);
+		s = add_buffer_sample(out, fields[i].family, component, before, value);
+		if (s)
+			s->part = fields[i].part;
 		if (fields[i].old_name != FAMILY__N)
-			add_buffer_sample(out, fields[i].old_name, component, reason, value);
+			(void)add_buffer_sample(out, fields[i].old_name, component, before, value);
 	}
 }
 
@@ -347,31 +390,41 @@ static bool put_tags(const struct bh_sample *s, char *out, size_t cap)
 	return true;
 }
 
-bool bh_figure_of(struct bh_figures_sent *sent, const struct bh_sample *s, struct bh_figure *out)
+/* What was added to a counter since it was looked at before. */
+static int64_t added(
+    struct bh_figures_sent *sent, const struct bh_sample *s, const struct bh_figure *f)
 {
-	struct bh_sent *before;
-	uint64_t key;
+	uint64_t key = bh_crc64(bh_crc64(0, f->name, strlen(f->name)), f->tags, strlen(f->tags));
+	struct bh_sent *before = sent_of(sent, key);
+	int64_t n;
 
-	*out = (struct bh_figure){.is_count = s->family->is_counter};
-	/* One source is one more file: gauges of each would be many metrics. */
-	if (!s->family->is_counter && s->labels_n &&
-	    bh_str_eq(s->labels[0].value, BH_STR_LIT("source")))
-		return false;
-	if (s->family->page_only || s->value < 0 || !put_tags(s, out->tags, sizeof(out->tags)))
-		return false;
-	(void)snprintf(out->name, sizeof(out->name), "bulkhead.%s%s", s->family->name,
-	    s->family->is_counter ? "_total" : "");
-	out->value = (uint64_t)s->value;
-	if (!s->family->is_counter)
-		return true;
-	key = bh_crc64(bh_crc64(0, out->name, strlen(out->name)), out->tags, strlen(out->tags));
-	before = sent_of(sent, key);
 	if (!before) {
 		remember(sent, key, s->value);
 		/* Since the installation, not since this run began. */
-		return strncmp(s->family->name, "ledger_", 7) != 0 && s->value > 0;
+		return strncmp(s->family->name, "ledger_", 7) == 0 ? 0 : s->value;
 	}
-	out->value = (uint64_t)(s->value < before->value ? s->value : s->value - before->value);
+	n = s->value < before->value ? s->value : s->value - before->value;
 	before->value = s->value;
+	return n;
+}
+
+bool bh_figure_of(struct bh_figures_sent *sent, const struct bh_sample *s, struct bh_figure *out)
+{
+	enum bh_family_type type = s->family->type;
+	const char *dot = type == BH_FAMILY_HISTOGRAM ? "." : "";
+
+	*out = (struct bh_figure){
+	    .is_count = type == BH_FAMILY_COUNTER || type == BH_FAMILY_HISTOGRAM};
+	/* One source is one more file: gauges of each would be many metrics. */
+	if (!out->is_count && s->labels_n && bh_str_eq(s->labels[0].value, BH_STR_LIT("source")))
+		return false;
+	if (s->family->page_only || s->value < 0 || !put_tags(s, out->tags, sizeof(out->tags)))
+		return false;
+	(void)snprintf(out->name, sizeof(out->name), "bulkhead.%s%s%s%s", s->family->name,
+	    type == BH_FAMILY_COUNTER ? "_total" : "", dot, s->part);
+	out->value = (double)s->value / (type == BH_FAMILY_MILLI ? 1000 : 1);
+	if (!out->is_count)
+		return true;
+	out->value = (double)added(sent, s, out);
 	return out->value > 0;
 }

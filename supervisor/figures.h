@@ -3,8 +3,9 @@
  * OpenMetrics (openmetrics.h) and the agent's own metrics (bulkhead.*, sent by dogstatsd) are made.
  *
  * A child names what belongs here in its numbers: "buffer/COMPONENT/FIELD" for the metrics of
- * buffers (spec/intake.md §16.3), with "REASON/discarded_events" as a field. All its other numbers
- * are shown as they are, under `figure`, on the page only.
+ * buffers (spec/intake.md §16.3), with "REASON/discarded_events" and "BOUND/source_bucket"
+ * (common/fill.h) as fields. All its other numbers are shown as they are, under `figure`, on the
+ * page only.
  */
 #ifndef BH_SUPERVISOR_FIGURES_H
 #define BH_SUPERVISOR_FIGURES_H
@@ -20,9 +21,16 @@
 
 #define BH_SAMPLE_LABELS 4
 
+enum bh_family_type {
+	BH_FAMILY_GAUGE,
+	BH_FAMILY_MILLI, /* a gauge whose values are thousandths */
+	BH_FAMILY_COUNTER,
+	BH_FAMILY_HISTOGRAM, /* its samples are parts of it, all of one component together */
+};
+
 struct bh_family {
-	const char *name; /* without prefix, and without _total */
-	bool is_counter;  /* else a gauge */
+	const char *name; /* without prefix and suffix */
+	enum bh_family_type type;
 	bool page_only;
 	const char *help;
 };
@@ -37,6 +45,7 @@ struct bh_label {
 
 struct bh_sample {
 	const struct bh_family *family;
+	const char *part; /* of a histogram: "bucket", "count" or "sum"; else "" */
 	struct bh_label labels[BH_SAMPLE_LABELS];
 	size_t labels_n;
 	int64_t value;
@@ -61,8 +70,8 @@ struct bh_figures_sent {
 };
 
 void bh_figures_sent_release(struct bh_figures_sent *s);
-/* Sample i as a metric: counters become what was added since the time before (the first time that
- * is unknown, a smaller one began anew). false: not to be sent. */
+/* Sample i as a metric: counters and the parts of histograms become what was added since the time
+ * before (the first time that is unknown, a smaller one began anew). false: not to be sent. */
 bool bh_figure_of(struct bh_figures_sent *sent, const struct bh_sample *s, struct bh_figure *out);
 
 #endif

@@ -42,6 +42,8 @@ static void judge_process(const struct bh_kid *k, int64_t mono_ns, struct verdic
 		    *cause ? ", last end: " : "", cause, k->failure[0] ? ": " : "", k->failure);
 	} else if (mono_ns - heard > LATE_NS) {
 		say(v, false, "its heartbeat is late");
+	} else if (k->beat.keys_refused) {
+		say(v, false, "no API key is valid: correct api_key and reload, or enable the key");
 	} else if (k->asked_id && !k->answered) {
 		say(v, false, "runs, but did not answer in time");
 	} else {
@@ -67,9 +69,7 @@ void bh_health_json(const struct bh_status_view *view, struct bh_buf *out)
 	bool all = true;
 	char name[32];
 
-	bh_jsonw_init(&w, out);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, out);
 	bh_jsonw_array(&w, "components");
 	say(&v, strcmp(view->state, "RUNNING") == 0 || strcmp(view->state, "STARTING") == 0,
 	    view->state);

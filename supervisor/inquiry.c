@@ -21,9 +21,7 @@ static void answer(struct bh_ctl_conn *conn, bool stopped, int fd)
 	struct bh_buf json = BH_BUF_INIT;
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, &json);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, &json);
 	bh_jsonw_bool(&w, "stopped", stopped);
 	bh_jsonw_object_end(&w);
 	if (fd >= 0)

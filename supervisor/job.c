@@ -41,19 +41,9 @@ void bh_job_adopt_strangers(void)
 		(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
-static void forget_process(struct bh_job *j)
-{
-	int fd = j->process.fd;
-
-	bh_loop_del_fd(&j->process);
-	if (fd >= 0)
-		(void)close(fd);
-	j->process.fd = -1;
-}
-
 void bh_job_release(struct bh_job *j)
 {
-	forget_process(j);
+	bh_loop_close_fd(&j->process);
 	bh_job_output_release(&j->output);
 }
 
@@ -122,7 +112,7 @@ void bh_job_reap(struct bh_job *j)
 	if (!j->pid || waitid(P_PID, (id_t)j->pid, &si, WEXITED | WNOHANG) < 0 || si.si_pid == 0)
 		return;
 	j->pid = 0;
-	forget_process(j);
+	bh_loop_close_fd(&j->process);
 	finish(j, si.si_code == CLD_EXITED ? si.si_status : 128 + si.si_status);
 }
 

@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/pass_fd.h"
+
 #define COMPONENT     "supervisor"
 #define MSGS_PER_TURN 256 /* one talkative child does not starve the others */
 #define LAST_TURNS    16  /* more than a channel holds when its process has ended */
@@ -38,20 +40,11 @@ void bh_kid_init(struct bh_kid *k, enum bh_role role, const struct bh_kid_env *e
 	bh_life_init(&k->life, now(k));
 }
 
-static void close_watch(struct bh_watch *w)
-{
-	int fd = w->fd;
-
-	bh_loop_del_fd(w);
-	if (fd >= 0)
-		(void)close(fd);
-}
-
 void bh_kid_release(struct bh_kid *k)
 {
 	bh_timer_cancel(&k->timer);
-	close_watch(&k->process);
-	close_watch(&k->control);
+	bh_loop_close_fd(&k->process);
+	bh_loop_close_fd(&k->control);
 	if (k->config_fd >= 0)
 		(void)close(k->config_fd);
 	bh_stat_set_release(&k->stats);
@@ -114,33 +107,12 @@ static void send_msg(struct bh_kid *k, struct bh_ctl_msg *m)
  */
 static bool send_with_fd(struct bh_kid *k, struct bh_ctl_msg *m, int fd)
 {
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control;
 	struct bh_buf out = BH_BUF_INIT;
-	struct cmsghdr *c;
-	struct iovec iov;
-	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1};
 	bool sent;
 
-	memset(&control, 0, sizeof(control));
 	m->generation = k->life.generation;
-	if (bh_ctl_encode(m, &out)) {
-		bh_buf_release(&out);
-		return false;
-	}
-	iov = (struct iovec){out.data, out.len};
-	if (fd >= 0) {
-		h.msg_control = control.room;
-		h.msg_controllen = sizeof(control.room);
-		c = CMSG_FIRSTHDR(&h);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	sent = sendmsg(k->control.fd, &h, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)out.len;
+	sent = bh_ctl_encode(m, &out) == 0 && bh_pass_fd_send(k->control.fd, bh_buf_view(&out), fd,
+						  MSG_DONTWAIT) == (ssize_t)out.len;
 	bh_buf_release(&out);
 	return sent;
 }
@@ -270,7 +242,7 @@ static void do_spawn(struct bh_kid *k)
 	if (watch(k, &s)) {
 		(void)kill(s.pid, SIGKILL);
 		(void)waitpid(s.pid, NULL, 0);
-		close_watch(&k->process);
+		bh_loop_close_fd(&k->process);
 		ended(k, &how);
 		return;
 	}
@@ -493,7 +465,7 @@ static bool read_control(struct bh_kid *k)
 		if (n <= 0) {
 			/* Its death follows as an event of its own; a live one that closed the
 			 * channel misses its heartbeats. */
-			close_watch(&k->control);
+			bh_loop_close_fd(&k->control);
 			return false;
 		}
 		check(k, raw, (size_t)n);
@@ -530,8 +502,8 @@ void bh_kid_reap(struct bh_kid *k)
 		how.code = si.si_status;
 	else
 		how.signal = si.si_status;
-	close_watch(&k->process);
-	close_watch(&k->control);
+	bh_loop_close_fd(&k->process);
+	bh_loop_close_fd(&k->control);
 	ended(k, &how);
 }
 

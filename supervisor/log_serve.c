@@ -73,9 +73,7 @@ static void answer(struct bh_ctl_conn *conn)
 	struct bh_buf json = BH_BUF_INIT;
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, &json);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, &json);
 	bh_jsonw_bool(&w, "reopened", true);
 	bh_jsonw_object_end(&w);
 	bh_ctl_answer(conn, bh_buf_view(&json));
@@ -143,9 +141,7 @@ void bh_log_answer_tail(struct bh_supervisor *s, struct bh_ctl_conn *conn)
 	struct bh_buf json = BH_BUF_INIT;
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, &json);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, &json);
 	bh_jsonw_array(&w, "tails");
 	for (int i = 0; i < BH_ROLE__N; i++) {
 		if (conn->roles && !(conn->roles & 1u << i))

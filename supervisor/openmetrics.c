@@ -1,6 +1,7 @@
 #include "supervisor/openmetrics.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "common/utf8.h"
 
@@ -23,16 +24,36 @@ static void put_value(struct bh_buf *out, struct bh_str s)
 	}
 }
 
+static const struct {
+	const char *type, *suffix;
+} words[] = {
+    [BH_FAMILY_GAUGE] = {"gauge", ""},
+    [BH_FAMILY_MILLI] = {"gauge", ""},
+    [BH_FAMILY_COUNTER] = {"counter", "_total"},
+    [BH_FAMILY_HISTOGRAM] = {"histogram", "_"},
+};
+
+static void put_number(struct bh_buf *out, const struct bh_sample *s)
+{
+	if (s->family->type == BH_FAMILY_MILLI)
+		bh_buf_printf(
+		    out, "%" PRId64 ".%03d", s->value / 1000, abs((int)(s->value % 1000)));
+	else
+		bh_buf_printf(out, "%" PRId64, s->value);
+}
+
 static void put_sample(struct bh_buf *out, const struct bh_sample *s)
 {
 	bh_buf_printf(
-	    out, "bulkhead_%s%s{", s->family->name, s->family->is_counter ? "_total" : "");
+	    out, "bulkhead_%s%s%s{", s->family->name, words[s->family->type].suffix, s->part);
 	for (size_t i = 0; i < s->labels_n; i++) {
 		bh_buf_printf(out, "%s%s=\"", i ? "," : "", s->labels[i].key);
 		put_value(out, s->labels[i].value);
 		bh_buf_u8(out, '"');
 	}
-	bh_buf_printf(out, "} %" PRId64 "\n", s->value);
+	bh_buf_str(out, "} ");
+	put_number(out, s);
+	bh_buf_u8(out, '\n');
 }
 
 /* The samples of a family stand together. */
@@ -46,8 +67,7 @@ static void put_family(
 			continue;
 		if (!said)
 			bh_buf_printf(out, "# TYPE bulkhead_%s %s\n# HELP bulkhead_%s %s\n",
-			    family->name, family->is_counter ? "counter" : "gauge", family->name,
-			    family->help);
+			    family->name, words[family->type].type, family->name, family->help);
 		said = true;
 		put_sample(out, &samples->v[i]);
 	}

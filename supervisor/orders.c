@@ -163,9 +163,7 @@ static void answer_if_settled(struct bh_supervisor *s, struct bh_ctl_conn *c)
 	struct bh_buf json = BH_BUF_INIT;
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, &json);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, &json);
 	bh_jsonw_array(&w, "results");
 	if (put_results(s, c, &w)) {
 		bh_jsonw_array_end(&w);
@@ -177,7 +175,7 @@ static void answer_if_settled(struct bh_supervisor *s, struct bh_ctl_conn *c)
 
 static bool waits(const struct bh_ctl_conn *c)
 {
-	return c->watch.fd >= 0 && c->asked && !c->answered && is_order(c->verb);
+	return bh_conn_waits(&c->io) && is_order(c->verb);
 }
 
 void bh_orders_take(struct bh_supervisor *s, struct bh_ctl_conn *c)

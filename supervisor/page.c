@@ -14,77 +14,30 @@
 #include "supervisor/openmetrics.h"
 #include "supervisor/page_request.h"
 
-#define REQUEST_NS (5 * BH_NS_PER_S)
-#define ANSWER_NS  (10 * BH_NS_PER_S)
-#define BACKLOG    128 /* who comes in a burst is told that there is no place */
-#define PLAIN      "text/plain; charset=utf-8"
+#define BACKLOG 128 /* who comes in a burst is told that there is no place */
+#define PLAIN   "text/plain; charset=utf-8"
 
 void bh_page_init(struct bh_page *p)
 {
 	*p = (struct bh_page){.path = NULL};
 	p->socket.fd = p->port.fd = -1;
 	for (size_t i = 0; i < BH_PAGE_CONNS; i++)
-		p->conn[i].watch.fd = -1;
+		p->conn[i].io = (struct bh_conn)BH_CONN_INIT;
 }
 
 /* --- one connection --------------------------------------------------------------------------- */
 
-static void close_conn(struct bh_page_conn *c)
-{
-	int fd = c->watch.fd;
-
-	bh_timer_cancel(&c->timer);
-	bh_loop_del_fd(&c->watch);
-	if (fd >= 0)
-		(void)close(fd);
-	bh_buf_release(&c->in);
-	bh_buf_release(&c->out);
-	c->watch.fd = -1;
-	c->asked = c->answered = false;
-}
-
-static void on_timeout(struct bh_timer *t)
-{
-	close_conn(BH_CONTAINER(t, struct bh_page_conn, timer));
-}
-
-static void write_out(struct bh_page_conn *c)
-{
-	while (c->sent < c->out.len) {
-		ssize_t n =
-		    send(c->watch.fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			(void)bh_loop_mod_fd(&c->watch, BH_LOOP_WRITE);
-			return;
-		}
-		if (n < 0)
-			break;
-		c->sent += (size_t)n;
-	}
-	close_conn(c);
-}
-
 static void answer(struct bh_page_conn *c, const char *status, const char *type, struct bh_str body)
 {
-	bh_buf_clear(&c->out);
-	c->sent = 0;
-	c->answered = true;
-	(void)bh_buf_printf(&c->out,
+	bh_outgoing_clear(&c->io.out);
+	(void)bh_buf_printf(&c->io.out.bytes,
 	    "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
 	    "Connection: close\r\n\r\n",
 	    status, type, body.n);
 	if (!c->head)
-		(void)bh_buf_append(&c->out, body.p, body.n);
-	if (bh_buf_failed(&c->out)) {
-		close_conn(c);
-		return;
-	}
-	(void)bh_loop_mod_fd(&c->watch, 0);
-	bh_timer_in(c->page->loop, &c->timer, ANSWER_NS, on_timeout);
-	write_out(c);
+		(void)bh_buf_append(&c->io.out.bytes, body.p, body.n);
+	(void)bh_loop_mod_fd(&c->io.watch, 0);
+	bh_conn_answer(&c->io);
 }
 
 void bh_page_answer(struct bh_page_conn *c, struct bh_str page)
@@ -98,9 +51,9 @@ static void take_request(struct bh_page_conn *c, enum bh_page_want want)
 	case BH_PAGE_GET:
 	case BH_PAGE_HEAD:
 		c->head = want == BH_PAGE_HEAD;
-		c->asked = true;
+		c->io.asked = true;
 		/* Whoever leaves while it waits is seen as a hang-up. */
-		(void)bh_loop_mod_fd(&c->watch, 0);
+		(void)bh_loop_mod_fd(&c->io.watch, 0);
 		c->page->handle(c->page->ctx, c);
 		return;
 	case BH_PAGE_ABSENT:
@@ -113,37 +66,25 @@ static void take_request(struct bh_page_conn *c, enum bh_page_want want)
 		answer(c, "400 Bad Request", PLAIN, BH_STR_LIT("not a request of HTTP/1\n"));
 		return;
 	case BH_PAGE_MORE:
-		if (c->in.len >= BH_PAGE_REQUEST_MAX)
+		if (c->io.in.len >= BH_PAGE_REQUEST_MAX)
 			answer(c, "431 Request Header Fields Too Large", PLAIN,
 			    BH_STR_LIT("at most 8192 bytes\n"));
 		return;
 	}
 }
 
-static void read_in(struct bh_page_conn *c)
-{
-	char part[BH_PAGE_REQUEST_MAX];
-	ssize_t n = recv(c->watch.fd, part, sizeof(part) - c->in.len, 0);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0 || bh_buf_append(&c->in, part, (size_t)n)) {
-		close_conn(c);
-		return;
-	}
-	take_request(c, bh_page_request(bh_buf_view(&c->in)));
-}
-
 static void on_conn(struct bh_watch *w, unsigned events)
 {
-	struct bh_page_conn *c = BH_CONTAINER(w, struct bh_page_conn, watch);
+	struct bh_page_conn *c = BH_CONTAINER(w, struct bh_page_conn, io.watch);
 
-	if (c->answered && (events & BH_LOOP_WRITE))
-		write_out(c);
-	else if (!c->asked && !c->answered && (events & BH_LOOP_READ))
-		read_in(c);
-	else if (events & BH_LOOP_HANGUP)
-		close_conn(c);
+	if (c->io.answered && (events & BH_LOOP_WRITE)) {
+		bh_conn_write(&c->io);
+	} else if (!c->io.asked && !c->io.answered && (events & BH_LOOP_READ)) {
+		if (bh_conn_read(&c->io, BH_PAGE_REQUEST_MAX - c->io.in.len))
+			take_request(c, bh_page_request(bh_buf_view(&c->io.in)));
+	} else if (events & BH_LOOP_HANGUP) {
+		bh_conn_close(&c->io);
+	}
 }
 
 /* --- listeners -------------------------------------------------------------------------------- */
@@ -163,15 +104,10 @@ static void greet(struct bh_page *p, int fd)
 	for (size_t i = 0; i < BH_PAGE_CONNS; i++) {
 		struct bh_page_conn *c = &p->conn[i];
 
-		if (c->watch.fd >= 0)
+		if (c->io.watch.fd >= 0)
 			continue;
-		*c = (struct bh_page_conn){.page = p};
-		if (bh_loop_add_fd(p->loop, &c->watch, fd, BH_LOOP_READ, on_conn)) {
-			c->watch.fd = -1;
-			(void)close(fd);
-			return;
-		}
-		bh_timer_in(p->loop, &c->timer, REQUEST_NS, on_timeout);
+		*c = (struct bh_page_conn){.page = p, .io = BH_CONN_INIT};
+		(void)!bh_conn_open(&c->io, p->loop, fd, on_conn); /* on error it was closed */
 		return;
 	}
 	turn_away(fd);
@@ -264,26 +200,16 @@ int bh_page_open(struct bh_page *p, struct bh_loop *loop, struct bh_log *log, co
 	return rc;
 }
 
-static void close_listener(struct bh_watch *w)
-{
-	int fd = w->fd;
-
-	bh_loop_del_fd(w);
-	if (fd >= 0)
-		(void)close(fd);
-	w->fd = -1;
-}
-
 void bh_page_close(struct bh_page *p)
 {
 	for (size_t i = 0; i < BH_PAGE_CONNS; i++) {
-		if (p->conn[i].watch.fd >= 0)
-			close_conn(&p->conn[i]);
+		if (p->conn[i].io.watch.fd >= 0)
+			bh_conn_close(&p->conn[i].io);
 	}
 	if (p->socket.fd >= 0)
 		(void)unlink(p->path);
-	close_listener(&p->socket);
-	close_listener(&p->port);
+	bh_loop_close_fd(&p->socket);
+	bh_loop_close_fd(&p->port);
 	free(p->path);
 	p->path = NULL;
 }

@@ -19,6 +19,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "supervisor/conn.h"
 
 #define BH_PAGE_CONNS       8
 #define BH_PAGE_REQUEST_MAX 8192
@@ -27,14 +28,9 @@ struct bh_page;
 
 struct bh_page_conn {
 	struct bh_page *page;
-	struct bh_watch watch; /* fd is -1 while the place is free */
-	struct bh_timer timer;
-	struct bh_buf in, out;
-	size_t sent;
-	bool asked;     /* for the figures; answered with bh_page_answer() */
-	bool answered;  /* out is being written */
-	bool head;      /* without the body */
-	uint32_t round; /* the owner's */
+	struct bh_conn io; /* asked: for the figures; answered with bh_page_answer() */
+	bool head;         /* without the body */
+	uint32_t round;    /* the owner's */
 };
 
 struct bh_page {

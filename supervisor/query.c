@@ -284,24 +284,13 @@ static void answer(struct bh_supervisor *s, struct bh_query *q, const struct bh_
 	struct bh_buf json = BH_BUF_INIT;
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, &json);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, &json);
 	put_time(&w, "time", bh_wall_ns(s->loop.clock) / BH_NS_PER_S);
 	if (end->text[0] || q->fault)
 		put_error(q, &w, q->fault ? q->fault : end->text);
 	put_lists(q, &w, end);
 	bh_jsonw_object_end(&w);
-	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
-		struct bh_ctl_conn *c = &s->ctl.conn[i];
-
-		if (c->watch.fd < 0 || !bh_ctl_waits(c, q->verb))
-			continue;
-		if (bh_buf_failed(&json))
-			bh_ctl_answer_error(c, "no memory for the answer");
-		else
-			bh_ctl_answer(c, bh_buf_view(&json));
-	}
+	bh_ctl_answer_waiting(&s->ctl, q->verb, &json);
 	bh_buf_release(&json);
 	bh_query_release(q);
 	q->open = false;

@@ -109,9 +109,7 @@ static void answer(struct bh_supervisor *s)
 	struct bh_buf json = BH_BUF_INIT;
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, &json);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, &json);
 	bh_jsonw_bool(&w, "applied", r->applied);
 	put_findings(r, &w);
 	put_results(r, &w);
@@ -119,7 +117,7 @@ static void answer(struct bh_supervisor *s)
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
 		struct bh_ctl_conn *c = &s->ctl.conn[i];
 
-		if (c->watch.fd >= 0 && bh_ctl_waits(c, BH_VERB_RELOAD) && c->round == r->round)
+		if (bh_ctl_waits(c, BH_VERB_RELOAD) && c->round == r->round)
 			bh_ctl_answer(c, bh_buf_view(&json));
 	}
 	bh_buf_release(&json);
@@ -578,7 +576,7 @@ void bh_reload_give_up(struct bh_supervisor *s)
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
 		struct bh_ctl_conn *c = &s->ctl.conn[i];
 
-		if (c->watch.fd >= 0 && bh_ctl_waits(c, BH_VERB_RELOAD))
+		if (bh_ctl_waits(c, BH_VERB_RELOAD))
 			bh_ctl_answer_error(c, "everything is being stopped");
 	}
 }

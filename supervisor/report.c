@@ -168,9 +168,7 @@ void bh_report_json(const struct bh_report *r, struct bh_buf *out)
 	char time_text[32];
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, out);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, out);
 	bh_jsonw_str(&w, "version", BH_VERSION);
 	bh_jsonw_str(&w, "cause", r->cause);
 	bh_jsonw_str(&w, "mode", r->fast ? "fast" : "full");

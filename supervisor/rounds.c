@@ -141,7 +141,7 @@ static bool answer_page(struct bh_supervisor *s)
 	for (size_t i = 0; i < BH_PAGE_CONNS; i++) {
 		struct bh_page_conn *c = &p->conn[i];
 
-		if (c->watch.fd < 0 || !c->asked || c->answered)
+		if (!bh_conn_waits(&c->io))
 			continue;
 		more |= c->round > s->collect.round;
 		if (c->round > s->collect.round)

@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -386,15 +385,6 @@ static int bring_up(struct bh_supervisor *s, int log_fd)
 	return 0;
 }
 
-static void close_signals(struct bh_supervisor *s)
-{
-	int fd = s->signals.fd;
-
-	bh_loop_del_fd(&s->signals);
-	if (fd >= 0)
-		(void)close(fd);
-}
-
 static void take_down(struct bh_supervisor *s)
 {
 	bh_ctl_server_close(&s->ctl);
@@ -403,7 +393,7 @@ static void take_down(struct bh_supervisor *s)
 	bh_rounds_release(&s->rounds);
 	for (int i = 0; i < BH_ROLE__N; i++)
 		bh_kid_release(&s->kids[i]);
-	close_signals(s);
+	bh_loop_close_fd(&s->signals);
 	bh_timer_cancel(&s->job_timer);
 	bh_timer_cancel(&s->notify_timer);
 	bh_notify_release(&s->notify);
@@ -456,7 +446,7 @@ static struct bh_supervisor *new_supervisor(char **command)
 	s->loop.epoll_fd = -1;
 	bh_self_test_init(&s->self_test);
 	for (size_t i = 0; i < BH_CTL_CONNS; i++)
-		s->ctl.conn[i].watch.fd = -1;
+		s->ctl.conn[i].io = (struct bh_conn)BH_CONN_INIT;
 	for (int i = 0; i < BH_ROLE__N; i++) {
 		s->kids[i].config_fd = -1;
 		s->kids[i].process.fd = s->kids[i].control.fd = -1;
@@ -484,7 +474,7 @@ static int run_alone(struct bh_supervisor *s)
 	}
 	bh_wrap_alone(s);
 	rc = s->job.told ? 0 : bh_loop_run(&s->loop);
-	close_signals(s);
+	bh_loop_close_fd(&s->signals);
 	bh_job_release(&s->job);
 	bh_loop_release(&s->loop);
 	return rc ? BH_EXIT_INTERNAL : 0;

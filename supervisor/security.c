@@ -1,6 +1,5 @@
 #include "supervisor/security.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -82,9 +81,7 @@ static void make_answer(const struct bh_supervisor *s, bool tested, struct bh_bu
 {
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, json);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, json);
 	bh_jsonw_str(&w, "hardening", bh_hardening_name(s->rights.hardening));
 	bh_jsonw_bool(&w, "own_users", s->rights.separate);
 	put_roles(s, &w);
@@ -108,13 +105,8 @@ void bh_self_test_init(struct bh_self_test *t)
 
 static void forget_process(struct bh_self_test *t)
 {
-	int fd = t->process.fd;
-
 	bh_timer_cancel(&t->limit);
-	bh_loop_del_fd(&t->process);
-	if (fd >= 0)
-		(void)close(fd);
-	t->process.fd = -1;
+	bh_loop_close_fd(&t->process);
 	t->pid = 0;
 }
 
@@ -170,16 +162,7 @@ static void answer_all(struct bh_supervisor *s)
 	struct bh_buf json = BH_BUF_INIT;
 
 	make_answer(s, true, &json);
-	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
-		struct bh_ctl_conn *c = &s->ctl.conn[i];
-
-		if (c->watch.fd < 0 || !bh_ctl_waits(c, BH_VERB_SECURITY_TEST))
-			continue;
-		if (bh_buf_failed(&json))
-			bh_ctl_answer_error(c, "no memory for the answer");
-		else
-			bh_ctl_answer(c, bh_buf_view(&json));
-	}
+	bh_ctl_answer_waiting(&s->ctl, BH_VERB_SECURITY_TEST, &json);
 	bh_buf_release(&json);
 }
 

@@ -183,9 +183,7 @@ void bh_ledger_json(const struct bh_status_view *v, struct bh_buf *out)
 {
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, out);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, out);
 	put_ledger(&w, v, true);
 	bh_jsonw_array(&w, "missing");
 	for (int i = BH_ROLE_DOGSTATSD; i < BH_ROLE__N; i++) {
@@ -200,9 +198,7 @@ void bh_status_json(const struct bh_status_view *v, struct bh_buf *out)
 {
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, out);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, out);
 	bh_jsonw_str(&w, "state", v->state);
 	bh_jsonw_bool(&w, "ready", v->ready);
 	bh_jsonw_i64(&w, "pid", getpid());

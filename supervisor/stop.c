@@ -74,8 +74,7 @@ static void answer_waiting(struct bh_supervisor *s)
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
 		struct bh_ctl_conn *c = &s->ctl.conn[i];
 
-		if (c->watch.fd >= 0 &&
-		    (bh_ctl_waits(c, BH_VERB_DRAIN) || bh_ctl_waits(c, BH_VERB_SHUTDOWN)))
+		if (bh_ctl_waits(c, BH_VERB_DRAIN) || bh_ctl_waits(c, BH_VERB_SHUTDOWN))
 			bh_ctl_answer(c, json);
 	}
 }

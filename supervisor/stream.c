@@ -33,9 +33,7 @@ static void answer(struct bh_ctl_conn *c, int fd)
 	struct bh_buf json = BH_BUF_INIT;
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, &json);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, &json);
 	bh_jsonw_bool(&w, "stream", true);
 	bh_jsonw_object_end(&w);
 	bh_ctl_answer_fd(c, bh_buf_view(&json), fd);

@@ -449,7 +449,7 @@ static bool is_anybody_waiting(const struct bh_supervisor *s)
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
 		const struct bh_ctl_conn *c = &s->ctl.conn[i];
 
-		if (c->watch.fd >= 0 && c->asked && !c->answered && is_question(c->verb))
+		if (bh_conn_waits(&c->io) && is_question(c->verb))
 			return true;
 	}
 	return false;
@@ -470,7 +470,7 @@ void bh_supervisor_collected(void *ctx)
 	for (size_t i = 0; i < BH_CTL_CONNS; i++) {
 		struct bh_ctl_conn *c = &s->ctl.conn[i];
 
-		if (c->watch.fd < 0 || !c->asked || c->answered || !is_question(c->verb))
+		if (!bh_conn_waits(&c->io) || !is_question(c->verb))
 			continue;
 		if (c->round > s->collect.round)
 			more = true;
@@ -491,9 +491,7 @@ static void answer_version(struct bh_ctl_conn *c)
 	struct bh_buf json = BH_BUF_INIT;
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, &json);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, &json);
 	bh_jsonw_str(&w, "version", BH_VERSION);
 	bh_jsonw_str(&w, "agent_version", BH_AGENT_VERSION);
 	bh_jsonw_object_end(&w);
@@ -515,9 +513,7 @@ static void start_capture(struct bh_supervisor *s, struct bh_ctl_conn *c)
 		(void)unlink(path.data);
 		bh_ctl_answer_error(c, "dogstatsd does not run");
 	} else {
-		bh_jsonw_init(&w, &json);
-		bh_jsonw_object(&w, NULL);
-		bh_jsonw_u64(&w, "schema", 1);
+		bh_jsonw_document(&w, &json);
 		bh_jsonw_bytes(&w, "path", path.data, path.len);
 		bh_jsonw_u64(&w, "seconds", c->seconds);
 		bh_jsonw_object_end(&w);

@@ -31,9 +31,7 @@ static void print_json_error(const char *text)
 	struct bh_buf json = BH_BUF_INIT;
 	struct bh_jsonw w;
 
-	bh_jsonw_init(&w, &json);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, &json);
 	bh_jsonw_str(&w, "error", text);
 	bh_jsonw_object_end(&w);
 	(void)bh_buf_u8(&json, '\n');

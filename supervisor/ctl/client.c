@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/pass_fd.h"
 
 static int open_socket(const char *path, struct bh_err *err)
 {
@@ -34,30 +35,6 @@ static int open_socket(const char *path, struct bh_err *err)
 	return bh_err_set(err, rc, "connect to %s", path);
 }
 
-/* recv() that keeps the last descriptor that came along. */
-static ssize_t receive(int from, char *part, size_t cap, int *fd)
-{
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = {part, cap};
-	struct msghdr h = {.msg_iov = &iov,
-	    .msg_iovlen = 1,
-	    .msg_control = control.room,
-	    .msg_controllen = sizeof(control.room)};
-	ssize_t n = recvmsg(from, &h, MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&h) : NULL;
-
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int))) {
-		if (*fd >= 0)
-			(void)close(*fd);
-		memcpy(fd, CMSG_DATA(c), sizeof(int));
-	}
-	return n;
-}
-
 static int read_answer(int from, int64_t end_ms, struct bh_buf *out, int *fd, struct bh_err *err)
 {
 	struct pollfd p = {.fd = from, .events = POLLIN};
@@ -72,9 +49,9 @@ static int read_answer(int from, int64_t end_ms, struct bh_buf *out, int *fd, st
 			continue;
 		if (ready == 0)
 			return bh_err_set(err, -ETIMEDOUT, "the supervisor does not answer");
-		n = ready < 0 ? -1 : receive(from, part, sizeof(part), fd);
+		n = ready < 0 ? -errno : bh_pass_fd_receive(from, part, sizeof(part), fd, 0);
 		if (n < 0)
-			return bh_err_set(err, -errno, "read the answer");
+			return bh_err_set(err, (int)n, "read the answer");
 		if (n == 0)
 			return bh_err_set(
 			    err, BH_E_CLOSED, "the supervisor ended without an answer");

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/config_load.h"
+#include "common/pass_fd.h"
 #include "common/percent.h"
 #include "common/sibling.h"
 #include "supervisor/ctl/view_json.h"
@@ -29,29 +30,6 @@ struct lines {
 	int passed;  /* -1 = no descriptor came */
 };
 
-static ssize_t receive(struct lines *l, char *part, size_t cap)
-{
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = {part, cap};
-	struct msghdr h = {.msg_iov = &iov,
-	    .msg_iovlen = 1,
-	    .msg_control = control.room,
-	    .msg_controllen = sizeof(control.room)};
-	ssize_t n = recvmsg(l->from, &h, MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&h) : NULL;
-
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(int))) {
-		if (l->passed >= 0)
-			(void)close(l->passed);
-		memcpy(&l->passed, CMSG_DATA(c), sizeof(int));
-	}
-	return n;
-}
-
 /* More bytes: 0; BH_E_CLOSED at the end; -ETIMEDOUT; -errno. */
 static int fill(struct lines *l)
 {
@@ -65,9 +43,9 @@ static int fill(struct lines *l)
 	while (ready < 0 && errno == EINTR);
 	if (ready <= 0)
 		return ready ? -errno : -ETIMEDOUT;
-	n = receive(l, part, sizeof(part));
+	n = bh_pass_fd_receive(l->from, part, sizeof(part), &l->passed, 0);
 	if (n < 0)
-		return -errno;
+		return (int)n;
 	if (n == 0)
 		return BH_E_CLOSED;
 	if (l->used) {

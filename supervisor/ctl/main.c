@@ -97,8 +97,10 @@ static const struct bh_ctl_command commands[] = {
 	bh_ctl_run_spool, NULL, SPOOL_OPTIONS},
     {"spool", "show ID", "everything about one payload that waits", bh_ctl_run_spool, NULL,
 	SPOOL_OPTIONS},
-    {"spool", "purge", "gives up what waits, with --yes; it counts as dropped", bh_ctl_run_spool,
+    {"spool", "replay ID", "sends one payload again that was refused for good", bh_ctl_run_spool,
 	NULL, SPOOL_OPTIONS},
+    {"spool", "purge [ID]", "gives up what waits, with --yes; it counts as dropped",
+	bh_ctl_run_spool, NULL, SPOOL_OPTIONS},
     {"spool", "export|snapshot FILE",
 	"what waits as lines of JSON, bodies included; the whole store as\na file for sqlite3",
 	bh_ctl_run_spool, NULL, SPOOL_OPTIONS},
@@ -161,9 +163,7 @@ static int help_json(const struct bh_ctl_options *o)
 	struct bh_jsonw w;
 	int code;
 
-	bh_jsonw_init(&w, &out);
-	bh_jsonw_object(&w, NULL);
-	bh_jsonw_u64(&w, "schema", 1);
+	bh_jsonw_document(&w, &out);
 	bh_jsonw_array(&w, "verbs");
 	for (size_t i = 0; i < BH_ARRAY_LEN(commands); i++) {
 		bh_jsonw_object(&w, NULL);

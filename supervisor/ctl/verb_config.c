@@ -67,9 +67,7 @@ static int check(const struct bh_ctl_options *o, const struct loaded *l)
 	struct bh_jsonw w;
 
 	if (o->json) {
-		bh_jsonw_init(&w, &out);
-		bh_jsonw_object(&w, NULL);
-		bh_jsonw_u64(&w, "schema", 1);
+		bh_jsonw_document(&w, &out);
 		bh_jsonw_bool(&w, "valid", !is_wrong(l));
 		put_findings(&l->findings, &w);
 		bh_jsonw_object_end(&w);
@@ -158,8 +156,7 @@ static int show(const struct bh_ctl_options *o, const struct loaded *l)
 
 	bh_jsonw_init(&w, &out);
 	if (o->json) {
-		bh_jsonw_object(&w, NULL);
-		bh_jsonw_u64(&w, "schema", 1);
+		bh_jsonw_document(&w, &out);
 		bh_jsonw_bool(&w, "valid", !is_wrong(l));
 		bh_jsonw_array(&w, "options");
 	}

@@ -111,6 +111,9 @@ static void show_row(void *ctx, const json_t *row)
 		return;
 	}
 	(void)fprintf(out->to, "%-14s %" PRIu64 "\n", "id", bh_json_count(row, "id"));
+	if (json_object_get(row, "refused_by"))
+		(void)fprintf(out->to, "%-14s %s, status %" PRIu64 "\n", "refused by",
+		    bh_json_text(row, "refused_by"), bh_json_count(row, "status"));
 	json_array_foreach(json_object_get(row, "destinations"), i, o)(void)
 	    fprintf(out->to, "%-14s %s\n", i ? "" : "waits for", json_string_value(o));
 	for (i = 0; i < BH_ARRAY_LEN(texts); i++)
@@ -331,13 +334,24 @@ static int snapshot(const struct bh_ctl_options *o, const char *path)
 
 /* --- changes ---------------------------------------------------------------------------------- */
 
-static int change(const struct bh_ctl_options *o, const char *verb, const char *word)
+static const char *outcome(const char *word, bool refused, bool offline)
+{
+	if (strcmp(word, "purge") == 0)
+		return "are given up";
+	if (!refused)
+		return "are sent without further pauses";
+	return offline ? "are sent again when bulkhead starts" : "are sent again";
+}
+
+static int change(
+    const struct bh_ctl_options *o, const char *verb, const char *word, const char *id)
 {
 	struct bh_buf request = BH_BUF_INIT;
-	struct bh_inquiry q = {.verb = verb, .wait_s = WAIT_S, .row = no_row};
+	struct bh_inquiry q = {.verb = verb, .offline = "", .wait_s = WAIT_S, .row = no_row};
+	bool refused = o->destination ? strcmp(o->destination, "quarantine") == 0 : id != NULL;
 	json_t *end = NULL;
-	bool offline;
-	int fd = -1, code = make_request(o, word, NULL, &request);
+	bool offline = false;
+	int fd = -1, code = make_request(o, word, id, &request);
 
 	q.request = request.data;
 	if (code < 0)
@@ -350,8 +364,7 @@ static int change(const struct bh_ctl_options *o, const char *verb, const char *
 	else if (!code)
 		(void)printf("%" PRIu64 " payloads with %" PRIu64 " items %s\n",
 		    bh_json_count(end, "payloads"), bh_json_count(end, "items"),
-		    strcmp(word, "purge") == 0 ? "are given up"
-					       : "are sent without further pauses");
+		    outcome(word, refused, offline));
 	if (!code && !o->json && bh_json_count(end, "under_way"))
 		(void)printf(
 		    "%" PRIu64 " were being sent and stay\n", bh_json_count(end, "under_way"));
@@ -362,13 +375,13 @@ static int change(const struct bh_ctl_options *o, const char *verb, const char *
 	return code;
 }
 
-static int purge(const struct bh_ctl_options *o)
+static int purge(const struct bh_ctl_options *o, const char *id)
 {
 	if (!o->yes)
 		return bh_ctl_usage("what is purged is lost: look at it with spool ls and the same "
 				    "options, then say --yes",
 		    "purge");
-	return change(o, "spool-purge", "purge");
+	return change(o, "spool-purge", "purge", id);
 }
 
 int bh_ctl_run_spool(
@@ -377,13 +390,14 @@ int bh_ctl_run_spool(
 	const char *word = words[0] ? words[0] : "ls", *arg = words[0] ? words[1] : NULL;
 	bool takes_file = strcmp(word, "export") == 0 || strcmp(word, "snapshot") == 0;
 	bool takes_id = strcmp(word, "show") == 0;
+	bool may_have_id = strcmp(word, "replay") == 0 || strcmp(word, "purge") == 0;
 
 	(void)command;
 	if (arg && words[2])
 		return bh_ctl_usage("unexpected argument", words[2]);
 	if ((takes_file || takes_id) && (!arg || !*arg))
 		return bh_ctl_usage(takes_id ? "needs an ID" : "needs a file", word);
-	if (!takes_file && !takes_id && arg)
+	if (!takes_file && !takes_id && !may_have_id && arg)
 		return bh_ctl_usage("unexpected argument", arg);
 	if (o->yes && strcmp(word, "purge") != 0)
 		return bh_ctl_usage("--yes is for purge", word);
@@ -394,8 +408,8 @@ int bh_ctl_run_spool(
 	if (takes_file)
 		return strcmp(word, "export") == 0 ? export(o, arg) : snapshot(o, arg);
 	if (strcmp(word, "replay") == 0)
-		return change(o, "spool-replay", "replay");
+		return change(o, "spool-replay", "replay", arg);
 	if (strcmp(word, "purge") == 0)
-		return purge(o);
+		return purge(o, arg);
 	return bh_ctl_usage("ls, show, replay, purge, export or snapshot", word);
 }

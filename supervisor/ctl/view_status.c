@@ -258,6 +258,12 @@ static void put_notes(struct bh_buf *out, const json_t *status)
 	    out, "protections missing", "", json_object_get(status, "missing_protections"), false);
 }
 
+/* Those of buffers are many, and for machines: the page and the agent's own metrics have them. */
+static bool is_shown(const char *name, const json_t *value)
+{
+	return json_integer_value(value) != 0 && strncmp(name, "buffer/", 7) != 0;
+}
+
 static void put_figures(struct bh_buf *out, const json_t *numbers)
 {
 	struct bh_buf text = BH_BUF_INIT;
@@ -271,7 +277,7 @@ static void put_figures(struct bh_buf *out, const json_t *numbers)
 		bh_buf_printf(&text, "%s:", role);
 		json_object_foreach(one, name, value)
 		{
-			if (json_integer_value(value))
+			if (is_shown(name, value))
 				bh_buf_printf(&text, " %s=%" PRId64, name,
 				    (int64_t)json_integer_value(value));
 		}

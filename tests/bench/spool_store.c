@@ -1,6 +1,7 @@
 /*
- * The store without the rest of the forwarder:
+ * The store without the rest of the forwarder. One line of JSON each:
  *
+<<<<<<< HEAD
  *   spool-store append DIR BYTES GROUP SECONDS   commits of GROUP payloads; in turn with it the
  * same into a bare file, with fdatasync spool-store fill DIR BYTES PAYLOADS          a spool with
  * so many rows spool-store open DIR                         opens it as the forwarder does at its
@@ -9,8 +10,16 @@
  * One line of JSON each. The bare file is what the store could be instead at its simplest: it
  * grows, each record has its length and CRC-32C before it, a group ends with fdatasync. Both take
  * their bodies in turn from more of them than the nearer caches hold, as they come off a socket.
+=======
+ * - spool-store append DIR BYTES GROUP SECONDS: commits of GROUP payloads, and in turn the same
+ *   into a bare file with fdatasync.
+ * - spool-store fill DIR BYTES PAYLOADS: a spool with so many rows.
+ * - spool-store open DIR: opens it as the forwarder does at its start.
+>>>>>>> main
  */
 #include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,14 +238,36 @@ static void open_big(const char *dir)
 	bh_store_close_clean(s);
 }
 
+/* 1 to 4,294,967,295. */
+static bool is_number(const char *text, unsigned *v)
+{
+	char *end = NULL;
+	unsigned long n = strtoul(text, &end, 10);
+
+	*v = (unsigned)n;
+	return *text >= '1' && *text <= '9' && !*end && n <= UINT_MAX;
+}
+
+static bool is_seconds(const char *text, double *v)
+{
+	char *end = NULL;
+
+	*v = strtod(text, &end);
+	return end != text && !*end && *v >= 0;
+}
+
 int main(int argc, char **argv)
 {
+	unsigned bytes = 0, n = 0;
+	double seconds;
+
 	bh_rng_seed(&rng, 7);
-	if (argc == 6 && strcmp(argv[1], "append") == 0)
-		append(
-		    argv[2], strtoull(argv[3], NULL, 10), (unsigned)atoi(argv[4]), atof(argv[5]));
+	if (argc > 4 && (!is_number(argv[3], &bytes) || !is_number(argv[4], &n)))
+		return 2;
+	if (argc == 6 && strcmp(argv[1], "append") == 0 && is_seconds(argv[5], &seconds))
+		append(argv[2], bytes, n, seconds);
 	else if (argc == 5 && strcmp(argv[1], "fill") == 0)
-		fill(argv[2], strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
+		fill(argv[2], bytes, n);
 	else if (argc == 3 && strcmp(argv[1], "open") == 0)
 		open_big(argv[2]);
 	else

@@ -9,7 +9,6 @@ import collections
 import os
 import pathlib
 import random
-import sqlite3
 import threading
 import time
 
@@ -126,8 +125,7 @@ def run_kills(agent, writer, plan):
 def check_store(agent, folder):
     """Registry positions equal the files' ends; no row is left; no start took the store for damaged."""
     assert not [p.name for p in agent.store.parent.iterdir() if "corrupt" in p.name or "replaced" in p.name]
-    db = sqlite3.connect(f"file:{agent.store}?mode=ro", uri=True)
-    rows = db.execute("SELECT ino, safe, delivered, complete FROM registry").fetchall()
+    rows = agent.query("SELECT ino, safe, delivered, complete FROM registry")
     by_ino = {ino: (safe, delivered, complete) for ino, safe, delivered, complete in rows}
     for path in folder.iterdir():
         st = path.stat()
@@ -135,10 +133,9 @@ def check_store(agent, folder):
             continue
         assert st.st_ino in by_ino, f"{path.name}: no registry row"
         assert by_ino[st.st_ino] == (str(st.st_size),) * 3, f"{path.name}: {by_ino[st.st_ino]} of {st.st_size}"
-    assert db.execute("SELECT count(*) FROM spool").fetchone() == (0,)
-    assert db.execute("SELECT count(*) FROM delivery").fetchone() == (0,)
-    assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    db.close()
+    assert agent.value("SELECT count(*) FROM spool") == 0
+    assert agent.value("SELECT count(*) FROM delivery") == 0
+    assert agent.value("PRAGMA integrity_check") == "ok"
 
 
 def test_every_line_arrives_while_children_are_killed_at_random(tmp_path):

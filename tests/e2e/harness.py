@@ -4,6 +4,7 @@ Only wait_until() sleeps, and only as its poll interval; everything else waits f
 build folder is taken from the environment variable B, as the makefile sets it.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -223,6 +225,11 @@ class Intake:
     def messages(self):
         return [r["message"] for r in self.logs()]
 
+    def expect(self, want):
+        """Exactly these messages, in this order."""
+        wait_until(lambda: self.stats()["log_messages"] >= len(want), 20, self.messages)
+        assert self.messages() == want
+
     def total(self, metric):
         """Sum of a counter: rates are per second over their interval (spec/dogstatsd.md §9.3)."""
         return sum(
@@ -233,6 +240,16 @@ class Intake:
 
     def values(self, metric):
         return [value for r in self.records("series", metric) for _, value in r["points"]]
+
+
+def append(path, data):
+    with open(path, "ab") as f:
+        f.write(data)
+
+
+def source(path, **extra):
+    """A source of conf.d for Agent: a file, read from its beginning."""
+    return {"path": str(path), "service": "svc", "source": "src", "start_position": "beginning", **extra}
 
 
 def merge(base, extra):
@@ -425,6 +442,21 @@ class Agent:
 
     def ledger_rows(self, kind):
         return [r for r in self.ctl("ledger")["rows"] if r["kind"] == kind]
+
+    def destination(self, name):
+        return next(r for r in self.ledger_rows("destination") if r["name"] == name)
+
+    def closes(self):
+        return self.run_ctl("ledger").returncode == 0
+
+    def query(self, text):
+        """Rows of the forwarder's store; it may run."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)) as db:
+            return db.execute(text).fetchall()
+
+    def value(self, text):
+        """The one value of a query."""
+        return self.query(text)[0][0]
 
     # --- a client ---
 

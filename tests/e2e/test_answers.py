@@ -1,7 +1,6 @@
 """What becomes of data for each kind of answer (spec/intake.md §11): parts after 413, the key's budget
 after 403, the quarantine. The ledger closes and every line arrives exactly once."""
 
-import sqlite3
 
 import pytest
 from harness import API_KEY, Agent, Intake, wait_until
@@ -30,10 +29,6 @@ def numbers(intake):
     return [int(m[:6]) for m in intake.messages()]
 
 
-def destination(agent, name):
-    return next(r for r in agent.ledger_rows("destination") if r["name"] == name)
-
-
 def number(agent, name):
     return agent.ctl("status").get("numbers", {}).get("forwarder", {}).get(name, 0)
 
@@ -41,18 +36,6 @@ def number(agent, name):
 def note(agent, name):
     """A sentence of the status page; "" when there is none."""
     return next((n.partition(": ")[2] for n in agent.role("forwarder").get("notes", []) if n.startswith(name + ": ")), "")
-
-
-def closes(agent):
-    return agent.run_ctl("ledger").returncode == 0
-
-
-def one(agent, query):
-    db = sqlite3.connect(f"file:{agent.store}?mode=ro", uri=True)
-    try:
-        return db.execute(query).fetchone()[0]
-    finally:
-        db.close()
 
 
 def source(path):
@@ -68,11 +51,11 @@ def test_a_batch_that_is_too_large_arrives_in_parts(tmp_path, encoding):
         intake.fault("status=413&above=9000&path=/api/v2/logs")
         with Agent(intake, logs=source(log), config=config) as agent:
             wait_until(lambda: len(intake.messages()) >= 3000, 40, intake.stats)
-            wait_until(lambda: destination(agent, "logs")["delivered"] == 3000, 10)
-            assert closes(agent)
+            wait_until(lambda: agent.destination("logs")["delivered"] == 3000, 10)
+            assert agent.closes()
             assert number(agent, "destination.logs.splits") > 0
             assert agent.stop() == 0
-            assert one(agent, "SELECT complete FROM registry") == str(log.stat().st_size)
+            assert agent.value("SELECT complete FROM registry") == str(log.stat().st_size)
         assert sorted(numbers(intake)) == list(range(3000))
         assert intake.stats()["requests"]["/api/v2/logs"]["413"] > 10
 
@@ -88,17 +71,17 @@ def test_the_position_waits_for_the_last_part(tmp_path):
         with Agent(intake, logs=source(log), config=settings()) as agent:
             wait_until(lambda: number(agent, "spool.rows") > 0, 20)
             assert 0 < len(intake.messages()) < 1000
-            assert destination(agent, "logs")["delivered"] == 0
-            assert destination(agent, "logs")["spooled"] == 1000
-            assert closes(agent)
+            assert agent.destination("logs")["delivered"] == 0
+            assert agent.destination("logs")["spooled"] == 1000
+            assert agent.closes()
             agent.kill("forwarder")
             wait_until(lambda: number(agent, "spool.rows") > 0, 20)
             sent = len(intake.messages())
             intake.fault("clear=1")
             wait_until(lambda: len(set(numbers(intake))) == 1000, 30)
-            wait_until(lambda: destination(agent, "logs")["delivered"] == 1000, 10)
+            wait_until(lambda: agent.destination("logs")["delivered"] == 1000, 10)
             assert agent.stop() == 0
-            assert one(agent, "SELECT complete FROM registry") == str(log.stat().st_size)
+            assert agent.value("SELECT complete FROM registry") == str(log.stat().st_size)
         # a kill repeats the parts of payloads that were open, nothing else
         assert len(intake.messages()) <= 1000 + sent
 
@@ -115,16 +98,16 @@ def test_an_ordered_stop_between_parts_repeats_nothing(tmp_path):
             sent = len(intake.messages())
             assert 0 < sent < 1000
             assert agent.stop() == 0
-            assert one(agent, "SELECT sum(items) FROM spool") == 1000 - sent
-            assert one(agent, "SELECT pending_bytes FROM destination WHERE key='logs/primary'") == one(
-                agent, "SELECT sum(body_len) FROM spool"
+            assert agent.value("SELECT sum(items) FROM spool") == 1000 - sent
+            assert agent.value("SELECT pending_bytes FROM destination WHERE key='logs/primary'") == agent.value(
+                "SELECT sum(body_len) FROM spool"
             )
             intake.fault("clear=1")
             agent.start()
             wait_until(lambda: len(intake.messages()) >= 1000, 30)
             wait_until(lambda: number(agent, "spool.rows") == 0, 10)
             assert agent.stop() == 0
-            assert one(agent, "SELECT complete FROM registry") == str(log.stat().st_size)
+            assert agent.value("SELECT complete FROM registry") == str(log.stat().st_size)
         assert sorted(numbers(intake)) == list(range(1000))
 
 
@@ -136,15 +119,15 @@ def test_a_line_too_large_alone_is_dropped_alone(tmp_path):
     with Intake() as intake:
         intake.fault("status=413&above=9000&path=/api/v2/logs")
         with Agent(intake, logs=source(log), config=settings()) as agent:
-            wait_until(lambda: destination(agent, "logs")["delivered"] == 100, 30)
-            row = destination(agent, "logs")
+            wait_until(lambda: agent.destination("logs")["delivered"] == 100, 30)
+            row = agent.destination("logs")
             assert row["dropped"] == {"status_413": 1}, row
-            assert closes(agent)
+            assert agent.closes()
             assert number(agent, "quarantine.rows") == 1
             assert number(agent, "quarantine.items") == 1
             agent.stop()
-            assert one(agent, "SELECT complete FROM registry") == str(log.stat().st_size)
-            assert one(agent, "SELECT items FROM spool WHERE producer='quarantine' AND epoch=413") == 1
+            assert agent.value("SELECT complete FROM registry") == str(log.stat().st_size)
+            assert agent.value("SELECT items FROM spool WHERE producer='quarantine' AND epoch=413") == 1
         assert sorted(numbers(intake)) == list(range(100))
 
 
@@ -194,20 +177,22 @@ def test_a_refused_key_loses_nothing_and_recovers_by_itself(tmp_path):
         intake.fault("status=403")  # the check of the key too
         with Agent(intake, logs=source(log), config=settings()) as agent:
             agent.send(*[b"key.hits:1|c\n"] * 10)
-            wait_until(lambda: destination(agent, "logs")["spooled"] == 500, 20)
+            wait_until(lambda: agent.destination("logs")["spooled"] == 500, 20)
             wait_until(lambda: "invalid" in note(agent, "api_key"), 20, lambda: note(agent, "api_key"))
             assert f"ending with {TAIL}" in note(agent, "api_key")
             assert "correct api_key" in note(agent, "api_key")
+            wait_until(lambda: "no API key is valid" in agent.run_ctl("health").stdout, 20)
             assert API_KEY not in agent.log_text()
             assert f"the API key ending with {TAIL} is refused" in note(agent, "destination.logs")
-            assert closes(agent)
+            assert agent.closes()
             intake.fault("clear=1")
             wait_until(lambda: len(intake.messages()) >= 500, 30, intake.stats)
-            wait_until(lambda: destination(agent, "logs")["delivered"] == 500, 10)
+            wait_until(lambda: agent.destination("logs")["delivered"] == 500, 10)
             wait_until(lambda: note(agent, "api_key").endswith(": valid"), 10, lambda: note(agent, "api_key"))
-            assert not destination(agent, "logs")["dropped"]
+            wait_until(lambda: agent.run_ctl("health").returncode == 0, 20)
+            assert not agent.destination("logs")["dropped"]
             wait_until(lambda: round(intake.total("key.hits"), 6) == 10, 30, intake.stats)
-            assert closes(agent)
+            assert agent.closes()
             assert agent.stop() == 0
         assert sorted(numbers(intake)) == list(range(500))
         assert round(intake.total("key.hits"), 6) == 10
@@ -220,15 +205,15 @@ def test_a_refusal_under_a_valid_key_is_dropped_after_three_answers(tmp_path, st
     with Intake() as intake:
         intake.fault(f"status={status}&path=/api/v2/logs")
         with Agent(intake, logs=source(log), config=settings()) as agent:
-            wait_until(lambda: destination(agent, "logs")["dropped"], 30)
-            assert destination(agent, "logs")["dropped"] == {f"status_{status}": 5}
+            wait_until(lambda: agent.destination("logs")["dropped"], 30)
+            assert agent.destination("logs")["dropped"] == {f"status_{status}": 5}
             # one asks for the check, three come after it
             assert intake.stats()["requests"]["/api/v2/logs"][str(status)] == 4
-            assert closes(agent)
+            assert agent.closes()
             assert number(agent, "quarantine.items") == 5
             intake.fault("clear=1")
             write_lines(log, 1)
-            wait_until(lambda: destination(agent, "logs")["delivered"] == 1, 20)
+            wait_until(lambda: agent.destination("logs")["delivered"] == 1, 20)
 
 
 def test_401_of_metrics_is_an_error_like_others():
@@ -246,14 +231,14 @@ def test_what_is_refused_for_good_waits_in_the_quarantine(tmp_path):
     with Intake() as intake:
         intake.fault("status=400&path=/api/v2/logs")
         with Agent(intake, logs=source(log), config=settings()) as agent:
-            wait_until(lambda: destination(agent, "logs")["dropped"], 20)
-            assert destination(agent, "logs")["dropped"] == {"status_400": 50}
-            assert closes(agent)
+            wait_until(lambda: agent.destination("logs")["dropped"], 20)
+            assert agent.destination("logs")["dropped"] == {"status_400": 50}
+            assert agent.closes()
             wait_until(lambda: number(agent, "quarantine.items") == 50, 10)
             assert "50 items" in note(agent, "quarantine")
             agent.stop()
             # it outlives the process, owes no position, and nobody sends it
-            assert one(agent, "SELECT complete FROM registry") == str(log.stat().st_size)
+            assert agent.value("SELECT complete FROM registry") == str(log.stat().st_size)
             intake.fault("clear=1")
             agent.start()
             assert number(agent, "quarantine.items") == 50
@@ -265,12 +250,12 @@ def test_what_is_refused_for_good_waits_in_the_quarantine(tmp_path):
             assert agent.ctl("quarantine", "replay")["replayed"] == 50
             wait_until(lambda: number(agent, "quarantine.items") > 0, 10)
             assert not intake.messages()
-            assert closes(agent)
+            assert agent.closes()
             result = agent.run_ctl("quarantine", "replay")
             assert (result.returncode, result.stdout) == (0, "50 items are sent again\n")
             wait_until(lambda: len(intake.messages()) >= 50, 20, intake.stats)
-            wait_until(lambda: destination(agent, "logs")["delivered"] == 50, 10)
-            assert closes(agent)
+            wait_until(lambda: agent.destination("logs")["delivered"] == 50, 10)
+            assert agent.closes()
             assert agent.ctl("quarantine")["payloads"] == 0
             agent.stop()
         assert sorted(numbers(intake)) == list(range(50))
@@ -284,7 +269,7 @@ def test_the_quarantine_is_bounded_and_can_be_off(tmp_path):
     with Intake() as intake:
         intake.fault("status=400&path=/api/v2/logs")
         with Agent(intake, logs=source(log), config=config) as agent:
-            wait_until(lambda: destination(agent, "logs")["dropped"] == {"status_400": 50}, 20)
+            wait_until(lambda: agent.destination("logs")["dropped"] == {"status_400": 50}, 20)
             wait_until(lambda: number(agent, "quarantine.rows") == 3, 10)
             assert number(agent, "quarantine.pushed_out") == 7
             agent.stop()
@@ -292,7 +277,7 @@ def test_the_quarantine_is_bounded_and_can_be_off(tmp_path):
             agent.write_config()
             agent.start()
             write_lines(log, 5)
-            wait_until(lambda: destination(agent, "logs")["dropped"] == {"status_400": 5}, 20)
+            wait_until(lambda: agent.destination("logs")["dropped"] == {"status_400": 5}, 20)
             assert number(agent, "quarantine.rows") == 3
             agent.stop()
 

@@ -4,7 +4,6 @@ nobody and its losses are counted, and rows find their destination again after a
 import collections
 import copy
 import os
-import sqlite3
 import threading
 import time
 
@@ -59,18 +58,6 @@ def spooled(agent):
 
 def notes(agent):
     return "\n".join(agent.role("forwarder").get("notes", []))
-
-
-def closes(agent):
-    return agent.run_ctl("ledger").returncode == 0
-
-
-def query(agent, text):
-    db = sqlite3.connect(f"file:{agent.store}?mode=ro", uri=True)
-    try:
-        return db.execute(text).fetchall()
-    finally:
-        db.close()
 
 
 def write(path, first, n):
@@ -136,10 +123,10 @@ def test_each_destination_failing_in_turn_costs_the_others_nothing(tmp_path):
             assert row["delivered"] == len(set(numbers(loose))) == len(numbers(loose))
             for other in ("logs", f"logs:127.0.0.1:{two.port}#1"):
                 assert rows(agent)[other]["delivered"] == n and dropped(rows(agent)[other]) == 0
-            assert closes(agent)
+            assert agent.closes()
             assert agent.stop() == (75 if dropped(row) else 0)  # a loss is told, also one that was allowed
-            assert query(agent, "SELECT count(*) FROM spool") == [(0,)]
-            assert query(agent, "SELECT safe, delivered, complete FROM registry") == [(str(log.stat().st_size),) * 3]
+            assert agent.query("SELECT count(*) FROM spool") == [(0,)]
+            assert agent.query("SELECT safe, delivered, complete FROM registry") == [(str(log.stat().st_size),) * 3]
         for intake in (one, two):
             assert sorted(numbers(intake)) == list(range(n)), "a line came twice or not at all"
             assert round(intake.total("dest.hits"), 3) == n
@@ -168,8 +155,8 @@ def test_a_dead_destination_delays_nobody_and_gets_everything_later(tmp_path):
             wait_until(lambda: everything(two, n), 60, lambda: (two.stats(), agent.ctl("ledger")))
             wait_until(lambda: spooled(agent) == 0, 20)
             assert agent.stop() == 0
-            assert query(agent, "SELECT count(*) FROM spool") == [(0,)]
-            assert query(agent, "SELECT safe, delivered, complete FROM registry") == [(str(log.stat().st_size),) * 3]
+            assert agent.query("SELECT count(*) FROM spool") == [(0,)]
+            assert agent.query("SELECT safe, delivered, complete FROM registry") == [(str(log.stat().st_size),) * 3]
         for intake in (one, two):
             assert sorted(numbers(intake)) == list(range(n))
             assert round(intake.total("dest.hits"), 3) == n
@@ -185,16 +172,16 @@ def test_positions_say_what_each_destination_has(tmp_path):
         with Agent(one, logs=source(log), config=settings(endpoint(two), endpoint(two, KEYS[1]))) as agent:
             wait_until(lambda: len(numbers(one)) == n and spooled(agent) == 2 * n, 30)
             assert agent.stop() == 0
-            assert query(agent, "SELECT safe, delivered, complete FROM registry") == [(end, end, "0")]
+            assert agent.query("SELECT safe, delivered, complete FROM registry") == [(end, end, "0")]
             # one row and one body, whatever the number of those who are owed it
-            bodies, owed = query(agent, "SELECT (SELECT count(*) FROM spool_body), (SELECT count(*) FROM delivery)")[0]
+            bodies, owed = agent.query("SELECT (SELECT count(*) FROM spool_body), (SELECT count(*) FROM delivery)")[0]
             assert owed == 2 * bodies > 0
-            assert query(agent, "SELECT safe_ord >= delivered_ord AND delivered_ord > complete_ord FROM registry") == [(1,)]
+            assert agent.query("SELECT safe_ord >= delivered_ord AND delivered_ord > complete_ord FROM registry") == [(1,)]
             agent.start()
             two.start()
             wait_until(lambda: len(numbers(two)) == 2 * n and spooled(agent) == 0, 30)
             assert agent.stop() == 0
-            assert query(agent, "SELECT safe, delivered, complete FROM registry") == [(end,) * 3]
+            assert agent.query("SELECT safe, delivered, complete FROM registry") == [(end,) * 3]
         assert sorted(numbers(one)) == list(range(n))
         for key in KEYS[:2]:
             assert sorted(numbers(two, key)) == list(range(n))
@@ -219,7 +206,7 @@ def test_a_destination_comes_and_goes_with_the_configuration(tmp_path):
             wait_until(lambda: len(numbers(one)) == 200 and len(numbers(three)) == 100, 30)
             assert rows(agent)[away]["spooled"] == 100
             assert "not in the configuration any more" in notes(agent)
-            assert closes(agent)
+            assert agent.closes()
             assert agent.stop() == 0
             assert numbers(two) == []
 
@@ -250,10 +237,10 @@ def test_each_key_of_an_endpoint_is_a_destination(tmp_path):
             wait_until(lambda: min(round(i.total("dest.hits")) for i in (one, two)) == 60, 30)
             names = [r for r in rows(agent) if r != "quarantine"]
             assert len(names) == 4 + 4, names
-            assert closes(agent)
+            assert agent.closes()
             assert all(key not in agent.run_ctl("status").stdout + agent.log_text() for key in (*KEYS, API_KEY))
             assert agent.stop() == 0
-            assert all(key not in f"{query(agent, 'SELECT key FROM destination')}" for key in KEYS)
+            assert all(key not in f"{agent.query('SELECT key FROM destination')}" for key in KEYS)
         for intake, keys in ((one, (KEYS[2], API_KEY)), (two, KEYS[:2])):
             for key in keys:
                 assert sorted(numbers(intake, key)) == list(range(50)), (intake.url, key)
@@ -298,7 +285,7 @@ def test_without_a_spool_a_dead_destination_loses_and_the_other_goes_on(tmp_path
             wait_until(lambda: rows(agent)[name]["received"] == n and rows(agent)[name]["in_flight"] == 0, 30)
             row = rows(agent)[name]
             assert dropped(row) == row["dropped"]["queue_full"] == n - len(numbers(two))
-            assert closes(agent)
+            assert agent.closes()
             assert agent.stop() == 75
         assert sorted(numbers(one)) == list(range(n))
 
@@ -328,7 +315,7 @@ def test_what_one_refuses_is_its_own_affair(tmp_path):
             assert agent.run_ctl("quarantine", "replay").returncode == 0
             wait_until(lambda: len(numbers(two)) == n and len(numbers(three)) == n, 30, lambda: agent.ctl("ledger"))
             wait_until(lambda: spooled(agent) == 0, 20)
-            assert closes(agent)
+            assert agent.closes()
             assert agent.stop() == 75  # what was refused was counted as lost, before it was sent again
         for intake in (one, two, three):
             assert sorted(numbers(intake)) == list(range(n))

@@ -48,7 +48,7 @@ class EvilAgent(Agent):
     def start(self, deadline=20):
         """It never becomes ready: running is enough."""
         self.spawn()
-        wait_until((self.run_dir / "ctl.sock").exists, deadline, self.log_text)
+        wait_until(lambda: "roles" in self.ctl("status"), deadline, self.log_text)
         return self
 
     def status(self):

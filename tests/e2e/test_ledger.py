@@ -5,7 +5,7 @@ import socket
 import sqlite3
 
 import openmetrics
-from harness import Agent, Intake, free_tcp_port, kill_session, wait_until
+from harness import API_KEY, Agent, Intake, free_tcp_port, kill_session, wait_until
 
 TELEMETRY = {"telemetry": {"enabled": True}}
 SLOW_FLUSH = {"bulkhead": {"dogstatsd_flush_interval": 60}}
@@ -262,3 +262,118 @@ def test_own_metrics_arrive_at_the_intake(tmp_path):
         sizes = intake.records("series", "bulkhead.buffer_size_bytes")
         assert {r["type"] for r in sizes} == {"gauge"} and {r["host"] for r in sizes} == {"testhost"}
         assert_balanced(agent)
+
+
+# --- buffers (spec/intake.md §16) ---
+
+SOURCES = {"dogstatsd_packets": "dogstatsd", "logs_tail_input": "logs", "metrics_ipc": "forwarder"}
+PROCESSORS = {"logs_processor": "logs", "logs_payloads": "logs"}
+DESTINATIONS = {
+    "metrics_retry_memory:127.0.0.1": "datadog_metrics",
+    "metrics_retry_disk:127.0.0.1": "datadog_metrics",
+    "logs_dest:127.0.0.1": "datadog_logs",
+    "logs_spool:127.0.0.1": "datadog_logs",
+}
+SMALL_BATCHES = {"batch_max_size": 20, "sender_backoff_base": 0.1, "sender_backoff_max": 0.4}
+
+
+def components(page, metric):
+    """{component_id: component_type} of those that have it."""
+    labels = [dict(labels) for name, labels in page if name == "bulkhead_" + metric]
+    return {one["component_id"]: one["component_type"] for one in labels}
+
+
+def assert_buffers_hold_what_came_and_did_not_leave(page):
+    def counted(metric, component):
+        samples = (n for (name, labels), n in page.items() if name == metric and ("component_id", component) in labels)
+        return sum(samples)
+
+    assert components(page, "buffer_size_events") == DESTINATIONS
+    for component in DESTINATIONS:
+        for unit in ("events", "bytes"):
+            received, sent, discarded = (
+                counted(f"bulkhead_buffer_{what}_{unit}_total", component) for what in ("received", "sent", "discarded")
+            )
+            size = counted(f"bulkhead_buffer_size_{unit}", component)
+            assert received - sent - discarded == size, (component, unit, received, sent, discarded, size)
+
+
+def test_buffers_and_the_ledger_close_for_each_class_of_data(tmp_path):
+    """Logs and metrics of a failing intake go to the spool; an unreliable destination of logs, on the same host, drops.
+    One file waits for the rest of a message."""
+    log, group = tmp_path / "app.log", tmp_path / "group.log"
+    log.write_text("")
+    group.write_text("begin\n")
+    rule = {"type": "multi_line", "name": "begin", "pattern": "begin"}
+    sources = [{"path": str(log)}, {"path": str(group), "start_position": "beginning", "log_processing_rules": [rule]}]
+    with Intake() as intake, Intake() as loose:
+        loose_end = {"host": "127.0.0.1", "port": loose.port, "use_ssl": False, "api_key": API_KEY, "is_reliable": False}
+        config = {
+            **TELEMETRY,
+            "logs_config": {**SMALL_BATCHES, "aggregation_timeout": 60000, "additional_endpoints": [loose_end]},
+            "forwarder_backoff_base": 0.1,
+            "forwarder_backoff_max": 0.4,
+            "bulkhead": {"spool_after": 0},
+        }
+        intake.fault("status=503")
+        loose.fault("status=503")
+        with Agent(intake, logs=sources, config=config) as agent:
+            page = {}
+
+            def say(metric, **labels):
+                """Of a page of now, of which each must be right."""
+                page.clear()
+                page.update(openmetrics.parse(ask(str(agent.run_dir / "metrics.sock"))[2]))
+                assert_buffers_hold_what_came_and_did_not_leave(page)
+                found = [n for (name, have), n in page.items() if name == metric and labels.items() <= dict(have).items()]
+                return sum(found)
+
+            append(log, 0, 1010)
+            agent.send(*[b"book:1|c"] * 300)
+            lost = {"component_id": "logs_dest:127.0.0.1", "reason": "queue_full", "intentional": "true"}
+            for metric, labels in (
+                ("bulkhead_buffer_discarded_events_total", lost),
+                ("bulkhead_buffer_size_events", {"component_id": "logs_spool:127.0.0.1"}),
+                ("bulkhead_buffer_size_bytes", {"component_id": "metrics_retry_disk:127.0.0.1"}),
+                ("bulkhead_source_buffer_utilization_level", {"component_id": "logs_tail_input"}),
+            ):
+                wait_until(lambda: say(metric, **labels) > 0, 30, lambda: (metric, page))
+            assert_balanced(agent)
+            # What a turn took out of the sockets is a level; together they are the datagrams.
+            packets = {"component_id": "dogstatsd_packets"}
+            wait_until(lambda: say("bulkhead_source_buffer_utilization_sum", **packets) == 300, 30, lambda: page)
+            for sort, those in (("source", SOURCES), ("transform", PROCESSORS)):
+                for part in ("_bucket", "_count", "_sum", "_level", "_mean"):
+                    assert components(page, f"{sort}_buffer_utilization{part}") == those
+                assert components(page, f"{sort}_buffer_max_size_events") == those
+            most = "bulkhead_source_buffer_max_size_events"
+            assert say(most, component_id="logs_tail_input") == 2  # a message each file
+            assert say(most, component_id="metrics_ipc") == 63
+            assert say("bulkhead_transform_buffer_max_size_events", component_id="logs_processor") == 20
+            intake.fault("clear=1")
+            loose.fault("clear=1")
+
+            def is_over():
+                rows = [r for r in agent.ctl("ledger")["totals"]["rows"] if r["kind"] == "destination"]
+                logs = [r for r in rows if r["name"].startswith("logs")]
+                return all(r["received"] == 1010 for r in logs) and not any(r["spooled"] + r["in_flight"] for r in logs)
+
+            wait_until(lambda: is_over() and intake.total("book") == 300, 40, lambda: agent.ctl("ledger"))
+            dropped = say("bulkhead_buffer_discarded_events_total", **lost)
+            assert 0 < dropped == total(agent, "destination", f"logs:127.0.0.1:{loose.port}#1")["dropped"]["queue_full"]
+            assert_balanced(agent)
+
+            def sent(metric, tags):
+                series = intake.records("series", metric)
+                return sum(n for r in series if set(tags) <= set(r["tags"]) for _, n in r["points"])
+
+            tags = [f"{key}:{value}" for key, value in lost.items()]
+            wait_until(lambda: sent("bulkhead.buffer_discarded_events_total", tags) == dropped, 30)
+            for component in ("dogstatsd_packets", "logs_tail_input"):
+                tags = [f"component_id:{component}", f"component_type:{SOURCES[component]}"]
+                wait_until(lambda: sent("bulkhead.source_buffer_utilization.sum", tags) > 0, 30)
+                wait_until(lambda: sent("bulkhead.source_buffer_utilization.bucket", [*tags, "le:+Inf"]) > 0, 30)
+                wait_until(lambda: sent("bulkhead.source_buffer_utilization_mean", tags) > 0, 30)
+            types = {r["type"] for r in intake.records("series", "bulkhead.source_buffer_utilization.count")}
+            assert types == {"count"}
+            agent.stop()

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from harness import Agent, Intake, wait_until
+from harness import Agent, Intake, append, wait_until
 
 CONFIG = {"logs_config": {"batch_wait": 1, "file_scan_period": 0.5, "close_timeout": 1}}
 
@@ -18,11 +18,6 @@ def lines(prefix, count, start=0):
 
 def numbered(prefix, count, start=0):
     return [f"{prefix} {i}" for i in range(start, start + count)]
-
-
-def append(path, data):
-    with open(path, "ab") as f:
-        f.write(data)
 
 
 def config(**logs):

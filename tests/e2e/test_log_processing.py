@@ -2,17 +2,7 @@
 
 import pytest
 
-from harness import Agent, Intake, wait_until
-
-
-def source(path, **extra):
-    return {"path": str(path), "service": "svc", "source": "src", "start_position": "beginning", **extra}
-
-
-def expect(intake, want):
-    """Exactly these messages, in this order."""
-    wait_until(lambda: intake.stats()["log_messages"] >= len(want), 20, intake.messages)
-    assert intake.messages() == want
+from harness import Agent, Intake, source, wait_until
 
 
 def rule(kind, name, pattern=None, placeholder=None):
@@ -28,7 +18,7 @@ def run(tmp_path, data, want, config=None, tags=None, **extra):
     log = tmp_path / "app.log"
     log.write_bytes(data)
     with Intake() as intake, Agent(intake, logs=[source(log, **extra)], config=config) as agent:
-        expect(intake, want)
+        intake.expect(want)
         assert agent.ctl("ledger")["balanced"]
         assert agent.stop() == 0
         assert intake.stats()["decode_errors"] == 0
@@ -58,7 +48,7 @@ def test_a_source_with_a_broken_pattern_is_named_and_the_others_run(tmp_path):
     bad.write_bytes(b"bad\n")
     logs = [source(bad, log_processing_rules=[rule("exclude_at_match", "ahead", "a(?=b)")]), source(good)]
     with Intake() as intake, Agent(intake, logs=logs) as agent:
-        expect(intake, ["good"])
+        intake.expect(["good"])
         assert "invalid pattern a(?=b) for processing rule: ahead" in agent.log_text()
         assert agent.stop() == 0
         assert intake.messages() == ["good"]

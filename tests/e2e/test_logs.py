@@ -2,28 +2,13 @@
 
 import os
 
-from harness import Agent, Intake, wait_until
+from harness import Agent, Intake, append, source, wait_until
 
 MARK = "...TRUNCATED..."
 
 
-def source(path, **extra):
-    return {"path": str(path), "service": "svc", "source": "src", "start_position": "beginning", **extra}
-
-
-def append(path, data):
-    with open(path, "ab") as f:
-        f.write(data)
-
-
 def lines(prefix, count, start=0):
     return b"".join(b"%s %d\n" % (prefix, i) for i in range(start, start + count))
-
-
-def expect(intake, want):
-    """Exactly these messages, in this order."""
-    wait_until(lambda: intake.stats()["log_messages"] >= len(want), 20, intake.messages)
-    assert intake.messages() == want
 
 
 def numbered(prefix, count, start=0):
@@ -34,7 +19,7 @@ def test_a_line_arrives_with_service_source_tags_and_host(tmp_path):
     log = tmp_path / "app.log"
     log.write_bytes(b"hello\n")
     with Intake() as intake, Agent(intake, logs=[source(log, tags=["env:prod", "team:x"])]) as agent:
-        expect(intake, ["hello"])
+        intake.expect(["hello"])
         assert agent.stop() == 0
         record = intake.records("log")[0]
         assert {k: record[k] for k in ("status", "hostname", "service", "ddsource")} == {
@@ -69,7 +54,7 @@ def test_a_file_found_at_the_start_is_read_from_its_end_by_default(tmp_path):
     log.write_bytes(b"old\n")
     with Intake() as intake, Agent(intake, logs=[{"path": str(log)}]) as agent:
         append(log, b"new\n")
-        expect(intake, ["new"])
+        intake.expect(["new"])
         assert agent.stop() == 0
         assert intake.messages() == ["new"]
 
@@ -78,7 +63,7 @@ def test_nul_invalid_utf8_and_control_characters(tmp_path):
     log = tmp_path / "app.log"
     log.write_bytes(b"a\0b \xff \xe4\xb8 \xed\xa0\x80 \x1b[31m \"q\\ \xc3\xa9\n")
     with Intake() as intake, Agent(intake, logs=[source(log)]) as agent:
-        expect(intake, ['a\0b \ufffd \ufffd\ufffd \ufffd\ufffd\ufffd \x1b[31m "q\\ é'])
+        intake.expect(['a\0b \ufffd \ufffd\ufffd \ufffd\ufffd\ufffd \x1b[31m "q\\ é'])
         assert agent.stop() == 0
 
 
@@ -86,7 +71,7 @@ def test_white_space_is_trimmed_and_empty_lines_are_not_sent(tmp_path):
     log = tmp_path / "app.log"
     log.write_bytes(b"  indented \r\n\n   \n\r\nlast\n")
     with Intake() as intake, Agent(intake, logs=[source(log)]) as agent:
-        expect(intake, ["indented", "last"])
+        intake.expect(["indented", "last"])
         assert agent.ctl("ledger")["balanced"]
         assert agent.stop() == 0
 
@@ -95,8 +80,7 @@ def test_a_line_over_the_limit_is_cut_with_marks(tmp_path):
     log = tmp_path / "app.log"
     log.write_bytes(b"x" * 2_000_000 + b"\n" + b"y" * 900_000 + b"\nshort\n")
     with Intake() as intake, Agent(intake, logs=[source(log)]) as agent:
-        expect(
-            intake,
+        intake.expect(
             [
                 "x" * 900_000 + MARK,
                 MARK + "x" * 900_000 + MARK,
@@ -113,11 +97,11 @@ def test_an_unfinished_line_waits_for_its_end_also_over_a_restart(tmp_path):
     log = tmp_path / "app.log"
     log.write_bytes(b"whole\nhal")
     with Intake() as intake, Agent(intake, logs=[source(log)]) as agent:
-        expect(intake, ["whole"])
+        intake.expect(["whole"])
         assert agent.stop() == 0
         append(log, b"f\n")
         agent.start()
-        expect(intake, ["whole", "half"])
+        intake.expect(["whole", "half"])
         assert agent.stop() == 0
 
 
@@ -134,7 +118,7 @@ def test_a_rename_rotation_loses_nothing_and_keeps_the_order(tmp_path):
         wait_until(lambda: intake.stats()["log_messages"] >= 400, 20, intake.stats)
         old.write(b"late\n")
         old.close()
-        expect(intake, [*numbered("one", 300), *numbered("two", 100), "late"])
+        intake.expect([*numbered("one", 300), *numbered("two", 100), "late"])
         assert agent.stop() == 0
 
 
@@ -142,7 +126,7 @@ def test_two_rotations_while_the_agent_is_down_lose_nothing(tmp_path):
     log = tmp_path / "app.log"
     log.write_bytes(lines(b"one", 10))
     with Intake() as intake, Agent(intake, logs=[source(log)]) as agent:
-        expect(intake, numbered("one", 10))
+        intake.expect(numbered("one", 10))
         assert agent.stop() == 0
         append(log, lines(b"one", 10, 10))
         os.rename(log, tmp_path / "app.log.1")
@@ -151,7 +135,7 @@ def test_two_rotations_while_the_agent_is_down_lose_nothing(tmp_path):
         os.rename(log, tmp_path / "app.log.1")
         log.write_bytes(lines(b"three", 10))
         agent.start()
-        expect(intake, [*numbered("one", 20), *numbered("two", 10), *numbered("three", 10)])
+        intake.expect([*numbered("one", 20), *numbered("two", 10), *numbered("three", 10)])
         assert agent.stop() == 0
 
 
@@ -159,10 +143,10 @@ def test_a_truncated_file_is_read_from_its_beginning(tmp_path):
     log = tmp_path / "app.log"
     log.write_bytes(lines(b"before", 100))
     with Intake() as intake, Agent(intake, logs=[source(log)]) as agent:
-        expect(intake, numbered("before", 100))
+        intake.expect(numbered("before", 100))
         os.truncate(log, 0)
         append(log, lines(b"after", 5))
-        expect(intake, [*numbered("before", 100), *numbered("after", 5)])
+        intake.expect([*numbered("before", 100), *numbered("after", 5)])
         assert agent.stop() == 0
 
 
@@ -176,7 +160,7 @@ def test_a_restart_goes_on_where_it_ended(tmp_path):
             assert agent.stop() == 0
             append(log, lines(b"n", 50, 100 * round_ + 50))
             agent.start()
-        expect(intake, numbered("n", 300))
+        intake.expect(numbered("n", 300))
         assert agent.stop() == 0
 
 
@@ -189,11 +173,11 @@ def test_an_unreadable_file_is_named_and_read_once_it_can_be(tmp_path):
     wrapper = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
     logs = [source(secret), source(good), source(tmp_path / "missing.log"), source(tmp_path)]
     with Intake() as intake, Agent(intake, logs=logs, wrapper=wrapper) as agent:
-        expect(intake, ["good"])
+        intake.expect(["good"])
         wait_until(lambda: "secret.log" in agent.log_text(), 10)
         assert "ermission denied" in agent.log_text()
         secret.chmod(0o644)
-        expect(intake, ["good", "secret"])
+        intake.expect(["good", "secret"])
         assert agent.stop() == 0
 
 
@@ -202,7 +186,7 @@ def test_many_lines_arrive_once_in_bodies_the_service_takes(tmp_path):
     log.write_bytes(lines(b"x" * 300, 30_000))
     config = {"logs_config": {"batch_max_concurrent_send": 1}}  # then the order at the intake is exact
     with Intake() as intake, Agent(intake, logs=[source(log)], config=config) as agent:
-        expect(intake, numbered("x" * 300, 30_000))
+        intake.expect(numbered("x" * 300, 30_000))
         stats = intake.stats()
         assert set(stats["requests"]["/api/v2/logs"]) == {"202"}
         assert agent.stop() == 0

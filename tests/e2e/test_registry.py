@@ -3,16 +3,12 @@
 import json
 import os
 
-from harness import Agent, Intake, wait_until
+from harness import Agent, Intake, source, wait_until
 
 FINGERPRINT = {
     "Value": 18446744073709551615,
     "Config": {"fingerprint_strategy": "line_checksum", "count": 1, "count_to_skip": 0, "max_bytes": 10000},
 }
-
-
-def source(path, **extra):
-    return {"path": str(path), "service": "svc", "source": "src", "start_position": "beginning", **extra}
 
 
 def entry(offset, **extra):

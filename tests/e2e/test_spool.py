@@ -55,10 +55,6 @@ class Outage:
         self.intake.__exit__(*args)
 
 
-def destination(agent, name):
-    return next(r for r in agent.ledger_rows("destination") if r["name"] == name)
-
-
 # The longest one first: the others run beside it.
 def test_the_file_gives_space_back(tmp_path):
     """After a backlog of incompressible lines the store is small again, while the agent runs."""
@@ -67,7 +63,7 @@ def test_the_file_gives_space_back(tmp_path):
         backlog(agent)
         with open(tmp_path / "app.log", "a", encoding="utf-8") as f:
             f.writelines(f"{i} {'x' * 8000}\n" for i in range(9800))
-        wait_until(lambda: destination(agent, "logs")["spooled"] == LINES + 9800, 60)
+        wait_until(lambda: agent.destination("logs")["spooled"] == LINES + 9800, 60)
         full = agent.store.stat().st_size
         assert full > 72 << 20
         intake.start()
@@ -181,9 +177,8 @@ def test_without_a_forwarder_the_file_is_read_and_nothing_is_changed(tmp_path):
         ids = [r["id"] for r in stopped["rows"]]
         assert ids[: len(rows)] == [r["id"] for r in rows]
         assert agent.ctl("spool", "show", str(ids[0]))["damaged"] is False
-        for word in (["purge", "--yes"], ["replay"]):
-            refused = agent.run_ctl("spool", *word)
-            assert refused.returncode == 7 and "does not run" in refused.stderr
+        refused = agent.run_ctl("spool", "replay")
+        assert refused.returncode == 1 and "what waits is sent when bulkhead starts" in refused.stderr
         # after a kill the newest commits are in the WAL
         agent.run_ctl("start", "all")
         wait_until(agent.is_ready, 30)
@@ -220,7 +215,7 @@ def test_purge_counts_as_dropped_and_lets_the_positions_pass(tmp_path):
             return agent.ctl("spool", "--class", "logs")["payloads"] == 0
 
         wait_until(purge, 30)
-        row = destination(agent, "logs")
+        row = agent.destination("logs")
         assert row["dropped"] == {"purged": LINES} and row["spooled"] == 0
         assert agent.ctl("spool")["payloads"] >= 1, "metrics stay"
         after = {r["identifier"]: r for r in agent.ctl("registry")["rows"]}[f"file:{log}"]
@@ -236,6 +231,26 @@ def test_purge_counts_as_dropped_and_lets_the_positions_pass(tmp_path):
         agent.run_ctl("spool", "replay")
         wait_until(lambda: len(intake.messages()) >= 10, 30)
         assert set(intake.messages()) == {f"line {i}" for i in range(LINES, LINES + 10)}
+
+
+def test_a_stopped_store_is_purged_as_a_running_one(tmp_path):
+    with Outage(tmp_path) as (agent, intake):
+        backlog(agent)
+        agent.stop()
+        assert agent.ctl("spool", "purge", "--yes", "--class", "logs")["items"] == LINES
+        left = {r["kind"] for r in agent.ctl("spool")["rows"]}
+        assert "series" in left and "logs" not in left
+        # the file is not read again, what is new is delivered, and it is known what became of the rest
+        intake.start()
+        write_log(tmp_path / "app.log", LINES, 10)
+        agent.start()
+        wait_until(lambda: len(intake.messages()) >= 10, 30)
+        wait_until(lambda: agent.destination("logs")["delivered"] == 10, 20)
+        assert set(intake.messages()) == {f"line {i}" for i in range(LINES, LINES + 10)}
+        kept = wait_until(lambda: agent.ctl("ledger")["totals"], 20)
+        row = next(r for r in kept["rows"] if (r["kind"], r["name"]) == ("destination", "logs"))
+        assert (row["received"], row["dropped"], row["gap"]) == (LINES + 10, {"purged": LINES}, 0)
+        assert agent.run_ctl("ledger").returncode == 0
 
 
 def test_replay_ends_the_pause_of_a_destination(tmp_path):
@@ -263,10 +278,10 @@ def test_a_class_has_its_own_bound_and_policy(tmp_path):
         backlog(agent)
         with open(log, "a", encoding="utf-8") as f:
             f.writelines(f"{i} {'x' * 1000}\n" for i in range(6000))
-        wait_until(lambda: destination(agent, "logs")["dropped"].get("spool_full", 0) > 0, 30)
-        wait_until(lambda: destination(agent, "logs")["received"] == LINES + 6000, 30)
+        wait_until(lambda: agent.destination("logs")["dropped"].get("spool_full", 0) > 0, 30)
+        wait_until(lambda: agent.destination("logs")["received"] == LINES + 6000, 30)
         assert agent.ctl("spool", "--class", "logs")["bytes"] <= 2097152
-        assert destination(agent, "metrics")["dropped"] == {}
+        assert agent.destination("metrics")["dropped"] == {}
         assert agent.run_ctl("ledger").returncode == 0
 
 
@@ -298,4 +313,4 @@ def test_a_damaged_row_is_shown_as_such_and_stops_nobody(tmp_path):
         intake.start()
         agent.start()
         wait_until(lambda: len(intake.messages()) == LINES - lost, 30, intake.stats)
-        wait_until(lambda: destination(agent, "logs")["dropped"] == {"corrupt": lost}, 30)
+        wait_until(lambda: agent.destination("logs")["dropped"] == {"corrupt": lost}, 30)

@@ -7,21 +7,12 @@ import re
 import signal
 import subprocess
 
-from harness import BUILD, SLOW, Agent, Intake, clean_env, wait_until
+from harness import BUILD, SLOW, Agent, Intake, append, clean_env, source, wait_until
 
 LINE = re.compile(
     r"Integration Name: test \| Type: file \| Status: info \| Timestamp: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} "
     r"\+0000 UTC \| Hostname: testhost \| Service: (\S+) \| Source: (\S+) \| Tags: (\S+) \| Message: (.*)"
 )
-
-
-def source(path, **extra):
-    return {"path": str(path), "service": "svc", "source": "src", "start_position": "beginning", **extra}
-
-
-def append(path, data):
-    with open(path, "ab") as f:
-        f.write(data)
 
 
 class Stream:

@@ -213,13 +213,15 @@ int bh_transport_start(struct bh_transport *t, const struct bh_http_request *req
 {
 	if (t->n == TRANSPORT_MAX)
 		return BH_E_NET;
-	t->requests[t->n++] = (struct under_way){token, req->check_key, req->body};
+	t->requests[t->n++] = (struct under_way){
+	    .token = token, .key = req->check_key, .body = req->body, .lender = req->lender};
 	return 0;
 }
 
 void bh_transport_cancel_all(struct bh_transport *t)
 {
-	t->n = 0;
+	while (t->n)
+		free(t->requests[--t->n].sent);
 }
 
 int bh_transport_set_key(struct bh_transport *t, unsigned key, const char *text)
@@ -265,19 +267,54 @@ static void drop(struct truth *t, struct fate *f)
 	f->dropped = 1;
 }
 
+/* The connection was dead: what was given back is wanted once more. */
+static void send_again(struct bh_transport *t, struct bh_custody *c, struct under_way *r)
+{
+	struct bh_str again = {NULL, 0};
+
+	r->failed = !r->lender->lend(c, r->token, &again);
+	if (r->failed)
+		return;
+	if (again.n != r->body.n || memcmp(again.p, r->sent, again.n) != 0)
+		wrong(t->truth, "a body that was lent again is another one");
+	r->lender->returned(c, r->token);
+}
+
+void send_requests(struct bh_transport *t, struct bh_custody *c)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		struct under_way *r = &t->requests[i];
+
+		if (!r->lender || r->sent)
+			continue;
+		r->sent = malloc(r->body.n + 1);
+		if (!r->sent)
+			abort();
+		memcpy(r->sent, r->body.p, r->body.n);
+		r->body.p = r->sent;
+		r->lender->returned(c, r->token);
+		if (r->body.n % 3 == 0)
+			send_again(t, c, r);
+	}
+}
+
 void answer_requests(struct bh_transport *t, struct bh_custody *c, size_t n, long status)
 {
+	send_requests(t, c);
 	for (n = BH_MIN(n, t->n); n > 0; n--) {
 		struct under_way r = t->requests[0];
 		struct bh_http_result result = {.status = r.key ? 200 : status};
 
 		memmove(t->requests, t->requests + 1, --t->n * sizeof(r));
-		if (!r.key && status / 100 == 2)
+		if (r.failed)
+			result.status = 0;
+		else if (!r.key && status / 100 == 2)
 			each_line(t->truth, r.body, take);
 		else if (!r.key && status == 400)
 			each_line(t->truth, r.body, drop);
 		bh_custody_http_done(c, r.token, &result);
-		if (!r.key && status / 100 == 2)
+		free(r.sent);
+		if (!r.failed && !r.key && status / 100 == 2)
 			point(t->truth, POINT_AFTER_2XX_BEFORE_COMMIT);
 	}
 }

@@ -18,7 +18,10 @@ struct bh_transport {
 	struct under_way {
 		void *token;
 		bool key;
-		struct bh_str body;
+		struct bh_str body; /* borrowed, or a copy once it was sent */
+		const struct bh_http_lender *lender;
+		char *sent; /* owned; NULL = not sent yet, or without a lender */
+		bool failed;
 	} requests[TRANSPORT_MAX];
 	size_t n;
 };
@@ -42,6 +45,8 @@ void note_acked(struct truth *t, enum bh_role role, const struct bh_receiver *r)
 /* The producer's window entry as a payload, for ops->data. *msg owns its bytes. */
 void make_payload(
     enum bh_role role, const struct sent *s, struct bh_link_data *d, struct bh_ipc_msg **msg);
+/* Bodies that are lent are sent and given back, some of them twice. */
+void send_requests(struct bh_transport *t, struct bh_custody *c);
 /* The intake answers the oldest n requests. */
 void answer_requests(struct bh_transport *t, struct bh_custody *c, size_t n, long status);
 /* Of "f<file>p<part> … m<id> ": calls set for each. */

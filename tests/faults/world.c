@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "forwarder/custody_internal.h"
+#include "tests/faults/books.h"
 #include "tests/faults/check.h"
 #include "tests/faults/doubles.h"
 
@@ -29,6 +30,7 @@ struct world {
 	struct bh_endpoint_list endpoints;
 	struct bh_store *store;
 	struct bh_custody *custody;
+	struct books books;
 	struct bh_intake intake;
 	struct bh_transport transport;
 	bool drained;
@@ -174,6 +176,7 @@ static void start(struct world *w)
 			w->store, bh_role_name(producers[i]), &w->intake.receivers[producers[i]]))
 			end_without_a_start(w, "marks");
 	}
+	books_open(&w->books, w->custody);
 	bh_custody_connect(w->custody, &w->intake, &w->transport);
 	w->loop.turn_end = bh_custody_turn_end;
 	w->loop.turn_ctx = w->custody;
@@ -209,6 +212,8 @@ static void turn(struct world *w)
 {
 	if (bh_loop_turn(&w->loop, 0))
 		abort();
+	send_requests(&w->transport, w->custody);
+	books_check(&w->books, w->custody, w->t);
 	if (all_committed(w->custody))
 		w->t->open = 0;
 }
@@ -487,6 +492,7 @@ static _Noreturn void live(
 	while (t->step < BH_ARRAY_LEN(script) && (!t->pause || t->step < t->pause)) {
 		/* A step that is cut off is not taken up again. */
 		play(&w, &script[t->step++]);
+		books_check(&w.books, w.custody, t);
 	}
 	t->operations = fault_count();
 	t->failed = fault_failed();

@@ -3,11 +3,12 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "tests/unit/remove_tree.h"
 
 char dir[64];
 struct bh_config cfg;
@@ -20,19 +21,11 @@ void config_start(void)
 	bh_config_defaults(&cfg);
 }
 
-static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *at)
-{
-	(void)st;
-	(void)flag;
-	(void)at;
-	return remove(path);
-}
-
 void config_stop(void)
 {
 	bh_config_release(&cfg);
 	bh_findings_release(&findings);
-	(void)nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	(void)remove_tree(dir);
 }
 
 void put_bytes(const char *name, const void *p, size_t n)

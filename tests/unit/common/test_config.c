@@ -81,9 +81,12 @@ Test(config, defaults_are_those_of_the_contract)
 	cr_assert_eq(cfg.spool_max_size_bytes, 0);
 	cr_assert_eq(cfg.shutdown_budget_ms, 25000);
 	cr_assert_eq(bh_config_stop_budget_ms(&cfg), 25000);
+	cfg.logs_stop_grace_period_ms = 30000;
+	cr_assert_eq(bh_config_stop_budget_ms(&cfg), 30000, "of logs_config.stop_grace_period");
 	cfg.aggregator_stop_timeout_ms = 20000;
 	cr_assert_eq(bh_config_stop_budget_ms(&cfg), 50000, "the flush has four tenths");
 	cfg.aggregator_stop_timeout_ms = 2000;
+	cfg.logs_stop_grace_period_ms = 0;
 }
 
 Test(config, role_names_read_back)

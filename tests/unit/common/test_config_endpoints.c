@@ -204,6 +204,33 @@ Test(config_endpoints, a_fault_has_its_place_and_never_quotes_a_key)
 	}
 }
 
+/* §14.5: inherits; 0 = never */
+Test(config_endpoints, connections_have_an_age_of_their_own)
+{
+	struct bh_buf sealed = BH_BUF_INIT;
+
+	cr_assert_eq(
+	    load("logs_config: {compression_kind: zstd, additional_endpoints: [{host: a, "
+		 "api_key: k}, {host: b, api_key: k, connection_reset_interval: 0}, {host: "
+		 "c, api_key: k, Connection_Reset_Interval: 30}]}",
+		NULL),
+	    0);
+	cr_assert_eq(findings.n, 0);
+	for (int round = 0; round < 2; round++) {
+		cr_assert_eq(cfg.endpoints_n, 3);
+		cr_expect_eq(cfg.endpoints[0].reset_ms, -1);
+		cr_expect_eq(cfg.endpoints[1].reset_ms, 0);
+		cr_expect_eq(cfg.endpoints[2].reset_ms, 30000);
+		if (round)
+			break;
+		cr_assert_eq(bh_config_encode(&cfg, BH_ROLE_FORWARDER, &sealed), 0);
+		bh_config_release(&cfg);
+		bh_config_defaults(&cfg);
+		cr_assert_eq(bh_config_decode(&cfg, sealed.data, sealed.len), 0);
+	}
+	bh_buf_release(&sealed);
+}
+
 Test(config_endpoints, there_is_a_limit)
 {
 	struct bh_buf yaml = BH_BUF_INIT;

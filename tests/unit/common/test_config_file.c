@@ -187,6 +187,17 @@ Test(config_file, the_examples_load_without_findings)
 	cr_assert_eq(cfg.log_sources_n, 1);
 }
 
+/* spec/intake.md §2.1, §13.6 */
+Test(config_file, blanks_around_keys_and_site_are_cut)
+{
+	cr_assert_eq(load("api_key: ' abc '\nsite: ' us5.datadoghq.com\t'\n"
+			  "logs_config: {api_key: \"def\\n\"}\n"),
+	    0);
+	cr_expect_str_eq(cfg.api_key, "abc");
+	cr_expect_str_eq(cfg.logs_api_key, "def");
+	cr_expect_str_eq(cfg.site, "us5.datadoghq.com");
+}
+
 /* --- what a drop-in has to say ---------------------------------------------------------------- */
 
 Test(config_file, keys_of_the_agent_that_do_nothing_here_are_not_unknown)
@@ -197,7 +208,7 @@ Test(config_file, keys_of_the_agent_that_do_nothing_here_are_not_unknown)
 	    "logs_config: {file_read_buffer_size: 1}", "logs_config: {use_port_443: true}",
 	    "telemetry: {dogstatsd: {listeners_latency_buckets: [1]}}",
 	    "dogstatsd_mem_based_rate_limiter: {enabled: true}", "use_v3_api: {series: {}}",
-	    "observability_pipelines_worker: {logs: {url: x}}",
+	    "observability_pipelines_worker: {traces: {url: x}}",
 	    "logs_config: {disk_retry: {path: /x}}"};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(yaml); i++) {

@@ -185,6 +185,21 @@ static const struct {
     {MAIN, TEXT("site: https://datadoghq.eu\n"),
 	"~/datadog.yaml:1:7: error: site: \"https://datadoghq.eu\" is not a site; write a name "
 	"such as datadoghq.eu, or dd_url for an address\n"},
+    {MAIN, TEXT("site: ' datadoghq.eu '\n"), ""},
+    {MAIN, TEXT("logs_config: {batch_max_size: 1001}\n"),
+	"~/datadog.yaml:1:31: warning: logs_config.batch_max_size: Datadog's own intakes refuse "
+	"more than 1000\n"},
+    {MAIN, TEXT("serializer_max_series_payload_size: 512001\n"),
+	"~/datadog.yaml:1:37: warning: serializer_max_series_payload_size: Datadog's own intakes "
+	"refuse more than 512000\n"},
+    {MAIN, TEXT("vector: {logs: {enabled: true, url: 'h:8282'}}\n"),
+	"~/datadog.yaml:1:37: error: vector.logs.url: \"h:8282\" is not a URL; write "
+	"http://HOST:PORT\n"},
+    {MAIN, TEXT("observability_pipelines_worker: {metrics: {enabled: true}}\n"),
+	"error: observability_pipelines_worker.metrics.url: is empty, so nothing goes there; write "
+	"the URL of the worker\n"},
+    {MAIN, TEXT("logs_config: {dd_url: 'h:0'}\n"),
+	"~/datadog.yaml:1:23: error: logs_config.dd_url: \"h:0\" is no host\n"},
     {MAIN, TEXT("logs_config: {logs_dd_url: 'h:0'}\n"),
 	"~/datadog.yaml:1:28: error: logs_config.logs_dd_url: \"h:0\" is no address; write "
 	"HOST:PORT or https://HOST\n"},

@@ -59,3 +59,15 @@ Test(jsonw, an_empty_string_is_empty)
 {
 	assert_string("", 0, "\"\"");
 }
+
+Test(jsonw, a_document_begins_with_its_schema)
+{
+	struct bh_buf out = BH_BUF_INIT;
+	struct bh_jsonw w;
+
+	bh_jsonw_document(&w, &out);
+	bh_jsonw_bool(&w, "ok", true);
+	bh_jsonw_object_end(&w);
+	cr_assert_str_eq(out.data, "{\"schema\":1,\"ok\":true}");
+	bh_buf_release(&out);
+}

@@ -49,6 +49,7 @@ void fixture_defaults(struct fixture *f)
 	    .enable_series = true,
 	    .enable_sketches = true,
 	    .enable_events = true,
+	    .enable_v1_intake = true,
 	    .enable_service_checks = true,
 	    .serializer_compressor_kind = kind,
 	    .serializer_zstd_compressor_level = 1,

@@ -7,7 +7,7 @@
 
 static struct bh_own_figures own;
 
-static void give(bool is_count, const char *name, uint64_t value)
+static void give(bool is_count, const char *name, double value)
 {
 	struct bh_figure f = {.is_count = is_count, .tags = "a:1", .value = value};
 	struct bh_buf bytes = BH_BUF_INIT;
@@ -30,7 +30,7 @@ static void expect_flush(const char *want)
 	while (in.left) {
 		cr_assert_eq(bh_figure_decode(&in, &f), 0);
 		cr_assert_str_eq(f.tags, "a:1");
-		bh_buf_printf(&text, "%s=%llu;", f.name, (unsigned long long)f.value);
+		bh_buf_printf(&text, "%s=%g;", f.name, f.value);
 	}
 	cr_assert_str_eq(text.data ? text.data : "", want);
 	bh_buf_release(&bytes);
@@ -42,8 +42,8 @@ Test(ownfigures, counts_add_up_until_a_flush_and_gauges_are_the_last_one)
 	give(true, "c", 2);
 	give(false, "g", 7);
 	give(true, "c", 3);
-	give(false, "g", 1);
-	expect_flush("c=5;g=1;");
+	give(false, "g", 1.5);
+	expect_flush("c=5;g=1.5;");
 	expect_flush("");
 	give(true, "c", 4);
 	expect_flush("c=4;");

@@ -125,6 +125,82 @@ Test(backoff, results_of_requests_already_under_way_count_nothing)
 	cr_assert_eq(b.state, BH_BREAKER_BLOCKED);
 }
 
+/* §12.2: the answer to an older request is not the probe's; §12.3: k failures of one moment are one
+ */
+Test(backoff, tells_old_requests_from_the_probe)
+{
+	struct bh_backoff b = metrics();
+	struct bh_rng rng;
+	int64_t five = 5 * BH_NS_PER_S;
+
+	bh_rng_seed(&rng, 8);
+	cr_assert_not(bh_backoff_is_old(&b, 0));
+	bh_backoff_error(&b, BH_NS_PER_S, 0, &rng);
+	cr_assert(bh_backoff_is_old(&b, BH_NS_PER_S - 1));
+	cr_assert(bh_backoff_may_send(&b, five + BH_NS_PER_S));
+	cr_assert_eq(b.state, BH_BREAKER_PROBING);
+	cr_assert(bh_backoff_is_old(&b, 0), "it was sent before the pause");
+	cr_assert_not(bh_backoff_is_old(&b, five + BH_NS_PER_S), "the probe");
+	bh_backoff_success(&b, five + 2 * BH_NS_PER_S, &rng);
+	cr_assert(bh_backoff_is_old(&b, 0), "also when all is well again");
+}
+
+/* §12.1, the table: base 1, max 120, and seven as the highest count */
+Test(backoff, counts_errors_as_far_as_the_table_of_logs_goes)
+{
+	const struct bh_backoff_config cfg = {2, 1, 120, 2, false}, reset = {2, 1, 120, 2, true};
+	struct bh_backoff b;
+	struct bh_rng rng;
+	int64_t now = 0;
+
+	bh_rng_seed(&rng, 9);
+	bh_backoff_init(&b, &cfg, 1, 120);
+	for (int k = 1; k <= 9; k++) {
+		int n = k < 7 ? k : 7;
+		double top = n < 7 ? (double)(1 << n) : 120;
+		double pause;
+
+		cr_assert(bh_backoff_may_send(&b, now));
+		bh_backoff_error(&b, now, 0, &rng);
+		cr_assert_eq(b.errors, n);
+		pause = (double)(b.until_ns - now) / (double)BH_NS_PER_S;
+		cr_assert(pause <= top && pause >= (n < 7 ? top / 2 : 120), "k=%d %f", k, pause);
+		now = b.until_ns;
+	}
+	for (int left = 5; left > 0; left -= 2) {
+		cr_assert(bh_backoff_may_send(&b, now));
+		bh_backoff_success(&b, now, &rng);
+		cr_assert_eq(b.errors, left);
+		cr_assert_eq(b.state, BH_BREAKER_BLOCKED, "n > 0: a shorter pause, then a probe");
+		now = b.until_ns;
+	}
+	cr_assert(bh_backoff_may_send(&b, now));
+	bh_backoff_success(&b, now, &rng);
+	cr_assert_eq(b.state, BH_BREAKER_OPEN);
+	bh_backoff_init(&b, &reset, 1, 120);
+	for (int k = 0; k < 4; k++, now = b.until_ns) {
+		(void)bh_backoff_may_send(&b, now);
+		bh_backoff_error(&b, now, 0, &rng);
+	}
+	cr_assert(bh_backoff_may_send(&b, now));
+	bh_backoff_success(&b, now, &rng);
+	cr_assert_eq(b.errors, 0, "recovery_reset: one is enough");
+}
+
+Test(backoff, unusable_settings_are_replaced)
+{
+	const struct bh_backoff_config cfg = {1, 0, -1, 0, false}, narrow = {3, 10, 5, 1, false};
+	struct bh_backoff b;
+
+	bh_backoff_init(&b, &cfg, 2, 64);
+	cr_expect_eq(b.cfg.factor, 2);
+	cr_expect_eq(b.cfg.base_s, 2);
+	cr_expect_eq(b.cfg.max_s, 64);
+	cr_expect_eq(b.cfg.recovery, 2);
+	bh_backoff_init(&b, &narrow, 2, 64);
+	cr_expect_eq(b.cfg.max_s, 10);
+}
+
 Test(backoff, retry_after_raises_the_pause_but_not_above_the_longest)
 {
 	struct bh_backoff b = metrics();

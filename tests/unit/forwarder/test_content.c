@@ -166,3 +166,35 @@ Test(content, the_last_holder_frees_it_and_its_bytes)
 		bh_content_release(&l, i < 2 ? all[1] : all[2]);
 	cr_expect(!l.head && !l.tail && l.claimed_bytes == 0);
 }
+
+/* While its answer is awaited a spooled body is on disk only. */
+Test(content, a_body_goes_and_comes_back)
+{
+	struct bh_contents all = {NULL, NULL, 0};
+	struct bh_content *c = calloc(1, sizeof(*c));
+	char *first = malloc(8), *again = malloc(8);
+
+	cr_assert(c && first && again);
+	memcpy(first, "originBB", 8);
+	memcpy(again, "ORIGINbb", 8);
+	*c = (struct bh_content){.ord = 3, .holders = 1, .claimed = true, .block = first};
+	c->origins = (struct bh_str){first, 6};
+	c->body = (struct bh_str){first + 6, 2};
+	bh_content_insert(&all, c);
+	cr_expect_eq(all.claimed_bytes, 2);
+
+	bh_content_let_go(&all, c);
+	cr_expect(c->gone);
+	cr_expect_null(c->body.p);
+	cr_expect_eq(c->body.n, 2, "how long it is stays known");
+	cr_expect_eq(all.claimed_bytes, 0);
+	cr_expect_arr_eq(c->origins.p, "origin", 6);
+
+	bh_content_bring_back(
+	    &all, c, &(struct bh_spool_row){.origins = {again, 6}, .body = {again + 6, 2}}, again);
+	cr_expect(!c->gone);
+	cr_expect_arr_eq(c->body.p, "bb", 2);
+	cr_expect_eq(all.claimed_bytes, 2);
+	bh_content_release(&all, c);
+	cr_expect_eq(all.claimed_bytes, 0);
+}

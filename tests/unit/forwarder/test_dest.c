@@ -2,40 +2,10 @@
 
 #include "forwarder/dest.h"
 
-Test(dest, slow_answers_let_more_requests_under_way)
-{
-	struct bh_dest d = {.concurrency = 4, .adaptive = true};
-
-	cr_expect_eq(bh_dest_slots(&d), 4);
-	for (int i = 0; i < 50; i++)
-		bh_dest_answered(&d, 100);
-	cr_expect_eq(bh_dest_slots(&d), 10, "%u", bh_dest_slots(&d));
-	for (int i = 0; i < 50; i++)
-		bh_dest_answered(&d, 1000);
-	cr_expect_eq(bh_dest_slots(&d), BH_DEST_SLOTS_MAX);
-	bh_dest_answered(&d, 1);
-	cr_expect_gt(bh_dest_slots(&d), 50, "one quick answer says little");
-	for (int i = 0; i < 500; i++)
-		bh_dest_answered(&d, 1);
-	cr_expect_eq(bh_dest_slots(&d), 4);
-	bh_dest_answered(&d, INT64_MAX);
-	cr_expect_eq(bh_dest_slots(&d), BH_DEST_SLOTS_MAX, "a clock that jumps does no harm");
-}
-
-Test(dest, a_configured_number_is_kept)
-{
-	struct bh_dest d = {.concurrency = 1};
-
-	bh_dest_answered(&d, 60000);
-	cr_expect_eq(bh_dest_slots(&d), 1);
-	d.concurrency = 64;
-	cr_expect_eq(bh_dest_slots(&d), 64);
-}
-
 /* Logs are in order: what came in last does not pass a row that waits in the spool. */
 Test(dest, logs_in_memory_wait_for_rows_that_are_older)
 {
-	struct bh_dest d = {.concurrency = 4};
+	struct bh_dest d = {.pace = {.slots = 4}};
 	struct bh_payload row = {.ord = 5, .row = true}, fresh = {.ord = 9};
 
 	bh_dest_insert(&d, &fresh);
@@ -55,7 +25,7 @@ Test(dest, logs_in_memory_wait_for_rows_that_are_older)
 /* What is live goes out first; the spool behind it may not starve (spec/intake.md §15.3). */
 Test(dest, newest_first_gives_a_row_its_turn)
 {
-	struct bh_dest d = {.concurrency = 4, .newest_first = true, .rows = 2};
+	struct bh_dest d = {.pace = {.slots = 4}, .newest_first = true, .rows = 2};
 	struct bh_payload row = {.ord = 5, .row = true}, live = {.ord = 9}, newer = {.ord = 11};
 
 	bh_dest_insert(&d, &live);
@@ -75,7 +45,7 @@ Test(dest, newest_first_gives_a_row_its_turn)
 
 Test(dest, claims_are_bounded_for_all_and_one_always_may)
 {
-	struct bh_dest d = {.concurrency = 4, .rows = 10};
+	struct bh_dest d = {.pace = {.slots = 4}, .rows = 10};
 	struct bh_payload row = {.ord = 5, .row = true};
 
 	cr_expect(bh_dest_wants_claim(&d, BH_DEST_CLAIMS_MAX));
@@ -86,11 +56,11 @@ Test(dest, claims_are_bounded_for_all_and_one_always_may)
 
 Test(dest, an_unreliable_one_has_so_many_places)
 {
-	struct bh_dest d = {.concurrency = 1};
-	struct bh_payload p[BH_DEST_QUEUE + 1];
+	struct bh_dest d = {.pace = {.slots = 1}, .queue_max = 10};
+	struct bh_payload p[11];
 
 	cr_expect(bh_dest_has_place(&d, 2 * BH_DEST_QUEUE_MAX), "one always may");
-	for (unsigned i = 0; i < BH_DEST_QUEUE; i++) {
+	for (unsigned i = 0; i < d.queue_max; i++) {
 		p[i] = (struct bh_payload){.ord = i + 1};
 		cr_expect(bh_dest_has_place(&d, 1), "%u", i);
 		bh_dest_insert(&d, &p[i]);
@@ -105,7 +75,7 @@ Test(dest, an_unreliable_one_has_so_many_places)
 /* One half-open probe decides (spec/intake.md §12.2). */
 Test(dest, rests_in_a_pause_and_while_its_probe_is_under_way)
 {
-	struct bh_dest d = {.concurrency = 4};
+	struct bh_dest d = {.pace = {.slots = 4}};
 
 	cr_expect_not(bh_dest_rests(&d, 0));
 	d.backoff.state = BH_BREAKER_BLOCKED;

@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 
+#include "forwarder/dest.h"
 #include "forwarder/endpoints.h"
 
 static struct bh_config cfg;
@@ -33,7 +34,7 @@ TestSuite(endpoints, .init = set_up, .fini = tear_down);
 
 static void add(bool logs, const char *url, const char *key)
 {
-	const struct bh_endpoint e = {.logs = logs, .reliable = true};
+	const struct bh_endpoint e = {.logs = logs, .reliable = true, .reset_ms = -1};
 
 	cr_assert_eq(bh_endpoints_add(&cfg, &e, bh_str_from(url), bh_str_from(key)), 0);
 }
@@ -148,4 +149,85 @@ Test(endpoints, as_many_as_the_configuration_may_hold)
 	cr_assert_eq(bh_endpoints_resolve(&list, &cfg, NULL), 0);
 	cr_expect_eq(list.n, BH_DESTS_CONFIGURED);
 	cr_expect_eq(list.keys_n, BH_ENDPOINTS_MAX + 1);
+}
+
+/* §2.3: the first of four that is there; §2.5 */
+Test(endpoints, the_first_address_of_logs_that_is_set_counts)
+{
+	static const struct {
+		const char *worker, *vector, *dd_url, *host;
+		bool no_ssl, old_api;
+		const char *url;
+	} rows[] = {
+	    {"", "", "", "", false, false, LOGS_US},
+	    {"", "", "", "", true, true, "https://agent-http-intake.logs.datadoghq.com/v1/input"},
+	    {"", "", "", "relay.example", true, false, "https://relay.example/api/v2/logs"},
+	    {"", "", "in:81", "relay.example", true, false, "http://in:81/api/v2/logs"},
+	    {"", "", "https://in/x/", "", true, true, "https://in/x/v1/input"},
+	    {"", "", "https://in/v1/input", "", false, false, "https://in/v1/input"},
+	    {"", "http://v:8282/", "in:81", "", false, false, "http://v:8282/api/v2/logs"},
+	    {"http://w:8282", "http://v", "in", "", false, false, "http://w:8282/api/v2/logs"},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(rows); i++) {
+		set(&cfg.worker_logs.url, rows[i].worker);
+		set(&cfg.vector_logs.url, rows[i].vector);
+		set(&cfg.logs_dd_url, rows[i].dd_url);
+		set(&cfg.logs_host, rows[i].host);
+		cfg.worker_logs.enabled = cfg.vector_logs.enabled = true;
+		cfg.logs_no_ssl = rows[i].no_ssl;
+		cfg.logs_use_v2_api = !rows[i].old_api;
+		cr_assert_eq(bh_endpoints_resolve(&list, &cfg, NULL), 0);
+		cr_expect_str_eq(list.v[0].url, rows[i].url);
+		bh_endpoints_free(&list);
+	}
+	cfg.worker_logs.enabled = cfg.vector_logs.enabled = false;
+	cr_assert_eq(bh_endpoints_resolve(&list, &cfg, NULL), 0);
+	cr_expect_str_eq(list.v[0].url, "https://in/api/v2/logs", "a URL alone is not enough");
+}
+
+/* §2.5: series and sketches of the main domain, and nothing else */
+Test(endpoints, a_worker_takes_series_and_sketches)
+{
+	struct bh_dest d = {.url = NULL};
+	char out[200];
+
+	set(&cfg.vector_metrics.url, "http://worker:8282/");
+	add(false, "http://other", "k2");
+	cr_assert_eq(bh_endpoints_resolve(&list, &cfg, NULL), 0);
+	cr_expect_null(list.v[1].worker_url, "it is not enabled");
+	bh_endpoints_free(&list);
+	cfg.vector_metrics.enabled = true;
+	cr_assert_eq(bh_endpoints_resolve(&list, &cfg, NULL), 0);
+	cr_expect_null(list.v[0].worker_url);
+	cr_expect_null(list.v[2].worker_url);
+	d.url = list.v[1].url;
+	d.worker_url = list.v[1].worker_url;
+	for (enum bh_kind kind = BH_KIND_SERIES_V2; kind < BH_KIND__END; kind++) {
+		bool worker = kind == BH_KIND_SERIES_V2 || kind == BH_KIND_SERIES_V1 ||
+			      kind == BH_KIND_SKETCHES;
+
+		if (kind == BH_KIND_LOGS)
+			continue;
+		cr_assert_eq(bh_dest_url(&d, kind, out, sizeof(out)), 0);
+		cr_expect_eq(strncmp(out, "http://worker:8282/api/", 23) == 0, worker, "%s", out);
+		cr_expect_eq(
+		    strncmp(out, METRICS_US "/", strlen(METRICS_US) + 1) == 0, !worker, "%s", out);
+	}
+}
+
+Test(endpoints, connections_are_as_old_as_the_class_or_the_endpoint_says)
+{
+	add(true, "http://a", "k");
+	add(true, "http://b", "k");
+	add(false, "http://c", "k");
+	cfg.endpoints[1].reset_ms = 0;
+	cfg.logs_connection_reset_interval_ms = 5000;
+	cfg.forwarder_connection_reset_interval_ms = 7000;
+	cr_assert_eq(bh_endpoints_resolve(&list, &cfg, NULL), 0);
+	cr_expect_eq(list.v[0].reset_ms, 5000);
+	cr_expect_eq(list.v[1].reset_ms, 7000);
+	cr_expect_eq(list.v[2].reset_ms, 5000);
+	cr_expect_eq(list.v[3].reset_ms, 0);
+	cr_expect_eq(list.v[4].reset_ms, 7000);
 }

@@ -1,15 +1,14 @@
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <sqlite3.h>
 
 #include "forwarder/buffers.h"
 #include "forwarder/kept.h"
 #include "forwarder/store_ledger.h"
+#include "tests/unit/remove_tree.h"
 
 /* The ledger since the installation (DESIGN §6, spec/durability.md §4, §7). */
 
@@ -45,20 +44,9 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	char path[300];
-	struct dirent *e;
-	DIR *d;
-
 	bh_kept_release(&kept);
 	bh_store_free(store);
-	d = opendir(dir);
-	while (d && (e = readdir(d)) != NULL) {
-		(void)snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-		(void)unlink(path); /* not the folders . and .. */
-	}
-	if (d)
-		(void)closedir(d);
-	(void)rmdir(dir);
+	(void)remove_tree(dir);
 }
 
 TestSuite(kept, .init = set_up, .fini = tear_down);

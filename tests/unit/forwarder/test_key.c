@@ -10,7 +10,7 @@ static struct bh_key fresh(void)
 {
 	struct bh_key k;
 
-	bh_key_init(&k, text, S);
+	bh_key_init(&k, text, 0, S);
 	return k;
 }
 
@@ -32,9 +32,9 @@ Test(key, shows_five_characters_and_none_of_a_short_one)
 	struct bh_key k = fresh();
 
 	cr_expect_str_eq(k.tail, "bcdef");
-	bh_key_init(&k, "short", S);
+	bh_key_init(&k, "short", 0, S);
 	cr_expect_str_eq(k.tail, "");
-	bh_key_init(&k, "", S);
+	bh_key_init(&k, "", 0, S);
 	cr_expect_str_eq(k.tail, "");
 }
 
@@ -48,6 +48,13 @@ Test(key, is_checked_at_the_start_and_every_hour)
 	cr_expect_eq(bh_key_next(&k), S + BH_KEY_EVERY_NS);
 	cr_expect_not(bh_key_ask(&k, BH_KEY_EVERY_NS));
 	cr_expect(bh_key_ask(&k, S + BH_KEY_EVERY_NS));
+	bh_key_init(&k, text, 5 * 60 * S, S);
+	cr_expect(bh_key_ask(&k, S));
+	cr_expect_eq(bh_key_next(&k), 301 * S, "as configured");
+	bh_key_replace(&k, text, 2 * S);
+	(void)bh_key_checked(&k, 0);
+	cr_expect(bh_key_ask(&k, 2 * S));
+	cr_expect_eq(bh_key_next(&k), 302 * S, "of another key too");
 }
 
 /* spec/intake.md §13.6: 200 valid, 403 invalid, everything else unknown */
@@ -78,7 +85,7 @@ Test(key, of_32_zeros_is_valid_without_a_question)
 {
 	struct bh_key k;
 
-	bh_key_init(&k, "00000000000000000000000000000000", S);
+	bh_key_init(&k, "00000000000000000000000000000000", 0, S);
 	cr_expect_eq(k.state, BH_KEY_VALID);
 	cr_expect_not(bh_key_ask(&k, 2 * BH_KEY_EVERY_NS));
 }

@@ -1,9 +1,8 @@
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "forwarder/quarantine.h"
+#include "tests/unit/remove_tree.h"
 
 static char dir[] = "/tmp/bh-quarantine-XXXXXX";
 static struct bh_rng rng;
@@ -33,16 +32,8 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	static const char *const names[] = {
-	    "spool.db", "spool.db-wal", "spool.db-shm", "spool.ballast"};
-	char path[64];
-
 	bh_store_free(store);
-	for (size_t i = 0; i < BH_ARRAY_LEN(names); i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-		(void)unlink(path);
-	}
-	(void)rmdir(dir);
+	(void)remove_tree(dir);
 }
 
 TestSuite(quarantine, .init = set_up, .fini = tear_down);
@@ -74,9 +65,12 @@ static void put(struct bh_quarantine *q, enum bh_kind kind, const char *body)
 	bh_quarantine_refresh(q);
 }
 
-static int64_t dest_of(void *ctx, enum bh_kind kind, const char *id)
+static const struct bh_spool_request every = {.older_s = -1};
+
+static int64_t dest_of(void *ctx, enum bh_kind kind, const char *id, int64_t *ttl_ms)
 {
 	(void)ctx;
+	*ttl_ms = 500;
 	if (strcmp(id, "metrics/http://away#0") == 0)
 		return 0;
 	return *id ? dests[2] : dests[kind == BH_KIND_LOGS ? 0 : 1];
@@ -88,7 +82,7 @@ static void expect_first(struct bh_quarantine *q, const char *body)
 	void *block = NULL;
 	uint64_t ord = 0;
 
-	cr_assert_eq(bh_quarantine_first(q, &ord), 1);
+	cr_assert_eq(bh_quarantine_next(q, &every, 0, &ord), 1);
 	cr_assert_eq(bh_store_load(store, ord, &row, &block), 0);
 	cr_expect(bh_str_eq(row.body, bh_str_from(body)), "%.*s", (int)row.body.n, row.body.p);
 	cr_expect_str_eq(row.producer, BH_QUARANTINE_NAME);
@@ -141,11 +135,10 @@ Test(quarantine, a_released_row_is_owed_to_the_destination_of_its_class)
 		struct bh_spool_row row;
 		uint64_t ord = 0, fresh = 0;
 
-		cr_assert_eq(bh_quarantine_first(&q, &ord), 1);
+		cr_assert_eq(bh_quarantine_next(&q, &every, 0, &ord), 1);
 		cr_assert_eq(bh_store_next_ord(store, &fresh), 0);
 		cr_assert_eq(bh_store_begin(store), 0);
-		cr_assert_eq(
-		    bh_quarantine_release(&q, ord, fresh, dest_of, NULL, 1000, 500, &row), 0);
+		cr_assert_eq(bh_quarantine_release(&q, ord, fresh, dest_of, NULL, 1000, &row), 0);
 		cr_assert_eq(bh_store_commit(store), 0);
 		cr_expect_eq(row.ord, fresh);
 		cr_expect_eq(row.expires_ms, 1500);
@@ -177,11 +170,11 @@ Test(quarantine, a_row_goes_back_to_the_destination_that_refused_it_and_to_no_ot
 
 		refuser = cases[i].refuser;
 		put(&q, BH_KIND_SKETCHES, "sketch");
-		cr_assert_eq(bh_quarantine_first(&q, &ord), 1);
+		cr_assert_eq(bh_quarantine_next(&q, &every, 0, &ord), 1);
 		cr_assert_eq(bh_store_next_ord(store, &fresh), 0);
 		cr_assert_eq(bh_store_begin(store), 0);
-		cr_expect_eq(bh_quarantine_release(&q, ord, fresh, dest_of, NULL, 1000, 500, &row),
-		    cases[i].rc);
+		cr_expect_eq(
+		    bh_quarantine_release(&q, ord, fresh, dest_of, NULL, 1000, &row), cases[i].rc);
 		cr_assert_eq(bh_store_commit(store), 0);
 		for (size_t d = 0; d < 3; d++) {
 			cr_assert_eq(bh_store_counts(store, dests[d], &counts), 0);
@@ -190,4 +183,37 @@ Test(quarantine, a_row_goes_back_to_the_destination_that_refused_it_and_to_no_ot
 	}
 	bh_quarantine_refresh(&q);
 	cr_expect_eq(q.rows, 1, "what nobody is there for stays");
+}
+
+/* One is meant by its id, its class or its age; the search goes on behind the last one. */
+Test(quarantine, only_what_is_meant_is_found)
+{
+	const struct bh_spool_request logs = {.class = BH_CLASS_LOGS, .older_s = -1};
+	const struct bh_spool_request old = {.older_s = 1};
+	struct bh_spool_request one = {.older_s = -1};
+	struct bh_quarantine q;
+	uint64_t ords[3], ord = 0;
+
+	cr_assert_eq(bh_quarantine_open(&q, store, true, 1 << 20, 10), 0);
+	put(&q, BH_KIND_SKETCHES, "a");
+	put(&q, BH_KIND_LOGS, "b");
+	put(&q, BH_KIND_LOGS, "c");
+	for (size_t i = 0; i < 3; i++) {
+		cr_assert_eq(bh_quarantine_next(&q, &every, 0, &ord), 1);
+		ords[i] = ord;
+	}
+	cr_expect_eq(bh_quarantine_next(&q, &every, 0, &ord), 0);
+	ord = 0;
+	cr_assert_eq(bh_quarantine_next(&q, &logs, 0, &ord), 1);
+	cr_expect_eq(ord, ords[1]);
+	one.id = ords[2];
+	ord = 0;
+	cr_assert_eq(bh_quarantine_next(&q, &one, 0, &ord), 1);
+	cr_expect_eq(ord, ords[2]);
+	cr_expect_eq(bh_quarantine_next(&q, &one, 0, &ord), 0);
+	one.id = ords[2] + 1;
+	ord = 0;
+	cr_expect_eq(bh_quarantine_next(&q, &one, 0, &ord), 0);
+	ord = 0;
+	cr_expect_eq(bh_quarantine_next(&q, &old, INT64_MIN / 2, &ord), 0, "all are younger");
 }

@@ -13,6 +13,7 @@
 #include "forwarder/registry_backup.h"
 #include "forwarder/replace.h"
 #include "forwarder/store.h"
+#include "tests/unit/remove_tree.h"
 
 #define ROWS  240
 #define FILES 12
@@ -40,19 +41,6 @@ static struct bh_store *open_store(int64_t limit)
 	return s;
 }
 
-static void remove_all(void)
-{
-	DIR *d = opendir(dir);
-	struct dirent *e;
-
-	while (d && (e = readdir(d)) != NULL) {
-		if (e->d_name[0] != '.')
-			(void)unlinkat(dirfd(d), e->d_name, 0);
-	}
-	if (d)
-		(void)closedir(d);
-}
-
 static void set_up(void)
 {
 	cr_assert(mkdtemp(dir) != NULL);
@@ -63,8 +51,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	remove_all();
-	(void)rmdir(dir);
+	(void)remove_tree(dir);
 	(void)close(quiet);
 }
 
@@ -155,7 +142,7 @@ static unsigned make_store(bool checkpointed)
 	char texts[4][64], first[24];
 	unsigned rows = 0;
 
-	remove_all();
+	cr_assert_eq(empty_tree(dir), 0);
 	s = open_store(1 << 30);
 	cr_assert_eq(bh_store_destination(s, "logs/primary", 1, true, &dests[0]), 0);
 	cr_assert_eq(bh_store_destination(s, "metrics/primary", 0, true, &dests[1]), 0);
@@ -228,7 +215,7 @@ static void put_image(const struct image *im)
 {
 	char path[256];
 
-	remove_all();
+	cr_assert_eq(empty_tree(dir), 0);
 	for (int i = 0; i < 2; i++) {
 		FILE *f;
 

@@ -1,5 +1,6 @@
 /* What bulkheadctl spool asks, in words, and which rows it means. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base64.h"
@@ -65,7 +66,7 @@ Test(spool_view, the_quarantine_is_meant_when_it_is_named)
 
 	cr_expect(bh_spool_wants_destination(&r, "logs/primary"));
 	cr_expect_not(bh_spool_wants_destination(&r, "quarantine"));
-	(void)strcpy(r.destination, "quarantine");
+	(void)snprintf(r.destination, sizeof(r.destination), "quarantine");
 	cr_expect(bh_spool_wants_destination(&r, "quarantine"));
 	cr_expect_not(bh_spool_wants_destination(&r, "logs/primary"));
 }

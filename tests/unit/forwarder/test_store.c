@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "forwarder/store.h"
+#include "tests/unit/remove_tree.h"
 
 static char dir[] = "/tmp/bh-store-XXXXXX";
 static struct bh_rng rng;
@@ -29,15 +29,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	static const char *const names[] = {
-	    "spool.db", "spool.db-wal", "spool.db-shm", "spool.ballast"};
-	char path[64];
-
-	for (size_t i = 0; i < BH_ARRAY_LEN(names); i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-		(void)unlink(path);
-	}
-	(void)rmdir(dir);
+	(void)remove_tree(dir);
 }
 
 TestSuite(store, .init = set_up, .fini = tear_down);

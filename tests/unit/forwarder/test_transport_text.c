@@ -123,3 +123,24 @@ Test(transport_text, answers_lose_control_characters_and_the_key)
 	bh_http_clean(text, "");
 	cr_assert_str_eq(text, "a [2J***    ****** .");
 }
+
+Test(transport_text, reads_the_date_of_a_head_and_of_nothing_else)
+{
+	static const struct {
+		const char *line;
+		int64_t s;
+	} rows[] = {
+	    {"Date: Thu, 01 Jan 1970 00:01:40 GMT\r\n", 100},
+	    {"date: Tue, 14 Nov 2023 22:13:20 GMT\r\n", 1700000000},
+	    {"date:\r\n", 0},
+	    {"date:", 0},
+	    {"Date: soon\r\n", 0},
+	    {"Expires: Thu, 01 Jan 1970 00:01:40 GMT\r\n", 0},
+	    {"Date: Thu, 01 Jan 1970 00:01:40 GMT, and a comment that goes on and on and on\r\n",
+		0},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(rows); i++)
+		cr_expect_eq(bh_http_date(rows[i].line, strlen(rows[i].line)), rows[i].s, "%s",
+		    rows[i].line);
+}

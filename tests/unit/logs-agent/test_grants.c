@@ -8,6 +8,7 @@
 
 #include "common/config_logs.h"
 #include "logs-agent/grants.h"
+#include "tests/unit/remove_tree.h"
 
 static char base[] = "/tmp/bh-grants-XXXXXX";
 static struct bh_grants grants, wanted;
@@ -31,12 +32,9 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	char command[160];
-
 	bh_grants_release(&grants);
 	bh_grants_release(&wanted);
-	(void)snprintf(command, sizeof(command), "rm -rf %s", base);
-	cr_assert_eq(system(command), 0); /* NOLINT(cert-env33-c): a test's own folder */
+	cr_assert_eq(remove_tree(base), 0);
 }
 
 TestSuite(grants, .init = set_up, .fini = tear_down);

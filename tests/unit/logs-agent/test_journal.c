@@ -5,7 +5,6 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
-#include <ftw.h>
 #include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 
 #include "common/clock.h"
 #include "logs-agent/journal.h"
+#include "tests/unit/remove_tree.h"
 
 #define TOOL   "/lib/systemd/systemd-journal-remote"
 #define NOBODY 65534
@@ -148,14 +148,6 @@ static void setup(void)
 	};
 }
 
-static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *at)
-{
-	(void)st;
-	(void)flag;
-	(void)at;
-	return remove(path);
-}
-
 static void teardown(void)
 {
 	struct bh_strlist *lists[] = {&src.include_units, &src.include_user_units,
@@ -168,7 +160,7 @@ static void teardown(void)
 		bh_strlist_release(lists[i]);
 	if (geteuid() != getuid())
 		(void)!seteuid(getuid());
-	cr_assert_eq(nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
+	cr_assert_eq(remove_tree(dir), 0);
 }
 
 TestSuite(journal, .init = setup, .fini = teardown);

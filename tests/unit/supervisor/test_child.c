@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/child.h"
+#include "common/pass_fd.h"
 #include "supervisor/spawn.h"
 
 static struct bh_child child;
@@ -231,25 +232,10 @@ static void hear_stats(uint32_t id)
 /* A message with a descriptor, which the test does not keep. */
 static void tell_with(const struct bh_ctl_msg *m, int fd)
 {
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {.room = {0}};
 	struct bh_buf out = BH_BUF_INIT;
-	struct iovec iov;
-	struct msghdr h = {.msg_iov = &iov,
-	    .msg_iovlen = 1,
-	    .msg_control = control.room,
-	    .msg_controllen = sizeof(control.room)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
 
 	cr_assert_eq(bh_ctl_encode(m, &out), 0);
-	iov = (struct iovec){out.data, out.len};
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	cr_assert_eq(sendmsg(channel, &h, MSG_NOSIGNAL), (ssize_t)out.len);
+	cr_assert_eq(bh_pass_fd_send(channel, bh_buf_view(&out), fd, 0), (ssize_t)out.len);
 	(void)close(fd);
 	bh_buf_release(&out);
 }

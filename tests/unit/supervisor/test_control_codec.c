@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,9 +70,9 @@ static size_t samples(struct bh_ctl_msg *m)
 	    .gaps = 1u << BH_GAP_UID};
 	m[n++] = message(BH_CTL_AGAIN);
 	m[n] = message(BH_CTL_HEARTBEAT);
-	m[n++].u.heartbeat = (struct bh_ctl_heartbeat){1, 2, 3, true};
+	m[n++].u.heartbeat = (struct bh_ctl_heartbeat){1, 2, 3, true, false};
 	m[n] = message(BH_CTL_DRAIN_PROGRESS);
-	m[n++].u.heartbeat = (struct bh_ctl_heartbeat){UINT64_MAX, 0, 9, false};
+	m[n++].u.heartbeat = (struct bh_ctl_heartbeat){UINT64_MAX, 0, 9, false, true};
 	m[n++] = drained();
 	m[n++] = ledger_row();
 	m[n++] = stat(BH_STAT_NUMBER, "spool.rows", "");
@@ -147,7 +148,7 @@ Test(control_codec, every_message_comes_back_as_it_was)
 
 Test(control_codec, a_drain_ack_has_the_bytes_of_the_specification)
 {
-	static const unsigned char want[] = {5, 0, 2, 0, 7, 0, 0, 0, 42, 0, 0, 0, 76, 0, 0,
+	static const unsigned char want[] = {5, 0, 3, 0, 7, 0, 0, 0, 42, 0, 0, 0, 76, 0, 0,
 	    0, /* head */
 	    1, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0,
 	    0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 2, /* streams */ 1, 11, 0, 0, 0, 0, 0, 0, 0, 12, 0,
@@ -214,7 +215,7 @@ Test(control_codec, figures_come_back_one_behind_the_other)
 {
 	static const struct bh_figure figures[] = {
 	    {true, "bulkhead.a_total", "k:v,l:w", 7},
-	    {false, "bulkhead.b", "", UINT64_MAX},
+	    {false, "bulkhead.b", "", 0.125},
 	};
 	struct bh_buf bytes = BH_BUF_INIT;
 	struct bh_figure back;
@@ -236,6 +237,22 @@ Test(control_codec, figures_come_back_one_behind_the_other)
 		cr_assert_eq(bh_figure_decode(&in, &back), BH_E_FORMAT, "%zu bytes", cut);
 	}
 	bh_buf_release(&bytes);
+}
+
+Test(control_codec, figures_are_finite_and_not_negative)
+{
+	static const double values[] = {-1, -0.0, INFINITY, NAN};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(values); i++) {
+		struct bh_figure f = {.name = "a", .value = values[i]};
+		struct bh_buf bytes = BH_BUF_INIT;
+		struct bh_cur in;
+
+		cr_assert_eq(bh_figure_encode(&f, &bytes), 0);
+		in = bh_cur_init(bytes.data, bytes.len);
+		cr_assert_eq(bh_figure_decode(&in, &f), BH_E_FORMAT, "%f", values[i]);
+		bh_buf_release(&bytes);
+	}
 }
 
 Test(control_codec, values_outside_their_range_are_refused)

@@ -124,6 +124,114 @@ Test(figures, the_whole_page)
 	free(text);
 }
 
+/* A histogram is one family: its parts stand together, component by component. */
+Test(figures, the_fill_of_a_source_is_a_histogram_and_gauges)
+{
+	char *text, *at;
+
+	for (int component = 'a'; component <= 'b'; component++) {
+		static const char *const fields[] = {"1.0/source_bucket", "+Inf/source_bucket",
+		    "source_count", "source_sum", "source_mean"};
+
+		for (size_t i = 0; i < BH_ARRAY_LEN(fields); i++) {
+			char name[64];
+
+			(void)snprintf(
+			    name, sizeof(name), "buffer/logs_%c/%s", component, fields[i]);
+			say(name, 1005 + i);
+		}
+	}
+	text = page();
+	at = strstr(text, "# TYPE bulkhead_source_buffer_utilization histogram\n");
+	cr_assert_not_null(at);
+	cr_assert_str_eq(at,
+	    "# TYPE bulkhead_source_buffer_utilization histogram\n"
+	    "# HELP bulkhead_source_buffer_utilization Fill levels seen, in events.\n"
+	    "bulkhead_source_buffer_utilization_bucket{component_id=\"logs_a\","
+	    "component_type=\"logs\",le=\"1.0\"} 1005\n"
+	    "bulkhead_source_buffer_utilization_bucket{component_id=\"logs_a\","
+	    "component_type=\"logs\",le=\"+Inf\"} 1006\n"
+	    "bulkhead_source_buffer_utilization_count{component_id=\"logs_a\","
+	    "component_type=\"logs\"} 1007\n"
+	    "bulkhead_source_buffer_utilization_sum{component_id=\"logs_a\","
+	    "component_type=\"logs\"} 1008\n"
+	    "bulkhead_source_buffer_utilization_bucket{component_id=\"logs_b\","
+	    "component_type=\"logs\",le=\"1.0\"} 1005\n"
+	    "bulkhead_source_buffer_utilization_bucket{component_id=\"logs_b\","
+	    "component_type=\"logs\",le=\"+Inf\"} 1006\n"
+	    "bulkhead_source_buffer_utilization_count{component_id=\"logs_b\","
+	    "component_type=\"logs\"} 1007\n"
+	    "bulkhead_source_buffer_utilization_sum{component_id=\"logs_b\","
+	    "component_type=\"logs\"} 1008\n"
+	    "# TYPE bulkhead_source_buffer_utilization_mean gauge\n"
+	    "# HELP bulkhead_source_buffer_utilization_mean Exponentially weighted mean of the fill"
+	    " level.\n"
+	    "bulkhead_source_buffer_utilization_mean{component_id=\"logs_a\","
+	    "component_type=\"logs\"} 1.009\n"
+	    "bulkhead_source_buffer_utilization_mean{component_id=\"logs_b\","
+	    "component_type=\"logs\"} 1.009\n"
+	    "# EOF\n");
+	free(text);
+}
+
+/* spec/intake.md §16.3: the class of each component, and why something was thrown away. */
+Test(figures, components_have_their_types_and_reasons_their_intention)
+{
+	static const struct {
+		const char *number, *tags;
+	} cases[] = {
+	    {"dogstatsd_packets/source_level",
+		"component_id:dogstatsd_packets,component_type:dogstatsd"},
+	    {"logs_tail_input/source_level", "component_id:logs_tail_input,component_type:logs"},
+	    {"logs_processor/transform_level", "component_id:logs_processor,component_type:logs"},
+	    {"logs_payloads/transform_level", "component_id:logs_payloads,component_type:logs"},
+	    {"metrics_ipc/source_level", "component_id:metrics_ipc,component_type:forwarder"},
+	    {"metrics_retry_memory:h/size_events",
+		"component_id:metrics_retry_memory:h,component_type:datadog_metrics"},
+	    {"metrics_retry_disk:h/size_events",
+		"component_id:metrics_retry_disk:h,component_type:datadog_metrics"},
+	    {"logs_dest:h/queue_full/discarded_events",
+		"component_id:logs_dest:h,component_type:datadog_logs,intentional:true,"
+		"reason:queue_full"},
+	    {"logs_spool:h/spool_full/discarded_events",
+		"component_id:logs_spool:h,component_type:datadog_logs,intentional:true,"
+		"reason:queue_full"},
+	    {"logs_spool:h/expired/discarded_events",
+		"component_id:logs_spool:h,component_type:datadog_logs,intentional:true,"
+		"reason:expired"},
+	    {"logs_spool:h/purged/discarded_events",
+		"component_id:logs_spool:h,component_type:datadog_logs,intentional:true,"
+		"reason:purged"},
+	    {"logs_spool:h/corrupt/discarded_events",
+		"component_id:logs_spool:h,component_type:datadog_logs,intentional:false,"
+		"reason:corrupt"},
+	    {"logs_dest:h/status_400/discarded_events",
+		"component_id:logs_dest:h,component_type:datadog_logs,intentional:false,"
+		"reason:status_400"},
+	    {"logs_dest:h/shutdown/discarded_events",
+		"component_id:logs_dest:h,component_type:datadog_logs,intentional:false,"
+		"reason:shutdown"},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		struct bh_figures_sent sent = {0};
+		struct bh_figure f;
+		bool found = false;
+		char name[100];
+
+		bh_stat_set_clear(&kids[BH_ROLE_FORWARDER].stats);
+		(void)snprintf(name, sizeof(name), "buffer/%s", cases[i].number);
+		say(name, 1);
+		collect();
+		for (size_t k = 0; k < samples.n && !found; k++) {
+			found = bh_figure_of(&sent, &samples.v[k], &f) &&
+				strcmp(f.tags, cases[i].tags) == 0;
+		}
+		cr_assert(found, "%s", cases[i].number);
+		bh_figures_sent_release(&sent);
+	}
+}
+
 struct escape {
 	const char *raw, *shown;
 };
@@ -225,6 +333,46 @@ Test(figures, gauges_go_as_they_are_and_figures_of_the_page_do_not_go)
 	cr_assert_not(bh_figure_of(&sent, sample("buffer_byte_size"), &f));
 	cr_assert_not(bh_figure_of(&sent, sample("figure"), &f));
 	bh_figures_sent_release(&sent);
+}
+
+Test(figures, parts_of_a_histogram_are_counts_and_a_mean_has_decimals)
+{
+	static const struct {
+		const char *number, *family, *name, *tags;
+		bool is_count;
+		double value;
+	} cases[] = {
+	    {"16.0/transform_bucket", "transform_buffer_utilization",
+		"bulkhead.transform_buffer_utilization.bucket",
+		"component_id:logs_processor,component_type:logs,le:16.0", true, 1250},
+	    {"transform_sum", "transform_buffer_utilization",
+		"bulkhead.transform_buffer_utilization.sum",
+		"component_id:logs_processor,component_type:logs", true, 1250},
+	    {"transform_mean", "transform_buffer_utilization_mean",
+		"bulkhead.transform_buffer_utilization_mean",
+		"component_id:logs_processor,component_type:logs", false, 1.25},
+	    {"transform_max", "transform_buffer_max_size_events",
+		"bulkhead.transform_buffer_max_size_events",
+		"component_id:logs_processor,component_type:logs", false, 1250},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		struct bh_figures_sent sent = {0};
+		struct bh_figure f;
+		char name[100];
+
+		bh_stat_set_clear(&kids[BH_ROLE_FORWARDER].stats);
+		(void)snprintf(name, sizeof(name), "buffer/logs_processor/%s", cases[i].number);
+		say(name, 1250);
+		cr_assert(bh_figure_of(&sent, sample(cases[i].family), &f), "case %zu", i);
+		cr_assert_str_eq(f.name, cases[i].name);
+		cr_assert_str_eq(f.tags, cases[i].tags);
+		cr_assert_eq(f.is_count, cases[i].is_count, "case %zu", i);
+		cr_assert_float_eq(f.value, cases[i].value, 1e-9, "case %zu", i);
+		/* Nothing was added since. */
+		cr_assert_eq(bh_figure_of(&sent, sample(cases[i].family), &f), !cases[i].is_count);
+		bh_figures_sent_release(&sent);
+	}
 }
 
 /* --- requests --- */

@@ -2,7 +2,6 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "supervisor/resolver.h"
+#include "tests/unit/remove_tree.h"
 
 static char dir[] = "/tmp/bh-resolver-XXXXXX";
 static char command[64];
@@ -33,19 +33,11 @@ static void set_up(void)
 	set(&cfg.proxy_http, "ENC[proxy]");
 }
 
-static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *at)
-{
-	(void)st;
-	(void)flag;
-	(void)at;
-	return remove(path);
-}
-
 static void tear_down(void)
 {
 	bh_secrets_release(&got);
 	bh_config_release(&cfg);
-	(void)nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	(void)remove_tree(dir);
 }
 
 TestSuite(resolver, .init = set_up, .fini = tear_down);

@@ -1,7 +1,5 @@
-#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +9,7 @@
 #include <unistd.h>
 
 #include "supervisor/sockets.h"
+#include "tests/unit/supervisor/inet.h"
 
 static char dir[] = "/tmp/bh-sockets-XXXXXX";
 static char path[64];
@@ -48,42 +47,6 @@ static void open_all(struct bh_sockets *s)
 	cr_assert_eq(bh_sockets_open(s, &cfg, NULL), 0);
 }
 
-static unsigned port_of(const struct bh_socket *s)
-{
-	return (unsigned)strtoul(strrchr(s->name, ':') + 1, NULL, 10);
-}
-
-/* A datagram from a socket of this family to that address arrives. */
-static void assert_udp_arrives(const struct bh_socket *s, int family, const char *ip)
-{
-	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port_of(s))};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = v4.sin_port};
-	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	char back[8] = "";
-	ssize_t n;
-
-	cr_assert_eq(
-	    inet_pton(family, ip, family == AF_INET ? (void *)&v4.sin_addr : (void *)&v6.sin6_addr),
-	    1);
-	n = family == AF_INET ? sendto(fd, "hi", 2, 0, (struct sockaddr *)&v4, sizeof(v4))
-			      : sendto(fd, "hi", 2, 0, (struct sockaddr *)&v6, sizeof(v6));
-	cr_assert_eq(n, 2, "%s", s->name);
-	cr_assert_eq(recv(s->fd, back, sizeof(back), 0), 2, "%s", s->name);
-	cr_assert_str_eq(back, "hi");
-	(void)close(fd);
-}
-
-static bool has_ipv6(void)
-{
-	struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool yes = fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
-
-	if (fd >= 0)
-		(void)close(fd);
-	return yes;
-}
-
 Test(sockets, localhost_is_127_0_0_1_and_also_colon_colon_1)
 {
 	cfg.dogstatsd_port = -1;
@@ -91,12 +54,12 @@ Test(sockets, localhost_is_127_0_0_1_and_also_colon_colon_1)
 	cr_assert_eq(sockets.n, has_ipv6() ? 2 : 1);
 	cr_assert_eq(sockets.notes.n, 0);
 	cr_assert(strncmp(sockets.v[0].name, "udp:127.0.0.1:", 14) == 0, "%s", sockets.v[0].name);
-	assert_udp_arrives(&sockets.v[0], AF_INET, "127.0.0.1");
+	assert_udp_arrives(sockets.v[0].name, sockets.v[0].fd, AF_INET, "127.0.0.1");
 	if (sockets.n == 2) {
 		cr_assert(
 		    strncmp(sockets.v[1].name, "udp:[::1]:", 10) == 0, "%s", sockets.v[1].name);
-		cr_assert_eq(port_of(&sockets.v[0]), port_of(&sockets.v[1]));
-		assert_udp_arrives(&sockets.v[1], AF_INET6, "::1");
+		cr_assert_eq(port_of(sockets.v[0].name), port_of(sockets.v[1].name));
+		assert_udp_arrives(sockets.v[1].name, sockets.v[1].fd, AF_INET6, "::1");
 	}
 }
 
@@ -106,9 +69,9 @@ Test(sockets, non_local_traffic_is_taken_on_both_families_by_one_socket)
 	cfg.dogstatsd_non_local_traffic = true;
 	open_all(&sockets);
 	cr_assert_eq(sockets.n, 1);
-	assert_udp_arrives(&sockets.v[0], AF_INET, "127.0.0.1");
+	assert_udp_arrives(sockets.v[0].name, sockets.v[0].fd, AF_INET, "127.0.0.1");
 	if (has_ipv6())
-		assert_udp_arrives(&sockets.v[0], AF_INET6, "::1");
+		assert_udp_arrives(sockets.v[0].name, sockets.v[0].fd, AF_INET6, "::1");
 }
 
 Test(sockets, bind_host_may_be_an_ipv6_address)
@@ -119,7 +82,7 @@ Test(sockets, bind_host_may_be_an_ipv6_address)
 	if (!has_ipv6())
 		cr_skip_test("no IPv6 here");
 	cr_assert_eq(sockets.n, 1);
-	assert_udp_arrives(&sockets.v[0], AF_INET6, "::1");
+	assert_udp_arrives(sockets.v[0].name, sockets.v[0].fd, AF_INET6, "::1");
 }
 
 static void assert_note(const struct bh_sockets *s, const char *a, const char *b, const char *c)
@@ -137,8 +100,8 @@ Test(sockets, a_busy_port_is_named_with_the_way_out_and_the_other_listener_stand
 	cfg.dogstatsd_port = -1;
 	set_text(&cfg.bind_host, "127.0.0.1");
 	open_all(&other);
-	cfg.dogstatsd_port = port_of(&other.v[0]);
-	(void)snprintf(number, sizeof(number), ":%u ", port_of(&other.v[0]));
+	cfg.dogstatsd_port = port_of(other.v[0].name);
+	(void)snprintf(number, sizeof(number), ":%u ", port_of(other.v[0].name));
 	set_text(&cfg.dogstatsd_socket, path);
 	open_all(&sockets);
 	cr_assert_eq(sockets.n, 1);

@@ -1,9 +1,6 @@
 /* Ports of log sources (spec/logs.md §11). */
-#include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +9,7 @@
 
 #include "common/config_logs.h"
 #include "supervisor/sockets_logs.h"
+#include "tests/unit/supervisor/inet.h"
 
 static struct bh_config cfg;
 static struct bh_log_sockets sockets, other;
@@ -58,54 +56,9 @@ static void open_all(struct bh_log_sockets *s)
 	cr_assert_eq(bh_log_sockets_open(s, &cfg), 0);
 }
 
-static unsigned port_of(const struct bh_spawn_fd *s)
-{
-	return (unsigned)strtoul(strrchr(s->name, ':') + 1, NULL, 10);
-}
-
-/* A client of this address; -1 when it is refused. */
-static int dial(int type, int family, const char *ip, unsigned port)
-{
-	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = v4.sin_port};
-	int fd = socket(family, type | SOCK_CLOEXEC, 0), rc;
-
-	cr_assert_eq(
-	    inet_pton(family, ip, family == AF_INET ? (void *)&v4.sin_addr : (void *)&v6.sin6_addr),
-	    1);
-	rc = family == AF_INET ? connect(fd, (struct sockaddr *)&v4, sizeof(v4))
-			       : connect(fd, (struct sockaddr *)&v6, sizeof(v6));
-	if (rc == 0)
-		return fd;
-	(void)close(fd);
-	return -1;
-}
-
-static bool has_ipv6(void)
-{
-	struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool yes = fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
-
-	if (fd >= 0)
-		(void)close(fd);
-	return yes;
-}
-
-static void assert_udp_arrives(const struct bh_spawn_fd *s, int family, const char *ip)
-{
-	int fd = dial(SOCK_DGRAM, family, ip, port_of(s));
-	char back[8] = "";
-
-	cr_assert_eq(send(fd, "hi", 2, 0), 2);
-	cr_assert_eq(recv(s->fd, back, sizeof(back), 0), 2, "%s", s->name);
-	cr_assert_str_eq(back, "hi");
-	(void)close(fd);
-}
-
 static void assert_tcp_waits(const struct bh_spawn_fd *s, int family, const char *ip)
 {
-	int fd = dial(SOCK_STREAM, family, ip, port_of(s)), peer;
+	int fd = dial(SOCK_STREAM, family, ip, port_of(s->name)), peer;
 
 	cr_assert_geq(fd, 0, "%s %s", s->name, ip);
 	peer = accept(s->fd, NULL, NULL);
@@ -133,10 +86,10 @@ Test(sockets_logs, without_bind_host_both_families_arrive_at_one_socket)
 	cr_assert(strncmp(sockets.fds[0].name, "logs-tcp:", 9) == 0, "%s", sockets.fds[0].name);
 	cr_assert(strncmp(sockets.fds[1].name, "logs-udp:", 9) == 0, "%s", sockets.fds[1].name);
 	assert_tcp_waits(&sockets.fds[0], AF_INET, "127.0.0.1");
-	assert_udp_arrives(&sockets.fds[1], AF_INET, "127.0.0.1");
+	assert_udp_arrives(sockets.fds[1].name, sockets.fds[1].fd, AF_INET, "127.0.0.1");
 	if (has_ipv6()) {
 		assert_tcp_waits(&sockets.fds[0], AF_INET6, "::1");
-		assert_udp_arrives(&sockets.fds[1], AF_INET6, "::1");
+		assert_udp_arrives(sockets.fds[1].name, sockets.fds[1].fd, AF_INET6, "::1");
 	}
 }
 
@@ -155,7 +108,7 @@ Test(sockets_logs, bind_host_is_the_only_address)
 	open_all(&sockets);
 	cr_assert_eq(sockets.n, BH_ARRAY_LEN(cases));
 	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
-		unsigned port = port_of(&sockets.fds[i]);
+		unsigned port = port_of(sockets.fds[i].name);
 		int v4 = dial(SOCK_STREAM, AF_INET, "127.0.0.1", port);
 		int v6 = dial(SOCK_STREAM, AF_INET6, "::1", port);
 
@@ -207,8 +160,8 @@ Test(sockets_logs, a_port_that_cannot_be_had_is_named_and_the_others_stand)
 	add("tcp", "127.0.0.1", 0);
 	add("udp", "127.0.0.1", 0);
 	open_all(&other);
-	tcp = port_of(&other.fds[0]);
-	udp = port_of(&other.fds[1]);
+	tcp = port_of(other.fds[0].name);
+	udp = port_of(other.fds[1].name);
 	cfg.log_sources[0].port = (uint16_t)tcp;
 	cfg.log_sources[1].port = (uint16_t)udp;
 	add("tcp", "192.0.2.1", 1);
@@ -233,7 +186,7 @@ Test(sockets_logs, a_port_can_be_had_again_at_once)
 
 	add("tcp", "127.0.0.1", 0);
 	open_all(&other);
-	port = port_of(&other.fds[0]);
+	port = port_of(other.fds[0].name);
 	client = dial(SOCK_STREAM, AF_INET, "127.0.0.1", port);
 	peer = accept(other.fds[0].fd, NULL, NULL);
 	(void)close(peer); /* closes first: the port lingers */
@@ -300,7 +253,7 @@ Test(sockets_logs, an_update_keeps_closes_and_opens)
 	open_all(&sockets);
 	cr_assert_eq(sockets.n, 2);
 	udp = sockets.fds[1];
-	tcp_port = port_of(&sockets.fds[0]);
+	tcp_port = port_of(sockets.fds[0].name);
 	cr_assert_not(update(), "nothing is new");
 	cr_assert_eq(sockets.n, 2);
 	cr_assert_eq(sockets.fds[1].fd, udp.fd);
@@ -314,7 +267,7 @@ Test(sockets_logs, an_update_keeps_closes_and_opens)
 	cr_assert(update());
 	cr_assert_eq(sockets.n, 2);
 	assert_tcp_waits(&sockets.fds[1], AF_INET, "127.0.0.1");
-	assert_udp_arrives(&sockets.fds[0], AF_INET, "127.0.0.1");
+	assert_udp_arrives(sockets.fds[0].name, sockets.fds[0].fd, AF_INET, "127.0.0.1");
 	cfg.logs_enabled = true;
 	set_text(&cfg.log_sources[0].fault, "does not run");
 	cr_assert_not(update());
@@ -326,7 +279,7 @@ Test(sockets_logs, an_update_tries_a_port_again_that_was_in_use)
 	struct bh_log_source *s = add("tcp", "127.0.0.1", 0);
 
 	open_all(&other);
-	s->port = (uint16_t)port_of(&other.fds[0]);
+	s->port = (uint16_t)port_of(other.fds[0].name);
 	open_all(&sockets);
 	cr_assert_eq(sockets.n, 0);
 	cr_assert_eq(sockets.notes.n, 1);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/attrs.h"
+#include "common/pass_fd.h"
 #include "supervisor/stream.h"
 
 #define LINE_MAX_BYTES ((size_t)160 << 10) /* proto/CONTROL.md */
@@ -79,21 +80,10 @@ static int ask(const char *line, void (*handle)(void *ctx, struct bh_ctl_conn *c
 /* The rest of an answer; *passed: the descriptor with it or -1. */
 static size_t hear(int fd, char *out, size_t cap, int *passed)
 {
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = {out, cap};
-	struct msghdr h = {.msg_iov = &iov,
-	    .msg_iovlen = 1,
-	    .msg_control = control.room,
-	    .msg_controllen = sizeof(control.room)};
-	ssize_t n = recvmsg(fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&h) : NULL;
+	ssize_t n;
 
 	*passed = -1;
-	if (c && c->cmsg_type == SCM_RIGHTS)
-		memcpy(passed, CMSG_DATA(c), sizeof(int));
+	n = bh_pass_fd_receive(fd, out, cap, passed, MSG_DONTWAIT);
 	return n > 0 ? (size_t)n : 0;
 }
 
@@ -175,8 +165,9 @@ Test(answer, it_goes_once_with_an_answer_in_parts)
 	size_t total = 0, n;
 	int fd = ask("{\"verb\":\"stream-logs\"}\n", give_much), passed = -1, count = 0;
 
-	cr_assert(answered->sent < answered->out.len, "it was meant to be too much for one send");
-	cr_assert_eq(answered->pass_fd, -1);
+	cr_assert(answered->io.out.sent < answered->io.out.bytes.len,
+	    "it was meant to be too much for one send");
+	cr_assert_eq(answered->io.out.fd, -1);
 	while (total < (1 << 20) + 1) {
 		n = hear(fd, part, sizeof(part), &passed);
 		total += n;
