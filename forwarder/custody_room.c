@@ -131,8 +131,9 @@ void bh_custody_keep_retired(
 	bh_kept_add(d->kept, &dropped);
 }
 
-/* Rows may come only while the disk keeps room for positions. A page is written to the WAL, which
- * is used again from its beginning, and then to the file, whose free pages are used first. */
+/* Rows may come only while the disk keeps room for positions. A page is written to the WAL, behind
+ * those that wait there, and with them to the file, whose free pages are used first; after that the
+ * WAL is used again from its beginning. */
 bool bh_custody_disk_has_room(struct bh_custody *c, uint64_t bytes)
 {
 	struct bh_store *s = c->cfg.store;
@@ -143,6 +144,7 @@ bool bh_custody_disk_has_room(struct bh_custody *c, uint64_t bytes)
 	disk = bh_store_disk_free(s);
 	wal = bh_store_wal_bytes(s);
 	pages = bh_store_free_bytes(s);
+	bytes += bh_store_wal_used(s);
 	/* The share that is left to others counts against growth only: pages of the file are ours.
 	 */
 	if (c->disk_reserve && disk + wal + pages < c->disk_reserve + bytes)

@@ -97,6 +97,10 @@ int bh_kept_open(struct bh_kept *k, struct bh_store *store, int64_t now_ms)
 	if (!rc && k->since_ms == 0) {
 		k->since_ms = now_ms;
 		rc = bh_store_ledger_put(store, "", "", SINCE, now_ms);
+		if (rc == -ENOSPC) { /* there is room kept for this */
+			bh_store_relieve(store);
+			rc = bh_store_ledger_put(store, "", "", SINCE, now_ms);
+		}
 	}
 	return rc;
 }

@@ -17,6 +17,7 @@
 #include "common/crc.h"
 #include "forwarder/store_internal.h"
 #include "forwarder/store_schema.h"
+#include "forwarder/store_vfs.h"
 
 #define COMPONENT "store"
 #define ORD_STEP  65536
@@ -207,6 +208,16 @@ static int recount(struct bh_store *s)
 	return bh_store_check(s, sqlite3_exec(s->db, mend, NULL, NULL, NULL));
 }
 
+static int on_commit(void *ctx, sqlite3 *db, const char *name, int pages)
+{
+	struct bh_store *s = ctx;
+
+	(void)db;
+	(void)name;
+	s->wal_used = (uint64_t)pages * s->page_size;
+	return SQLITE_OK;
+}
+
 static int start_up(struct bh_store *s)
 {
 	sqlite3_int64 clean = 0, floor = 0, page = 0;
@@ -234,6 +245,9 @@ static int start_up(struct bh_store *s)
 	if (!rc)
 		rc = bh_store_scalar(s, "PRAGMA page_size", &page);
 	s->page_size = (uint64_t)page;
+	/* Of what was left in the WAL: at most its length. */
+	s->wal_used = bh_store_wal_bytes(s);
+	(void)sqlite3_wal_hook(s->db, on_commit, s);
 	return rc;
 }
 
@@ -251,17 +265,32 @@ void bh_store_close_file(struct bh_store *s, bool clean)
 	}
 	(void)sqlite3_close(s->db);
 	s->db = NULL;
+	bh_store_vfs_free(s->vfs);
+	s->vfs = NULL;
+}
+
+/* Where a commit does not sync, what it wrote must outlive the process all the same: no buffer. */
+static int open_connection(struct bh_store *s)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+		    SQLITE_OPEN_EXRESCODE;
+	const char *vfs = s->cfg.vfs;
+	int rc = s->cfg.fsync_off ? 0 : bh_store_vfs_new(&s->vfs, vfs);
+
+	if (rc)
+		return rc;
+	if (s->vfs)
+		vfs = bh_store_vfs_name(s->vfs);
+	return bh_store_error(sqlite3_open_v2(s->path, &s->db, flags, vfs));
 }
 
 int bh_store_open_file(struct bh_store *s)
 {
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-		    SQLITE_OPEN_EXRESCODE;
 	int rc;
 
 	if (bh_replace_noted(s))
 		return BH_E_CORRUPT;
-	rc = bh_store_error(sqlite3_open_v2(s->path, &s->db, flags, s->cfg.vfs));
+	rc = open_connection(s);
 	if (!rc)
 		rc = bh_store_prepare_file(s->db);
 	if (!rc && s->cfg.fsync_off)
@@ -482,12 +511,18 @@ int bh_store_destination(struct bh_store *s, const char *key, int kind, bool rel
 {
 	int rc, noted = note_destination(s, key, kind, reliable);
 
-	/* On a full disk one that is known cannot be noted, and serves all the same. */
+	/* On a full disk one that is known cannot be noted, and serves all the same. A new one
+	 * needs the room that is kept for this. */
 	if (noted && noted != -ENOSPC)
 		return noted;
 	*id = 0;
 	rc = one_shot(s, "SELECT id FROM destination WHERE key=?1 AND ?2", key, 1, id);
-	return !rc && *id == 0 ? noted : rc;
+	if (rc || *id)
+		return rc;
+	bh_store_relieve(s);
+	noted = note_destination(s, key, kind, reliable);
+	return noted ? noted
+		     : one_shot(s, "SELECT id FROM destination WHERE key=?1 AND ?2", key, 1, id);
 }
 
 int bh_store_counts(struct bh_store *s, int64_t dest, struct bh_dest_counts *c)

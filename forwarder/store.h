@@ -167,8 +167,9 @@ int bh_store_load(
 int bh_store_oldest(
     struct bh_store *s, int64_t dest, int64_t now_ms, uint64_t *ord, uint32_t *items) BH_MUST_CHECK;
 
-uint64_t bh_store_used_bytes(struct bh_store *s); /* O(1): pages in use and the WAL */
-uint64_t bh_store_wal_bytes(const struct bh_store *s);
+uint64_t bh_store_used_bytes(struct bh_store *s);       /* O(1): pages in use and the WAL */
+uint64_t bh_store_wal_bytes(const struct bh_store *s);  /* its length, which stays */
+uint64_t bh_store_wal_used(const struct bh_store *s);   /* of it pages not yet in the file */
 uint64_t bh_store_free_bytes(struct bh_store *s);       /* in free pages of the file */
 uint64_t bh_store_disk_free(const struct bh_store *s);  /* bytes an ordinary user may still take */
 uint64_t bh_store_disk_total(const struct bh_store *s); /* of the file system; 0 = unknown */

@@ -48,6 +48,8 @@ struct bh_store {
 	char dir[NAME_CAP]; /* own copy; cfg.dir points at it */
 	char path[NAME_CAP + 32], ballast[NAME_CAP + 32], wal[NAME_CAP + 40];
 	sqlite3 *db;
+	struct bh_store_vfs *vfs; /* below the connection; NULL = SQLite's own */
+	uint64_t wal_used;        /* as bh_store_wal_used() */
 	sqlite3_stmt *st[ST__N];
 	uint8_t id[BH_STORE_ID_BYTES];
 	uint64_t next_ord, ord_floor; /* floor: as committed; every ord in the file is below it */

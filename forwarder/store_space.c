@@ -22,6 +22,11 @@ uint64_t bh_store_wal_bytes(const struct bh_store *s)
 	return stat(s->wal, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
+uint64_t bh_store_wal_used(const struct bh_store *s)
+{
+	return s->wal_used;
+}
+
 uint64_t bh_store_used_bytes(struct bh_store *s)
 {
 	sqlite3_int64 pages = 0, free_pages = 0;
@@ -106,7 +111,11 @@ static void vacuum_slice(struct bh_store *s)
 /* A full disk makes it fail without harm. */
 static void checkpoint(struct bh_store *s, int mode)
 {
-	(void)bh_store_check(s, sqlite3_wal_checkpoint_v2(s->db, NULL, mode, NULL, NULL));
+	int pages = 0, moved = 0;
+	int rc = bh_store_check(s, sqlite3_wal_checkpoint_v2(s->db, NULL, mode, &pages, &moved));
+
+	if (!rc)
+		s->wal_used = (uint64_t)BH_MAX(pages - moved, 0) * s->page_size;
 }
 
 bool bh_store_wants_slice(struct bh_store *s)
@@ -135,7 +144,7 @@ static void end_statements(struct bh_store *s)
  * once may be a large transaction: the next one cuts it. */
 static void look_at_wal(struct bh_store *s)
 {
-	if (bh_store_wal_bytes(s) <= WAL_MOST) {
+	if (s->wal_used <= WAL_MOST) {
 		s->wal_over = false;
 	} else if (!s->wal_over) {
 		s->wal_over = true;
@@ -145,15 +154,19 @@ static void look_at_wal(struct bh_store *s)
 	}
 }
 
+/* Never more than the ballast can make room for. */
+static uint64_t wal_threshold(const struct bh_store *s)
+{
+	if (s->ballast_bytes > WAL_THRESHOLD)
+		return WAL_THRESHOLD;
+	return BH_MAX(s->ballast_bytes / 2, (uint64_t)1 << 19);
+}
+
 void bh_store_tend(struct bh_store *s, bool idle)
 {
-	uint64_t wal = bh_store_wal_bytes(s);
-
 	if (idle && bh_store_wants_slice(s))
 		vacuum_slice(s);
-	/* Never more WAL than the ballast can make room for. */
-	if (wal >= BH_MIN(WAL_THRESHOLD, BH_MAX(s->ballast_bytes / 2, (uint64_t)1 << 19)) ||
-	    (idle && wal > 0))
+	if (s->wal_used >= wal_threshold(s) || (idle && s->wal_used > 0))
 		checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
 	look_at_wal(s);
 }

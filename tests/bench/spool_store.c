@@ -1,10 +1,21 @@
 /*
  * The store without the rest of the forwarder. One line of JSON each:
  *
+<<<<<<< HEAD
+ *   spool-store append DIR BYTES GROUP SECONDS   commits of GROUP payloads; in turn with it the
+ * same into a bare file, with fdatasync spool-store fill DIR BYTES PAYLOADS          a spool with
+ * so many rows spool-store open DIR                         opens it as the forwarder does at its
+ * start
+ *
+ * One line of JSON each. The bare file is what the store could be instead at its simplest: it
+ * grows, each record has its length and CRC-32C before it, a group ends with fdatasync. Both take
+ * their bodies in turn from more of them than the nearer caches hold, as they come off a socket.
+=======
  * - spool-store append DIR BYTES GROUP SECONDS: commits of GROUP payloads, and in turn the same
  *   into a bare file with fdatasync.
  * - spool-store fill DIR BYTES PAYLOADS: a spool with so many rows.
  * - spool-store open DIR: opens it as the forwarder does at its start.
+>>>>>>> main
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -12,14 +23,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/crc.h"
 #include "forwarder/positions.h"
 #include "forwarder/store.h"
 
 #define ROUND_NS  (200 * BH_NS_PER_MS)
 #define SPOOL_MAX ((int64_t)64 << 30)
+#define BODIES    ((size_t)16 << 20) /* of all bodies together */
 
 static struct bh_rng rng;
 
@@ -51,12 +65,20 @@ struct job {
 	struct bh_store *store;
 	int64_t dest;
 	int raw;
-	char *body;
-	size_t bytes;
+	char *bodies;
+	size_t next, bytes;
 	unsigned group;
 	uint64_t seq;
 	struct bh_buf origins;
 };
+
+static char *next_body(struct job *j)
+{
+	char *body = j->bodies + j->next;
+
+	j->next = j->next + 2 * j->bytes > BODIES ? 0 : j->next + j->bytes;
+	return body;
+}
 
 static void put_group(struct job *j)
 {
@@ -77,7 +99,7 @@ static void put_group(struct job *j)
 		    .raw_len = 10 * j->bytes,
 		    .created_ms = bh_wall_ms(&bh_clock_system),
 		    .origins = bh_buf_view(&j->origins),
-		    .body = {j->body, j->bytes},
+		    .body = {next_body(j), j->bytes},
 		};
 
 		row.expires_ms = row.created_ms + BH_STORE_TTL_MS;
@@ -90,7 +112,11 @@ static void put_group(struct job *j)
 static void raw_group(struct job *j)
 {
 	for (unsigned i = 0; i < j->group; i++) {
-		if (write(j->raw, j->body, j->bytes) != (ssize_t)j->bytes)
+		char *body = next_body(j);
+		uint32_t head[2] = {(uint32_t)j->bytes, bh_crc32c(0, body, j->bytes)};
+		struct iovec parts[] = {{head, sizeof(head)}, {body, j->bytes}};
+
+		if (writev(j->raw, parts, 2) != (ssize_t)(sizeof(head) + j->bytes))
 			check(-5, "write");
 	}
 	if (fdatasync(j->raw) < 0)
@@ -126,11 +152,11 @@ static void make_origins(struct bh_buf *out)
 static void begin(struct job *j, const char *dir, size_t bytes, unsigned group)
 {
 	*j = (struct job){.bytes = bytes, .group = group, .raw = -1};
-	j->body = malloc(bytes);
-	if (!j->body)
+	j->bodies = malloc(BODIES);
+	if (!j->bodies || bytes > BODIES)
 		check(-12, "memory");
-	for (size_t i = 0; i < bytes; i++)
-		j->body[i] = (char)bh_rng_u64(&rng);
+	for (size_t i = 0; i < BODIES; i++)
+		j->bodies[i] = (char)bh_rng_u64(&rng);
 	make_origins(&j->origins);
 	j->store = open_store(dir);
 	check(bh_store_destination(j->store, "logs/primary", 1, true, &j->dest), "destination");

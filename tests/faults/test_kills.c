@@ -55,7 +55,7 @@ static void die_everywhere(enum fault_act act, unsigned first, unsigned stride, 
 {
 	unsigned operations = world_operations(t, FAULT_ANY, FAULT_FILES), runs = 0, repeats = 0;
 
-	cr_assert_gt(operations, 300, "%s", t->wrong);
+	cr_assert_gt(operations, 150, "%s", t->wrong);
 	for (unsigned at = first; at <= operations; at += stride) {
 		for (unsigned seed = 0; seed < seeds; seed++) {
 			const struct fault_plan plan = {.ops = FAULT_ANY,
@@ -83,17 +83,17 @@ static void die_everywhere(enum fault_act act, unsigned first, unsigned stride, 
 
 Test(kills, at_any_operation_cost_nothing_that_was_acknowledged) /* I1 to I9 */
 {
-	die_everywhere(FAULT_KILL, 1, in_full() ? 1 : 13, 1);
+	die_everywhere(FAULT_KILL, 1, in_full() ? 1 : 7, 1);
 }
 
 Test(kills, in_the_middle_of_any_write_cost_nothing_that_was_acknowledged) /* I1 to I9 */
 {
-	die_everywhere(FAULT_KILL_HALF, 3, in_full() ? 1 : 13, 1);
+	die_everywhere(FAULT_KILL_HALF, 3, in_full() ? 1 : 7, 1);
 }
 
 Test(kills, a_power_cut_at_any_operation_costs_nothing_that_was_acknowledged) /* I1 to I9 */
 {
-	die_everywhere(FAULT_POWER, 2, in_full() ? 1 : 29, in_full() ? 15 : 6);
+	die_everywhere(FAULT_POWER, 2, in_full() ? 1 : 13, in_full() ? 15 : 6);
 }
 
 /* One death after the other, until the script is through. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "forwarder/store.h"
@@ -350,5 +351,57 @@ Test(store, a_statement_held_open_does_not_let_the_wal_grow_for_ever)
 	cr_expect_eq(times_in(path, "SELECT ord FROM spool"), 1);
 	cr_expect(!sqlite3_stmt_busy(leaked));
 	(void)sqlite3_finalize(leaked);
+	bh_store_free(s);
+}
+
+static uint64_t file_bytes(void)
+{
+	char path[64];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/spool.db", dir);
+	cr_assert_eq(stat(path, &st), 0);
+	return (uint64_t)st.st_size;
+}
+
+static void put_body(struct bh_store *s, uint64_t seq, size_t bytes)
+{
+	static const char body[300000];
+	struct bh_spool_row row = {.producer = "logs",
+	    .seq = seq,
+	    .encoding = BH_ENC_ZSTD,
+	    .expires_ms = 1,
+	    .body = {body, bytes}};
+
+	cr_assert_eq(bh_store_next_ord(s, &row.ord), 0);
+	cr_assert_eq(bh_store_begin(s), 0);
+	cr_assert_eq(bh_store_put(s, &row, 1), 0);
+	cr_assert_eq(bh_store_commit(s), 0);
+	bh_store_tend(s, false);
+}
+
+/* spec/durability.md §11; the limit of this store makes the threshold 1 MiB. */
+Test(store, the_wal_is_written_back_when_much_of_it_is_used_not_when_it_is_long)
+{
+	struct bh_store *s = reopen();
+	uint64_t at[3];
+
+	put_body(s, 1, 300000);
+	put_body(s, 2, 300000);
+	cr_expect_gt(bh_store_wal_used(s), 600000);
+	at[0] = file_bytes();
+	put_body(s, 3, 300000);
+	cr_expect_eq(bh_store_wal_used(s), 0);
+	at[1] = file_bytes();
+	cr_expect_gt(at[1], at[0] + 900000);
+	put_body(s, 4, 300000);
+	at[2] = file_bytes();
+	cr_expect_eq(at[2], at[1], "its length stayed, and is no reason");
+	cr_expect_gt(bh_store_wal_bytes(s), 1 << 20);
+	bh_store_free(s);
+	s = reopen();
+	cr_expect_gt(bh_store_wal_used(s), 300000, "left by the one before");
+	bh_store_tend(s, true);
+	cr_expect_eq(bh_store_wal_used(s), 0);
 	bh_store_free(s);
 }
