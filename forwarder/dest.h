@@ -34,7 +34,7 @@
 #include "forwarder/transport.h"
 
 #define BH_DEST_QUEUE_MAX  ((uint64_t)16 << 20) /* of their bodies, bytes; one always may */
-#define BH_DEST_CLAIMS_MAX ((uint64_t)4 << 20)  /* of bodies out of the spool, for all; ditto */
+#define BH_DEST_CLAIMS_MAX ((uint64_t)2 << 20)  /* of bodies out of the spool, for all; ditto */
 #define BH_DEST_LIVE_RUN   3                    /* newest first: then one out of the spool */
 /* Statuses that refuse for good. */
 enum bh_refusal { BH_REFUSAL_400, BH_REFUSAL_401, BH_REFUSAL_403, BH_REFUSAL_413, BH_REFUSALS__N };

@@ -115,8 +115,7 @@ int bh_salvage_open(struct bh_salvage_reader *r, const char *path, const struct 
 	/* A table whose root is lost is gone; the others are not. */
 	r->spool = prepare(r, spool_sql);
 	r->delivery = prepare(r, delivery_sql);
-	r->rows_readable =
-	    bh_store_prepare(&r->old, ST_LOAD) == 0 && bh_store_prepare(&r->old, ST_LOAD_BODY) == 0;
+	r->rows_readable = bh_store_prepare(&r->old, ST_LOAD) == 0;
 	read_dests(r);
 	raise_top(r, "SELECT value FROM meta WHERE key='ord_floor'");
 	raise_top(r, "SELECT max(ord) FROM spool");

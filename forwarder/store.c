@@ -68,7 +68,6 @@ static const char *const sql[ST__N] = {
     [ST_LOAD] =
 	"SELECT producer,epoch,seq,kind,created_ms,expires_ms,items,raw_len,body_len,body_crc,"
 	"encoding,origins FROM spool WHERE ord=?1",
-    [ST_LOAD_BODY] = "SELECT body FROM spool_body WHERE ord=?1",
     [ST_BYTES] = "SELECT bytes FROM delivery WHERE dest=?1 AND ord=?2",
     [ST_OLDEST] = "SELECT s.ord, s.items, s.expires_ms FROM delivery d JOIN spool s ON s.ord=d.ord"
 		  " WHERE d.dest=?1 ORDER BY d.ord LIMIT 1",

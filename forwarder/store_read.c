@@ -296,24 +296,22 @@ static int copy_row(sqlite3_stmt *st, uint64_t ord, struct bh_spool_row *row, ch
 	return bh_encoding_parse(column(st, 10), &row->encoding) ? BH_E_CORRUPT : 0;
 }
 
+/* Straight to its place: SQLite makes no copy of a whole body. */
 static int copy_body(struct bh_store *s, uint64_t ord, char *to, size_t n, uint32_t crc)
 {
-	sqlite3_stmt *st = s->st[ST_LOAD_BODY];
-	struct bh_str body = {NULL, 0};
-	int step, rc = BH_E_CORRUPT;
+	sqlite3_blob *blob = NULL;
+	bool fits = false;
+	int rc =
+	    sqlite3_blob_open(s->db, "main", "spool_body", "body", (sqlite3_int64)ord, 0, &blob);
 
-	bind_u64(st, 1, ord);
-	step = sqlite3_step(st);
-	if (step == SQLITE_ROW)
-		body = column(st, 0);
-	if (step == SQLITE_ROW && body.n == n && bh_crc32c(0, body.p, n) == crc) {
-		if (n)
-			memcpy(to, body.p, n);
-		rc = 0;
-	}
-	/* An open read pins the WAL. */
-	(void)sqlite3_reset(st);
-	return rc;
+	if (rc == SQLITE_OK)
+		fits = (size_t)sqlite3_blob_bytes(blob) == n;
+	if (fits && n)
+		rc = sqlite3_blob_read(blob, to, (int)n, 0);
+	(void)sqlite3_blob_close(blob); /* an open read pins the WAL */
+	if ((rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_NOMEM)
+		return bh_store_check(s, rc);
+	return rc == SQLITE_OK && fits && bh_crc32c(0, to, n) == crc ? 0 : BH_E_CORRUPT;
 }
 
 int bh_store_load(struct bh_store *s, uint64_t ord, struct bh_spool_row *row, void **block)
