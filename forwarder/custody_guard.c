@@ -105,9 +105,17 @@ void bh_custody_store_stats(struct bh_custody *c, struct bh_child *child)
 	const struct bh_replaced *r = bh_store_replaced(c->cfg.store);
 	bool open = r && !bh_replace_acknowledged(c->cfg.store);
 	int without = bh_store_without(c->cfg.store);
+	uint64_t recounted = bh_store_recounted(c->cfg.store);
 
 	bh_child_stat_number(child, "store.replaced", open);
 	bh_child_stat_number(child, "store.in_memory", without != 0);
+	bh_child_stat_number(child, "store.recounted", recounted);
+	if (recounted)
+		bh_child_stat_note(child, "store.recounted",
+		    "the start found pending counts of %" PRIu64
+		    " destinations that differed from their rows and mended them: nothing is lost, "
+		    "but it is a bug, please report it",
+		    recounted);
 	if (without)
 		bh_child_stat_note(child, "store.in_memory",
 		    "degraded (in memory): no spool.db can be written in %.100s: %s; nothing is "

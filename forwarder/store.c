@@ -202,6 +202,7 @@ static int recount(struct bh_store *s)
 
 	if (rc || n == 0)
 		return rc;
+	s->recounted = (uint64_t)n;
 	bh_error(s->cfg.log, COMPONENT,
 	    "pending counts of %lld destinations differ from their rows; repaired", (long long)n);
 	return bh_store_check(s, sqlite3_exec(s->db, mend, NULL, NULL, NULL));
@@ -444,6 +445,11 @@ bool bh_store_damaged(const struct bh_store *s)
 bool bh_store_failed(const struct bh_store *s)
 {
 	return s->failed;
+}
+
+uint64_t bh_store_recounted(const struct bh_store *s)
+{
+	return s->recounted;
 }
 
 bool bh_store_in_memory(const struct bh_store *s)

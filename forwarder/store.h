@@ -83,6 +83,9 @@ bool bh_store_failed(const struct bh_store *s);
 /* The replacement of this start, or of an earlier one that was not acknowledged by then; NULL =
  * none. */
 const struct bh_replaced *bh_store_replaced(const struct bh_store *s);
+/* Destinations whose pending counts this start found to differ from their rows, and mended (§9.3):
+ * a bug, which nothing else shows. */
+uint64_t bh_store_recounted(const struct bh_store *s);
 bool bh_store_in_memory(const struct bh_store *s); /* no file: nothing outlives the process */
 /* In memory: the error that says why, as of the start; 0 otherwise. */
 int bh_store_without(const struct bh_store *s);

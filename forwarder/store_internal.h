@@ -54,6 +54,7 @@ struct bh_store {
 	uint64_t next_ord, ord_floor; /* floor: as committed; every ord in the file is below it */
 	bool wal_over;                /* it was too large when it was last looked at */
 	bool marked_clean;            /* the file still says so: the first commit takes it back */
+	uint64_t recounted;           /* as bh_store_recounted() */
 	uint64_t page_size;
 	uint64_t ballast_bytes; /* 0 = there is none */
 	struct bh_replaced replaced;

@@ -1,10 +1,12 @@
 """A spool.db that is damaged or gone: the agent starts, says so, and goes on from what can be proven."""
 
 import collections
+import contextlib
 import json
 import os
 import random
 import signal
+import sqlite3
 
 import pytest
 
@@ -187,3 +189,21 @@ def test_the_forwarder_alone_starts_again_over_a_damaged_file(tmp_path):
             assert "store-replaced" in notes(agent)
             agent.stop()
         assert sorted(counted(intake.messages())) == list(range(LINES))
+
+
+def test_counts_that_differ_from_their_rows_are_mended_and_shown(tmp_path):
+    log = tmp_path / "app.log"
+    write_log(log, 0, 100)
+    with Intake() as intake:
+        assert intake.stop() == 0
+        with Agent(intake, logs=[{"path": str(log), "start_position": "beginning"}], config=config()) as agent:
+            wait_until(lambda: agent.destination("logs")["spooled"] == 100, 30)
+            kill_all(agent)
+            with contextlib.closing(sqlite3.connect(agent.store)) as db:
+                db.execute("UPDATE destination SET pending_rows=pending_rows+5 WHERE key='logs/primary'")
+                db.commit()
+            intake.start()
+            agent.start()
+            wait_until(lambda: "pending counts of 1 destination" in notes(agent), 20, lambda: notes(agent))
+            assert json.loads(notes(agent))["numbers"]["forwarder"]["store.recounted"] == 1
+            wait_until(lambda: len(counted(intake.messages())) == 100, 30, intake.stats)
