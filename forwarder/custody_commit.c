@@ -248,6 +248,32 @@ static uint64_t bytes_for(const struct group *g, const struct bh_dest *d)
 	return n;
 }
 
+struct want {
+	struct bh_custody *c;
+	const struct group *g;
+};
+
+/* Room of its own, or what all share. */
+static bool lacks_room(const void *arg, const struct bh_dest *d)
+{
+	const struct want *w = arg;
+	uint64_t need = bytes_for(w->g, d);
+
+	return (need && excess_of(d, need)) || file_excess(w->c, w->g->bytes) ||
+	       !bh_custody_disk_has_room(w->c, w->g->bytes);
+}
+
+/* What is too old goes before anybody waits, or loses what is not. */
+static void room_by_age(struct bh_custody *c, struct group *g)
+{
+	const struct want w = {c, g};
+
+	if (g->t1_n == 0 || !bh_custody_room_by_age(c, lacks_room, &w))
+		return;
+	gather(c, g, false);
+	g->more = true;
+}
+
 static int make_room(struct bh_custody *c, struct group *g, struct bh_retired *gone)
 {
 	uint64_t freed = 0;
@@ -607,6 +633,7 @@ void bh_custody_commit(struct bh_custody *c)
 
 		bh_custody_spread_rows(c);
 		gather(c, &g, !c->full);
+		room_by_age(c, &g);
 		if (g.t1_n + g.t2_n == 0 && !fences_wait(c))
 			break;
 		if (g.t1_n == 0 && g.t2_n < COMPANY && !c->force && !g.more && !fences_wait(c)) {

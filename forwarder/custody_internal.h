@@ -104,6 +104,11 @@ int bh_custody_keep_wall_high(struct bh_custody *c) BH_MUST_CHECK;
 int bh_custody_load_wall_high(struct bh_custody *c) BH_MUST_CHECK;
 /* Takes expired rows out of the low end. */
 void bh_custody_expire(struct bh_custody *c);
+/* The same before room is denied or made at the cost of others (§7), for the destinations that lack
+ * it, until they do not; not inside begin … commit. true: rows that are in memory have ended too,
+ * their room is there after the next commit. */
+bool bh_custody_room_by_age(
+    struct bh_custody *c, bool (*lacks)(const void *arg, const struct bh_dest *d), const void *arg);
 /* Leaves the state of a full spool, when there is room again. */
 void bh_custody_set_full(struct bh_custody *c, bool full);
 void bh_custody_answer(struct bh_custody *c, enum bh_role producer);

@@ -277,12 +277,26 @@ static bool wall_is_trusted(struct bh_custody *c, int64_t now_ms)
 	return mono_ms * BH_NS_PER_MS >= c->expires_ns;
 }
 
+static bool is_old(const struct bh_payload *p, int64_t now_ms)
+{
+	return p->row && !p->sending && !p->settled &&
+	       p->content->created_ms + p->dest->limits.ttl_ms <= now_ms;
+}
+
+static bool holds_old(const struct bh_dest *d, int64_t now_ms)
+{
+	const struct bh_payload *p = d->head;
+
+	while (p && !is_old(p, now_ms))
+		p = p->next;
+	return p != NULL;
+}
+
 /* Rows that wait in memory for their next turn: their end goes the usual way. */
 static void expire_held(struct bh_custody *c, struct bh_dest *d, int64_t now_ms)
 {
 	for (struct bh_payload *p = d->head; p; p = p->next) {
-		if (!p->row || p->sending || p->settled ||
-		    p->content->created_ms + d->limits.ttl_ms > now_ms)
+		if (!is_old(p, now_ms))
 			continue;
 		if (p->cut)
 			bh_cut_give_up(p->cut, BH_DROP_EXPIRED);
@@ -416,24 +430,60 @@ int bh_custody_retire(struct bh_custody *c, int64_t dest, struct bh_dest *d, con
 	return rc;
 }
 
+static bool owes_old(const struct bh_custody *c, struct bh_dest *d, int64_t now_ms)
+{
+	uint64_t ord = 0;
+	uint32_t items = 0;
+
+	return d->rows && bh_store_oldest(c->cfg.store, d->id, now_ms, &ord, &items) == 1 &&
+	       !bh_dest_holds(d, ord);
+}
+
+/* false: nothing was written, and what is too old is found again. */
+static bool expire_slice(struct bh_custody *c, struct bh_dest *d, int64_t now_ms)
+{
+	struct bh_retired gone = {0, 0, 0};
+	int rc = bh_store_begin(c->cfg.store);
+
+	if (!rc)
+		rc = expire_dest(c, d, now_ms, &gone);
+	return !end_transaction(c, d, &gone, BH_DROP_EXPIRED, rc) && gone.rows > 0;
+}
+
+bool bh_custody_room_by_age(
+    struct bh_custody *c, bool (*lacks)(const void *arg, const struct bh_dest *d), const void *arg)
+{
+	int64_t now_ms = bh_wall_ms(c->cfg.loop->clock);
+	bool may = wall_is_trusted(c, now_ms), held = false;
+
+	/* In turn: what two are owed leaves room when both have lost it. */
+	for (bool more = may; more;) {
+		more = false;
+		for (size_t i = 0; i < c->dests_n; i++) {
+			struct bh_dest *d = &c->dests[i];
+
+			if (owes_old(c, d, now_ms) && lacks(arg, d))
+				more |= expire_slice(c, d, now_ms);
+		}
+	}
+	for (size_t i = 0; may && i < c->dests_n; i++) {
+		if (!holds_old(&c->dests[i], now_ms) || !lacks(arg, &c->dests[i]))
+			continue;
+		expire_held(c, &c->dests[i], now_ms);
+		held = true;
+	}
+	return held;
+}
+
 void bh_custody_expire(struct bh_custody *c)
 {
 	int64_t now_ms = bh_wall_ms(c->cfg.loop->clock);
 	bool may = wall_is_trusted(c, now_ms);
 
 	for (size_t i = 0; may && i < c->dests_n; i++) {
-		struct bh_dest *d = &c->dests[i];
-		struct bh_retired gone = {0, 0, 0};
-		int rc;
-
-		expire_held(c, d, now_ms);
-		if (d->rows == 0)
-			continue;
-		rc = bh_store_begin(c->cfg.store);
-		if (!rc)
-			rc = expire_dest(c, d, now_ms, &gone);
-		/* What could not be written is found again in a minute. */
-		(void)!end_transaction(c, d, &gone, BH_DROP_EXPIRED, rc);
+		expire_held(c, &c->dests[i], now_ms);
+		if (owes_old(c, &c->dests[i], now_ms))
+			(void)expire_slice(c, &c->dests[i], now_ms);
 	}
 	if (bh_custody_is_full(c))
 		look_at_limit(c);

@@ -154,6 +154,38 @@ Test(invariants, a_small_bound_drops_nothing_that_could_wait) /* §7 block */
 	cr_expect_gt(t->full, 0, "the bound was never met");
 }
 
+/* Neither waits the one nor loses the other anything for rows that nobody may have any more. */
+Test(invariants, what_is_too_old_goes_before_full_is_decided) /* §7 TTL */
+{
+	static const struct {
+		int64_t ttl_ms;
+		bool drop;
+		bool full;
+		uint64_t expired, spool_full; /* lines */
+	} cases[] = {
+	    {15000, false, false, 8, 0},
+	    {15000, true, false, 8, 0},
+	    {30000, false, true, 0, 0},
+	    {30000, true, false, 0, 7},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		world_reset(t);
+		t->script = WORLD_AGES;
+		t->no_fatal = true;
+		t->logs_bytes = 150000;
+		t->logs_drop = cases[i].drop;
+		t->logs_ttl_ms = cases[i].ttl_ms;
+		cr_assert_eq(world_run(t, NULL, false, WORLD_PAUSE), 0, "%s", t->wrong);
+		cr_assert_str_empty(t->wrong, "case %zu: %s", i, t->wrong);
+		cr_expect_eq(t->full > 0, cases[i].full, "case %zu", i);
+		cr_expect_eq(t->drops[BH_DROP_EXPIRED], cases[i].expired, "case %zu: %llu", i,
+		    (unsigned long long)t->drops[BH_DROP_EXPIRED]);
+		cr_expect_eq(t->drops[BH_DROP_SPOOL_FULL], cases[i].spool_full, "case %zu: %llu", i,
+		    (unsigned long long)t->drops[BH_DROP_SPOOL_FULL]);
+	}
+}
+
 /* Rows stay through it all, whatever the bound is that each start finds. */
 Test(invariants, a_hundred_stops_with_other_bounds_change_nothing) /* §9, §14, §17 */
 {

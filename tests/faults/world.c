@@ -48,11 +48,13 @@ static const enum bh_role producers[] = {BH_ROLE_DOGSTATSD, BH_ROLE_LOGS};
 
 enum verb { HELLO, LOGS, METRICS, TURN, ANSWER, WAIT, EPOCH, FENCE, VACUUM, RELIEVE };
 
-static const struct step {
+struct step {
 	enum verb verb;
 	unsigned n;
 	long status;
-} script[] = {
+};
+
+static const struct step outages[] = {
     {HELLO, 0, 0},
     /* From memory, without a row. */
     {LOGS, 4, 0},
@@ -120,6 +122,32 @@ static const struct step {
     {TURN, 1, 0},
 };
 
+/* Rows grow old between two looks of a minute, and newer ones want their room. */
+static const struct step ages[] = {
+    {HELLO, 0, 0},
+    {LOGS, 6, 0},
+    {TURN, 1, 0},
+    {ANSWER, 9, 503},
+    {TURN, 1, 0},
+    {WAIT, 9000, 0},
+    {ANSWER, 9, 503},
+    {TURN, 1, 0},
+    {WAIT, 9000, 0},
+    /* The oldest waits in memory from here on. */
+    {ANSWER, 9, 403},
+    {TURN, 1, 0},
+    {LOGS, 6, 0},
+    {TURN, 2, 0},
+};
+
+static const struct script {
+	const struct step *v;
+	size_t n;
+} scripts[] = {
+    [WORLD_OUTAGES] = {outages, BH_ARRAY_LEN(outages)},
+    [WORLD_AGES] = {ages, BH_ARRAY_LEN(ages)},
+};
+
 /* --- one forwarder -------------------------------------------------------------------------------
  */
 
@@ -139,6 +167,11 @@ static void drained(void *ctx, uint64_t left)
 
 	w->drained = true;
 	w->left = left;
+}
+
+static void key_refused(void *ctx)
+{
+	(void)ctx;
 }
 
 static void add_second(struct bh_config *cfg)
@@ -179,6 +212,16 @@ static void end_without_a_start(struct world *w, const char *text)
 	_exit(70);
 }
 
+static void set_limits(const struct truth *t, struct bh_spool_limits *l)
+{
+	if (t->logs_bytes)
+		l->max_bytes = t->logs_bytes;
+	if (t->logs_ttl_ms)
+		l->ttl_ms = t->logs_ttl_ms;
+	if (t->logs_drop)
+		l->when_full = BH_FULL_DROP_OLDEST;
+}
+
 static void start(struct world *w)
 {
 	const struct bh_custody_config cfg = {
@@ -191,6 +234,7 @@ static void start(struct world *w)
 	    .spool_max_bytes = SPOOL_BYTES,
 	    .fatal = fatal,
 	    .drained = drained,
+	    .key_refused = key_refused,
 	    .ctx = w,
 	};
 	struct bh_err err = BH_ERR_INIT;
@@ -203,8 +247,7 @@ static void start(struct world *w)
 			w->store, bh_role_name(producers[i]), &w->intake.receivers[producers[i]]))
 			end_without_a_start(w, "marks");
 	}
-	if (w->t->logs_bytes)
-		w->custody->dests[0].limits.max_bytes = w->t->logs_bytes;
+	set_limits(w->t, &w->custody->dests[0].limits);
 	books_open(&w->books, w->custody);
 	bh_custody_connect(w->custody, &w->intake, &w->transport);
 	w->loop.turn_end = bh_custody_turn_end;
@@ -536,6 +579,7 @@ static void finish(struct world *w)
 static _Noreturn void live(
     struct truth *t, const struct fault_plan *plan, bool late, enum world_end end)
 {
+	const struct script *script = &scripts[t->script];
 	static struct world w;
 
 	if (fault_init())
@@ -553,9 +597,9 @@ static _Noreturn void live(
 		wait_ms(&w, 61000);
 	if (t->step > 0)
 		greet(&w);
-	while (t->step < BH_ARRAY_LEN(script) && (!t->pause || t->step < t->pause)) {
+	while (t->step < script->n && (!t->pause || t->step < t->pause)) {
 		/* A step that is cut off is not taken up again. */
-		play(&w, &script[t->step]);
+		play(&w, &script->v[t->step]);
 		if (t->two)
 			answer_second(&w);
 		t->step++;
@@ -563,6 +607,7 @@ static _Noreturn void live(
 	}
 	t->operations = fault_count();
 	t->failed = fault_failed();
+	memcpy(t->drops, w.custody->dests[0].l.dropped, sizeof(t->drops));
 	if (end == WORLD_FINISH) {
 		fault_set(NULL);
 		finish(&w);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/ledger.h"
 #include "tests/faults/faultvfs.h"
 
 #define WORLD_FILES   2
@@ -40,6 +41,11 @@ enum world_point {
 
 #define WORLD_DESTS  2
 #define WORLD_SECOND "https://second.test" /* of the destinations of logs, when there are two */
+
+enum world_script {
+	WORLD_OUTAGES, /* whose steps WORLD_OUTAGE and others are of */
+	WORLD_AGES,    /* no more is known of lines that expired than their count: it ends there */
+};
 
 /* Of a line or a metric. Bit d is what it is to destination d; metrics have only the first. */
 struct fate {
@@ -89,6 +95,10 @@ struct truth {
 	bool silent;            /* the second one never answers, the first one at once */
 	int64_t jump_ms;     /* the wall clock is set by so much after a start, a minute goes by */
 	uint64_t logs_bytes; /* what rows of logs may take; 0 = no bound of their own */
+	int64_t logs_ttl_ms; /* 0 = as ever */
+	bool logs_drop;      /* the oldest go when it is full; otherwise it waits */
+	enum world_script script;
+	uint64_t drops[BH_DROP__N]; /* of logs at the end of the script, by the ledger */
 };
 
 /* In shared memory, with a folder of its own below /tmp. */
