@@ -74,6 +74,7 @@ int bh_custody_new(struct bh_custody **out, const struct bh_custody_config *cfg,
 		return bh_err_set(err, -ENOMEM, "custody");
 	c->cfg = *cfg;
 	c->offline = cfg->spool_only;
+	c->row_ns = bh_mono_ns(cfg->loop->clock);
 	c->disk_reserve = bh_spool_disk_reserve(cfg->config, bh_store_disk_total(cfg->store));
 	rc = bh_positions_init(&c->positions);
 	if (!rc)
@@ -115,6 +116,7 @@ void bh_custody_free(struct bh_custody *c)
 	bh_timer_cancel(&c->company);
 	bh_timer_cancel(&c->minute);
 	bh_timer_cancel(&c->idle);
+	bh_timer_cancel(&c->slice);
 	bh_timer_cancel(&c->backup);
 	bh_timer_cancel(&c->landing);
 	bh_timer_cancel(&c->drain_timer);

@@ -10,7 +10,6 @@
 #define COMPANY_NS  (20 * BH_NS_PER_MS)
 #define COMPANY     8 /* payloads that are enough of it */
 #define IDLE_NS     (1 * BH_NS_PER_S)
-#define SLICE_NS    (50 * BH_NS_PER_MS) /* between slices of free pages given back */
 
 #define GROUP_ROOM (GROUP_MAX + BH_CUSTODY_DESTS_MAX) /* a payload goes with all it is owed to */
 
@@ -535,6 +534,19 @@ static void acknowledge(struct bh_custody *c, const struct group *g)
 	}
 }
 
+static void on_slice(struct bh_timer *t)
+{
+	struct bh_custody *c = BH_CONTAINER(t, struct bh_custody, slice);
+	int64_t again_ns;
+
+	if (c->drain_done)
+		return;
+	again_ns = bh_store_give_back(
+	    c->cfg.store, bh_mono_ns(c->cfg.loop->clock) - c->row_ns, bh_custody_disk_pressed(c));
+	if (again_ns >= 0)
+		bh_timer_in(c->cfg.loop, t, again_ns, on_slice);
+}
+
 static void on_idle(struct bh_timer *t)
 {
 	struct bh_custody *c = BH_CONTAINER(t, struct bh_custody, idle);
@@ -542,8 +554,7 @@ static void on_idle(struct bh_timer *t)
 	if (c->drain_done)
 		return;
 	bh_store_tend(c->cfg.store, true);
-	if (bh_store_wants_slice(c->cfg.store))
-		bh_timer_in(c->cfg.loop, t, SLICE_NS, on_idle);
+	on_slice(&c->slice);
 }
 
 static void apply_group(struct bh_custody *c, struct group *g, const struct bh_retired *gone)
@@ -564,6 +575,8 @@ static void apply_group(struct bh_custody *c, struct group *g, const struct bh_r
 	bh_store_tend(c->cfg.store, false);
 	/* Rows that come want the free pages; what goes does not keep them from being given back.
 	 */
+	if (g->t1_n)
+		c->row_ns = bh_mono_ns(c->cfg.loop->clock);
 	if (g->t1_n || !bh_timer_armed(&c->idle))
 		bh_timer_in(c->cfg.loop, &c->idle, IDLE_NS, on_idle);
 }

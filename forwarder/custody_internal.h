@@ -52,6 +52,8 @@ struct bh_custody {
 	int64_t looked_ms[2];   /* wall and mono at the last look; 0 = none yet */
 	int64_t expires_ns;     /* mono: nothing expires before */
 	struct bh_timer idle;   /* 1 s after the last commit: checkpoint */
+	struct bh_timer slice;  /* the next one of free pages is given back */
+	int64_t row_ns;         /* when the last row came, or the start */
 	struct bh_timer backup; /* each minute: registry-backup.json */
 	struct bh_timer landing; /* in memory: looks whether there can be a file by now */
 	int64_t landing_ns;      /* its last pause */
@@ -131,6 +133,8 @@ void bh_custody_count_retired(
     struct bh_dest *d, const struct bh_retired *gone, enum bh_drop reason);
 int bh_custody_write_position(void *store, const struct bh_position *p) BH_MUST_CHECK;
 bool bh_custody_disk_has_room(struct bh_custody *c, uint64_t bytes);
+/* Is the disk fuller than the configured share? */
+bool bh_custody_disk_pressed(const struct bh_custody *c);
 /* These rows are purged: they end without delivery, in one transaction with the positions they
  * carry (T3); *items of them. dest: whose they are in the store; d: the same one, NULL when it is
  * not configured. Rows that d holds in memory must not be among them. 0 or the store's errors:

@@ -152,6 +152,11 @@ bool bh_custody_disk_has_room(struct bh_custody *c, uint64_t bytes)
 	return disk + wal > bytes + DISK_RESERVE && disk + wal + pages > 2 * bytes + DISK_RESERVE;
 }
 
+bool bh_custody_disk_pressed(const struct bh_custody *c)
+{
+	return c->disk_reserve && bh_store_disk_free(c->cfg.store) < c->disk_reserve;
+}
+
 bool bh_custody_has_room(struct bh_custody *c, uint64_t bytes)
 {
 	uint64_t used = bh_store_used_bytes(c->cfg.store) - bh_store_wal_bytes(c->cfg.store);

@@ -178,11 +178,13 @@ uint64_t bh_store_disk_free(const struct bh_store *s);  /* bytes an ordinary use
 uint64_t bh_store_disk_total(const struct bh_store *s); /* of the file system; 0 = unknown */
 int64_t bh_store_oldest_ms(struct bh_store *s);         /* created_ms of the oldest row; 0 = none */
 
-/* After acks: checkpoint when the WAL has grown (idle: at once); gives free pages back in slices.
- */
+/* After acks: checkpoint when the WAL has grown (idle: at once). */
 void bh_store_tend(struct bh_store *s, bool idle);
-/* Is there enough free in the file to give more of it back in the next idle moment? */
-bool bh_store_wants_slice(struct bh_store *s);
+/* Where much of the file is free, gives a slice of it (2 MiB, about 25 ms) back to the file system,
+ * or all of it when little is in use; but only when no row has come for a minute, or for a second
+ * while the disk is fuller than it may be (pressed). quiet_ns: since the last row came. Returns
+ * after how many ns to come again; -1 = there is no more to give. Not inside begin … commit. */
+int64_t bh_store_give_back(struct bh_store *s, int64_t quiet_ns, bool pressed);
 /* Disk full: gives up the ballast and checkpoints, so that deletes and positions work again. */
 void bh_store_relieve(struct bh_store *s);
 /* Is there a ballast, or room to make it again? Without one the store takes no rows. */

@@ -86,6 +86,9 @@ void bh_store_remove_files(const struct bh_store *s);
 /* For an I/O error (-EIO) what the system said, where that is a state of the disk: -ENOSPC (no more
  * inodes), -EDQUOT, -EROFS; otherwise rc. */
 int bh_store_cause(sqlite3 *db, int rc);
+/* Writes the file anew without its free pages, through memory: for a small one. No statement may be
+ * open. */
+int bh_store_vacuum(struct bh_store *s);
 /* Maps a code of SQLite; notes damage and I/O errors. */
 int bh_store_check(struct bh_store *s, int code);
 

@@ -14,6 +14,10 @@
 #define COMPONENT     "store"
 #define VACUUM_PAGES  128
 #define VACUUM_FREE   ((uint64_t)64 << 20)
+#define VACUUM_WHOLE  ((uint64_t)8 << 20) /* in use: so much is copied through memory */
+#define QUIET_NS      (60 * BH_NS_PER_S)  /* since the last row came */
+#define PRESSED_NS    (1 * BH_NS_PER_S)   /* the same while the disk is too full */
+#define SLICE_NS      (50 * BH_NS_PER_MS) /* between two slices */
 
 uint64_t bh_store_wal_bytes(const struct bh_store *s)
 {
@@ -118,12 +122,41 @@ static void checkpoint(struct bh_store *s, int mode)
 		s->wal_used = (uint64_t)BH_MAX(pages - moved, 0) * s->page_size;
 }
 
-bool bh_store_wants_slice(struct bh_store *s)
+static bool is_busy(const struct bh_store *s)
 {
+	sqlite3_stmt *st = sqlite3_next_stmt(s->db, NULL);
+
+	while (st && !sqlite3_stmt_busy(st))
+		st = sqlite3_next_stmt(s->db, st);
+	return st != NULL;
+}
+
+int bh_store_vacuum(struct bh_store *s)
+{
+	int rc = bh_store_check(s, sqlite3_exec(s->db, "VACUUM", NULL, NULL, NULL));
+
+	checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE);
+	return rc;
+}
+
+int64_t bh_store_give_back(struct bh_store *s, int64_t quiet_ns, bool pressed)
+{
+	int64_t due_ns = (pressed ? PRESSED_NS : QUIET_NS) - quiet_ns;
+	uint64_t unused = bh_store_free_bytes(s), used;
 	sqlite3_int64 pages = 0;
 
-	return bh_store_scalar(s, "PRAGMA page_count", &pages) == 0 &&
-	       bh_store_free_bytes(s) > BH_MAX(VACUUM_FREE, (uint64_t)pages * s->page_size / 4);
+	if (bh_store_scalar(s, "PRAGMA page_count", &pages) ||
+	    unused <= BH_MAX(VACUUM_FREE, (uint64_t)pages * s->page_size / 4))
+		return -1;
+	if (due_ns > 0)
+		return due_ns;
+	used = (uint64_t)pages * s->page_size - unused;
+	/* On a disk without room for the copy slices go on. */
+	if (used >= VACUUM_WHOLE || is_busy(s) || bh_store_vacuum(s)) {
+		vacuum_slice(s);
+		checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
+	}
+	return SLICE_NS;
 }
 
 /* Nothing is read here: what is open was forgotten. */
@@ -164,8 +197,6 @@ static uint64_t wal_threshold(const struct bh_store *s)
 
 void bh_store_tend(struct bh_store *s, bool idle)
 {
-	if (idle && bh_store_wants_slice(s))
-		vacuum_slice(s);
 	if (s->wal_used >= wal_threshold(s) || (idle && s->wal_used > 0))
 		checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
 	look_at_wal(s);

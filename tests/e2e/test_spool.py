@@ -56,23 +56,6 @@ class Outage:
         self.intake.__exit__(*args)
 
 
-# The longest one first: the others run beside it.
-def test_the_file_gives_space_back(tmp_path):
-    """After a backlog of incompressible lines the store is small again, while the agent runs."""
-    calm = {"spool_after": 0, "dogstatsd_flush_interval": 5}
-    with Outage(tmp_path, {"logs_config": {"use_compression": False}, "bulkhead": calm}) as (agent, intake):
-        backlog(agent)
-        with open(tmp_path / "app.log", "a", encoding="utf-8") as f:
-            f.writelines(f"{i} {'x' * 8000}\n" for i in range(9800))
-        wait_until(lambda: agent.destination("logs")["spooled"] == LINES + 9800, 60)
-        full = agent.store.stat().st_size
-        assert full > 72 << 20
-        intake.start()
-        agent.run_ctl("spool", "replay")
-        wait_until(lambda: agent.ctl("spool")["payloads"] == 0, 60)
-        wait_until(lambda: agent.store.stat().st_size < full - (8 << 20), 60, lambda: agent.store.stat().st_size)
-
-
 def test_the_spool_is_listed_shown_and_exported(tmp_path):
     with Outage(tmp_path) as (agent, _):
         rows = backlog(agent)

@@ -21,7 +21,8 @@
  *   I14  unit/forwarder/test_salvage.c (SALVAGE_ROUNDS); kills/while_a_damaged_store*;
  *        e2e/test_damaged_store.py
  *   I15  invariants/a_bad_body*; e2e/test_spool.py a_damaged_row*
- *   I16  e2e/test_spool.py a_class_has_its_own_bound*, the_file_gives_space_back
+ *   I16  e2e/test_spool.py a_class_has_its_own_bound*; invariants/free_pages*;
+ *        unit/forwarder/test_store_space.c
  *   I17  invariants/one_forwarder_alone*; e2e/test_faults.py a_second_supervisor*
  *   I18  kills/while_a_file_of_version_1*, at_each_named_point* (in_migration)
  *
@@ -222,6 +223,45 @@ Test(invariants, a_clock_that_is_set_makes_nothing_old) /* §7 TTL */
 		t->no_fatal = true;
 		cr_assert_eq(world_run(t, NULL, false, WORLD_FINISH), 0, "%s", t->wrong);
 		cr_assert_str_empty(t->wrong);
+	}
+}
+
+/* The same work, with so much in the file that slices are given, and with so little that all is. */
+static void leave_free_pages(const char *kept)
+{
+	sqlite3 *db = open_by_hand();
+	char text[200];
+
+	(void)snprintf(text, sizeof(text),
+	    "CREATE TABLE a(b); CREATE TABLE k(b); INSERT INTO a VALUES(zeroblob(90000000));"
+	    "INSERT INTO k VALUES(zeroblob(%s)); DROP TABLE a",
+	    kept);
+	cr_assert_eq(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	cr_assert_eq(sqlite3_close(db), SQLITE_OK);
+}
+
+Test(invariants, free_pages_go_back_a_minute_after_the_last_row) /* §11 */
+{
+	static const struct {
+		const char *kept;
+		int64_t once, then; /* pages that are given, at least */
+	} cases[] = {{"9000000", 128, 128}, {"1000", 5000, 0}};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		world_reset(t);
+		t->script = WORLD_IDLES;
+		t->no_fatal = true;
+		t->pause = 1;
+		cr_assert_eq(world_run(t, NULL, false, WORLD_STOP), 0, "%s", t->wrong);
+		leave_free_pages(cases[i].kept);
+		t->pause = 0;
+		cr_assert_eq(world_run(t, NULL, false, WORLD_FINISH), 0, "%s", t->wrong);
+		cr_assert_str_empty(t->wrong, "case %zu: %s", i, t->wrong);
+		/* a minute after the first row, not after the second */
+		cr_expect_eq(t->pages[1], t->pages[0]);
+		cr_expect_geq(t->pages[1] - t->pages[2], cases[i].once);
+		cr_expect_eq(t->pages[2] - t->pages[3], cases[i].then, "one for each slice");
+		cr_expect_eq(t->pages[4], t->pages[3], "given away under a new row");
 	}
 }
 

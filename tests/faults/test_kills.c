@@ -156,7 +156,7 @@ static const struct named points[] = {
 	"a producer without a whole RESUME asks again"},
     {POINT_IN_CHECKPOINT, "in_checkpoint", "§11; I16", FAULT_WRITE | FAULT_SYNC, FAULT_DB, true,
 	false, 8, "the WAL is read again"},
-    {POINT_IN_VACUUM, "in_vacuum", "§11", 0, 0, true, false, 8, "every row is where it was"},
+    {POINT_IN_VACUUM, "in_vacuum", "§11", 0, 0, true, false, 40, "every row is where it was"},
     {POINT_IN_MIGRATION, "in_migration", "§3; I18", FAULT_ANY, FAULT_DB | FAULT_WAL | FAULT_OTHER,
 	false, false, 59, "no table, or all of them"},
     {POINT_BALLAST_UNLINKED, "ballast_unlinked", "§8; I13", 0, 0, true, false, 5,

@@ -44,6 +44,7 @@ enum world_point {
 
 enum world_script {
 	WORLD_OUTAGES, /* whose steps WORLD_OUTAGE and others are of */
+	WORLD_IDLES,   /* with much that is free in the file */
 	WORLD_AGES,    /* no more is known of lines that expired than their count: it ends there */
 };
 
@@ -98,6 +99,7 @@ struct truth {
 	int64_t logs_ttl_ms; /* 0 = as ever */
 	bool logs_drop;      /* the oldest go when it is full; otherwise it waits */
 	enum world_script script;
+	int64_t pages[5];           /* of the file, where the script looks */
 	uint64_t drops[BH_DROP__N]; /* of logs at the end of the script, by the ledger */
 };
 
