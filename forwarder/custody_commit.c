@@ -152,8 +152,12 @@ static void leave_out(
 			continue;
 		}
 		g->bytes -= p->body_n;
-		if (!dropping || p->dest != d || p->sending)
+		if (!dropping || p->dest != d)
 			continue;
+		if (p->sending) {
+			p->want_row = false; /* or the next group would be this one again */
+			continue;
+		}
 		bh_custody_settle(p, BH_STORE_DROPPED, BH_DROP_SPOOL_FULL);
 		g->t2[g->t2_n++] = p;
 	}
@@ -637,6 +641,7 @@ static bool fences_wait(const struct bh_custody *c)
 void bh_custody_commit(struct bh_custody *c)
 {
 	struct group g;
+	size_t empty = 0; /* groups in a row of which nothing was left: each may fill one class */
 
 	if (c->drain_done)
 		return;
@@ -669,7 +674,8 @@ void bh_custody_commit(struct bh_custody *c)
 			return;
 		}
 		/* Forced, all that waits goes: also what this group has proven. */
-	} while (g.more || (c->force && g.t1_n + g.t2_n > 0));
+		empty = g.t1_n + g.t2_n ? 0 : empty + 1;
+	} while ((g.more && empty <= c->dests_n) || (c->force && !empty));
 	c->force = false;
 	bh_timer_cancel(&c->company);
 }
