@@ -50,6 +50,13 @@ unsigned part_at(struct bh_str offset)
 	return v / PART_BYTES;
 }
 
+unsigned dest_of(const char *url)
+{
+	if (strncmp(url, WORLD_SECOND, sizeof(WORLD_SECOND) - 1) == 0)
+		return 1;
+	return strncmp(url, WORLD_THIRD, sizeof(WORLD_THIRD) - 1) == 0 ? 2 : 0;
+}
+
 static unsigned number(const char **p, const char *end)
 {
 	unsigned v = 0;
@@ -219,7 +226,7 @@ int bh_transport_start(struct bh_transport *t, const struct bh_http_request *req
 	    .key = req->check_key,
 	    .body = req->body,
 	    .lender = req->lender,
-	    .dest = strncmp(req->url, WORLD_SECOND, sizeof(WORLD_SECOND) - 1) == 0,
+	    .dest = dest_of(req->url),
 	};
 	return 0;
 }

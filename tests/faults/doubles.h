@@ -57,5 +57,7 @@ void each_line(struct truth *t, struct bh_str body, unsigned dest,
 /* The file of "file:/w/<n>"; WORLD_FILES = none of ours. */
 unsigned file_of(struct bh_str identifier);
 unsigned part_at(struct bh_str offset);
+/* 0 of a primary's URL, 1 of WORLD_SECOND, 2 of WORLD_THIRD. */
+unsigned dest_of(const char *url);
 
 #endif

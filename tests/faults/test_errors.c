@@ -47,9 +47,10 @@ struct tried {
 
 /* A disk that was never anything but full, or broken, holds no store: what is delivered without one
  * is known to nobody after it. One that fills, or breaks, has rows on it already. */
-static void begin(bool full)
+static void begin(bool full, unsigned unreliable)
 {
 	world_reset(t);
+	t->unreliable = (enum world_unreliable)(unreliable % UNRELIABLE__N);
 	if (!full)
 		return;
 	t->no_fatal = true;
@@ -63,7 +64,7 @@ static void fail_at(const struct fault_plan *plan, struct tried *tried)
 {
 	int status;
 
-	begin(plan->act == FAULT_ENOSPC || plan->n == ONWARDS);
+	begin(plan->act == FAULT_ENOSPC || plan->n == ONWARDS, plan->at);
 	t->no_fatal = plan->act == FAULT_ENOSPC;
 	status = world_run(t, plan, false, WORLD_PAUSE);
 	cr_assert(WIFEXITED(status), "operation %u, %u of them: ended by signal %d", plan->at,
@@ -112,7 +113,7 @@ Test(errors, an_error_of_the_disk_ends_the_process) /* §5 */
 		const struct fault_plan plan = {
 		    .ops = ops, .files = FAULT_DB | FAULT_WAL, .at = at, .n = 1, .act = FAULT_EIO};
 
-		begin(true);
+		begin(true, at);
 		t->no_fatal = false;
 		(void)world_run(t, &plan, true, WORLD_PAUSE);
 		cr_assert(!t->wrong[0], "operation %u: %s", at, t->wrong);
@@ -151,7 +152,7 @@ Test(errors, space_that_returns_is_used_again) /* I13, §8 */
 		    .ops = FAULT_ANY, .files = FAULT_FILES, .at = at, .act = FAULT_ENOSPC};
 		int status;
 
-		begin(true);
+		begin(true, at);
 		status = world_run(t, &plan, true, WORLD_FINISH);
 		cr_assert_eq(status, 0, "operation %u: status %d, %s", at, status, t->wrong);
 		cr_assert(!t->wrong[0], "operation %u: %s", at, t->wrong);
@@ -169,7 +170,7 @@ static void start_without_a_store(enum fault_act act, unsigned n)
 		    .ops = FAULT_ANY, .files = FAULT_FILES, .at = at, .n = n, .act = act};
 		int status;
 
-		begin(false);
+		begin(false, at);
 		t->no_fatal = act == FAULT_ENOSPC;
 		status = world_run(t, &plan, false, WORLD_FINISH);
 		/* From there on there was a store, and not even what is kept for it was to be had:

@@ -2,7 +2,8 @@
  * Invariants of spec/durability.md §15 that no single death shows, and where each row of the spec's
  * tables has its test. Suites kills, errors and invariants are of this executable
  * (build/tests/unit-faults), other names are files below tests/. check.c asks for I1 to I7 and I9
- * at every start, with one destination of logs and with two, along the script of world.c.
+ * at every start, with one destination of logs and with two, along the script of world.c;
+ * unreliable/ (and every third run of errors/) has one beside them that nobody waits for.
  *
  * §15
  *   I1   kills/at_any_operation*, in_the_middle*, a_power_cut*, at_each_named_point*; errors/

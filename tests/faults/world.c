@@ -22,6 +22,8 @@
  * lines each (durability.md §13, forwarder/custody.h). */
 #define TWO_CONCURRENCY 2
 #define BEHIND          (2 * TWO_CONCURRENCY)
+#define THIRD_QUEUE \
+	5 /* payloads that the unreliable one has in memory: more are dropped, or rows */
 
 /* One forwarder. */
 struct world {
@@ -213,6 +215,16 @@ static void add_second(struct bh_config *cfg)
 		abort();
 }
 
+static void add_third(struct bh_config *cfg, bool spool)
+{
+	const struct bh_endpoint e = {.logs = true, .reliable = false};
+
+	cfg->spool_unreliable = spool;
+	cfg->logs_payload_channel_size = THIRD_QUEUE;
+	if (bh_endpoints_add(cfg, &e, BH_STR_LIT(WORLD_THIRD), BH_STR_LIT("third-key")))
+		abort();
+}
+
 static void set_up(struct world *w, struct truth *t)
 {
 	*w = (struct world){.t = t};
@@ -229,6 +241,8 @@ static void set_up(struct world *w, struct truth *t)
 		w->config.logs_batch_max_concurrent_send = 1;
 	if (t->two)
 		add_second(&w->config);
+	if (t->unreliable)
+		add_third(&w->config, t->unreliable == UNRELIABLE_SPOOL);
 	w->intake.truth = w->transport.truth = t;
 	if (bh_loop_init(&w->loop, &w->clock))
 		abort();
@@ -277,7 +291,12 @@ static void start(struct world *w)
 			w->store, bh_role_name(producers[i]), &w->intake.receivers[producers[i]]))
 			end_without_a_start(w, "marks");
 	}
-	set_limits(w->t, &w->custody->dests[0].limits);
+	for (size_t i = 0; i < w->custody->dests_n; i++) {
+		struct bh_dest *d = &w->custody->dests[i];
+
+		if (i == 0 || !d->reliable)
+			set_limits(w->t, &d->limits);
+	}
 	books_open(&w->books, w->custody);
 	bh_custody_connect(w->custody, &w->intake, &w->transport);
 	w->loop.turn_end = bh_custody_turn_end;
@@ -306,10 +325,10 @@ static void count_open(struct world *w)
 
 	memset(w->t->open, 0, sizeof(w->t->open));
 	for (size_t i = 0; i < c->dests_n; i++) {
-		bool second = strncmp(c->dests[i].url, WORLD_SECOND, strlen(WORLD_SECOND)) == 0;
+		unsigned dest = dest_of(c->dests[i].url);
 
 		for (const struct bh_payload *p = c->dests[i].head; p; p = p->next)
-			w->t->open[second] += p->settled ? p->items : 0;
+			w->t->open[dest] += p->settled ? p->items : 0;
 	}
 }
 
@@ -542,23 +561,30 @@ static void play(struct world *w, const struct step *step)
 	}
 }
 
-/* The second destination of logs has its own time, now ahead and now behind, and its own outage. */
-static void answer_second(struct world *w)
+/* The other destinations of logs have their own time, now ahead and now behind, and their own
+ * outages. */
+static void answer_another(struct world *w, unsigned dest)
 {
 	static const struct {
 		unsigned n;
 		long status;
 	} answers[] = {
 	    {0, 0}, {1, 200}, {4, 200}, {0, 0}, {0, 0}, {1, 503}, {0, 0}, {9, 200}, {2, 200}};
-	const unsigned at = (w->t->step + w->t->shift) % BH_ARRAY_LEN(answers);
+	const unsigned at = (w->t->step * dest + w->t->shift) % BH_ARRAY_LEN(answers);
 
+	answer_requests(&w->transport, w->custody, dest, answers[at].n, answers[at].status);
+}
+
+static void answer_others(struct world *w)
+{
 	for (unsigned i = 0; w->t->silent && i < CREDIT; i++) {
 		answer_requests(&w->transport, w->custody, 0, TRANSPORT_MAX, 200);
 		wait_ms(w, 25);
 	}
-	if (w->t->silent)
-		return;
-	answer_requests(&w->transport, w->custody, 1, answers[at].n, answers[at].status);
+	if (w->t->two && !w->t->silent)
+		answer_another(w, 1);
+	if (w->t->unreliable && !w->t->third_silent)
+		answer_another(w, 2);
 }
 
 /* --- to the end ----------------------------------------------------------------------------------
@@ -579,6 +605,16 @@ static void answer_all(struct world *w)
 		answer_requests(&w->transport, w->custody, d, TRANSPORT_MAX, 200);
 }
 
+static void note_third(struct world *w)
+{
+	for (size_t i = 0; i < w->custody->dests_n; i++) {
+		const struct bh_dest *d = &w->custody->dests[i];
+
+		if (!d->reliable)
+			w->t->third = d->l;
+	}
+}
+
 static void stop(struct world *w, enum bh_drain_mode mode)
 {
 	bh_custody_drain(w->custody, w->fake.mono_ns + 10 * BH_NS_PER_S, mode);
@@ -588,6 +624,7 @@ static void stop(struct world *w, enum bh_drain_mode mode)
 	}
 	if (!w->drained || w->left)
 		wrong(w->t, "drained %d, left %llu", w->drained, (unsigned long long)w->left);
+	note_third(w);
 	bh_custody_write_backup(w->custody);
 	bh_store_close_clean(w->store);
 }
@@ -643,11 +680,12 @@ static _Noreturn void live(
 	while (t->step < script->n && (!t->pause || t->step < t->pause)) {
 		/* A step that is cut off is not taken up again. */
 		play(&w, &script->v[t->step]);
-		if (t->two)
-			answer_second(&w);
+		answer_others(&w);
 		t->step++;
 		books_check(&w.books, w.custody, t);
 	}
+	if (t->rest_ms)
+		wait_ms(&w, t->rest_ms);
 	t->operations = fault_count();
 	t->failed = fault_failed();
 	memcpy(t->drops, w.custody->dests[0].l.dropped, sizeof(t->drops));

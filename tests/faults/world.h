@@ -39,8 +39,16 @@ enum world_point {
 	POINT__N
 };
 
-#define WORLD_DESTS  2
+#define WORLD_DESTS  3
 #define WORLD_SECOND "https://second.test" /* of the destinations of logs, when there are two */
+#define WORLD_THIRD  "https://third.test"  /* the unreliable one, when there is one */
+
+enum world_unreliable {
+	UNRELIABLE_NONE,
+	UNRELIABLE_MEMORY,
+	UNRELIABLE_SPOOL, /* bulkhead.spool_unreliable */
+	UNRELIABLE__N
+};
 
 enum world_script {
 	WORLD_OUTAGES, /* whose steps WORLD_OUTAGE and others are of */
@@ -78,8 +86,9 @@ struct truth {
 	struct fate parts[WORLD_FILES][WORLD_PARTS + 1], metrics[WORLD_METRICS + 1];
 	/* as committed at a start */
 	unsigned seen_safe[WORLD_FILES], seen_delivered[WORLD_FILES], seen_complete[WORLD_FILES];
-	unsigned step;  /* of the script, the next one */
-	unsigned pause; /* WORLD_PAUSE: before this step; 0 = at the end */
+	unsigned step;    /* of the script, the next one */
+	unsigned pause;   /* WORLD_PAUSE: before this step; 0 = at the end */
+	unsigned rest_ms; /* that go by before it is gone */
 	/* Of each destination: lines taken and maybe not committed; taken once more, and how many
 	 * of them may be. */
 	unsigned open[WORLD_DESTS], repeats[WORLD_DESTS], allowed[WORLD_DESTS];
@@ -92,8 +101,10 @@ struct truth {
 	bool in_order;          /* one request at a time: lines must come in their order */
 	bool bad_rows;          /* a row may fail its check */
 	bool two;               /* logs have two destinations, and each answers in its own time */
-	unsigned shift;         /* of the second one's answers against the script */
-	bool silent;            /* the second one never answers, the first one at once */
+	enum world_unreliable unreliable;
+	bool third_silent;   /* it never answers before the end of the script */
+	unsigned shift;      /* of the other ones' answers against the script */
+	bool silent;         /* the second one never answers, the first one at once */
 	int64_t jump_ms;     /* the wall clock is set by so much after a start, a minute goes by */
 	uint64_t logs_bytes; /* what rows of logs may take; 0 = no bound of their own */
 	int64_t logs_ttl_ms; /* 0 = as ever */
@@ -101,6 +112,7 @@ struct truth {
 	enum world_script script;
 	int64_t pages[5];           /* of the file, where the script looks */
 	uint64_t drops[BH_DROP__N]; /* of logs at the end of the script, by the ledger */
+	struct bh_ledger third; /* of the unreliable one, of the last forwarder, after its stop */
 };
 
 /* In shared memory, with a folder of its own below /tmp. */
