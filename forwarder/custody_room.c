@@ -294,9 +294,8 @@ static void bound_dest(struct bh_custody *c, struct bh_dest *d)
 
 	for (const struct bh_payload *p = d->head; p; p = p->next)
 		held -= p->settled && !p->row ? p->body_n : 0;
-	for (struct bh_payload *p = d->head; p != d->tail && held > d->limits.memory_bytes;
-	     p = p->next) {
-		if (p->row || p->sending || p->settled)
+	for (struct bh_payload *p = d->head; p && held > d->limits.memory_bytes; p = p->next) {
+		if (p == d->tail || p->row || p->sending || p->settled)
 			continue;
 		give_up(p, BH_STORE_DROPPED, BH_DROP_QUEUE_FULL);
 		held -= p->body_n;
