@@ -258,7 +258,8 @@ static void put_notes(struct bh_buf *out, const json_t *status)
 	    out, "protections missing", "", json_object_get(status, "missing_protections"), false);
 }
 
-/* Those of buffers and queues are many, and for machines: the page and the agent's own metrics have them. */
+/* Those of buffers and queues are many, and for machines: the page and the agent's own metrics have
+ * them. */
 static bool is_shown(const char *name, const json_t *value)
 {
 	return json_integer_value(value) != 0 && strncmp(name, "buffer/", 7) != 0 &&

@@ -57,7 +57,7 @@ Test(rate, a_silence_of_any_length_leaves_nothing_behind)
 
 Test(rate, a_steady_flow_is_what_it_is_whatever_the_interval)
 {
-	static const int64_t spans[] = {1, 7, 60, 900, 86400 * 365};
+	static const int64_t spans[] = {1, 7, 60, 900, 86400L * 365};
 
 	for (size_t i = 0; i < BH_ARRAY_LEN(spans); i++) {
 		struct bh_rate r;
