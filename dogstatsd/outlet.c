@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/retry_memory.h"
 #include "dogstatsd/selfmetrics.h"
 
 #define COMPONENT "outlet"
@@ -35,11 +36,19 @@ static void on_encoded(void *ctx, struct bh_payload *p, const struct bh_encoder_
 	pump(o);
 }
 
+/* Without a spool the Agent's key says how much of an outage metrics outlast. */
+static size_t queue_bytes(const struct bh_config *cfg)
+{
+	if (cfg->forwarder_storage_max_size_in_bytes != 0)
+		return BH_OUTLET_QUEUE_BYTES;
+	return bh_retry_memory(cfg, BH_OUTLET_QUEUE_BYTES);
+}
+
 int bh_outlet_init(struct bh_outlet *o, struct bh_loop *loop, const struct bh_config *cfg,
     const struct bh_clock *clock, struct bh_log *log, struct bh_err *err)
 {
 	*o = (struct bh_outlet){.clock = clock, .log = log, .hostname = bh_str_from(cfg->hostname)};
-	bh_payload_queue_init(&o->queue, BH_OUTLET_QUEUE_BYTES);
+	bh_payload_queue_init(&o->queue, queue_bytes(cfg));
 	return bh_flusher_new(&o->flusher, loop, cfg, on_encoded, o, err);
 }
 

@@ -12,7 +12,8 @@
 #include "dogstatsd/ownfigures.h"
 #include "dogstatsd/payload_queue.h"
 
-/* Bodies that wait for credit; beyond it the oldest are dropped and counted. */
+/* Bodies that wait for credit; beyond it the oldest are dropped and counted. Another number where
+ * metrics have no spool and one of the keys of common/retry_memory.h is set. */
 #define BH_OUTLET_QUEUE_BYTES ((size_t)64 << 20)
 
 /* Flushes that may wait to be encoded before a further one is put off. */

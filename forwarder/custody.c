@@ -222,6 +222,7 @@ static int owe(struct bh_custody *c, struct bh_dest *d, struct bh_content *conte
 	if (!p)
 		return -ENOMEM;
 	content->unproven += d->reliable;
+	bh_rate_add(&d->rate, content->taken_ns, p->body_n);
 	d->l.received += p->items;
 	d->mem_items += p->items;
 	d->mem_bytes += p->body_n;
@@ -389,6 +390,7 @@ void bh_custody_turn_end(void *ctx)
 	if (c->drain_done)
 		return;
 	bh_custody_key_look(c);
+	bh_custody_bound_memory(c);
 	bh_custody_pump(c);
 	bh_custody_commit(c);
 	/* A commit moves rows out of memory: their turn in the window may have come. */
@@ -469,6 +471,7 @@ void bh_custody_stats(struct bh_custody *c, struct bh_child *child)
 		    "not taken wait in their files");
 	if (c->drain_done)
 		return; /* the store is closed */
+	bh_custody_capacity_stats(c, child);
 	bh_child_stat_number(child, "store.wal_bytes", bh_store_wal_bytes(c->cfg.store));
 	bh_child_stat_number(child, "spool.oldest_ms",
 	    rows ? (uint64_t)BH_MAX(
