@@ -176,7 +176,7 @@ int bh_store_each_origins(
 {
 	static const char query[] =
 	    "SELECT ord,origins FROM spool s WHERE EXISTS (SELECT 1 FROM destination d"
-	    " JOIN delivery y ON y.dest=d.id AND y.ord=s.ord WHERE d.reliable) ORDER BY ord";
+	    " CROSS JOIN delivery y ON y.dest=d.id AND y.ord=s.ord WHERE d.reliable) ORDER BY ord";
 	sqlite3_stmt *st = NULL;
 	int rc = bh_store_check(s, sqlite3_prepare_v2(s->db, query, -1, &st, NULL));
 	int step = SQLITE_ROW;

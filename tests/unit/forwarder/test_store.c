@@ -427,3 +427,60 @@ Test(store, the_wal_is_written_back_when_much_of_it_is_used_not_when_it_is_long)
 	cr_expect_eq(bh_store_wal_used(s), 0);
 	bh_store_free(s);
 }
+
+/* --- ten gigabytes are no reason to be slow (spec/durability.md §16) --- */
+
+static int one_step_more(void *ctx)
+{
+	(*(unsigned *)ctx)++;
+	return 0;
+}
+
+static int no_origins(void *ctx, uint64_t ord, struct bh_str origins)
+{
+	(void)ctx, (void)ord, (void)origins;
+	return 0;
+}
+
+/* Tens of SQLite's own steps, with so many rows: to look at all of them, and to look one up. */
+static void count_steps(unsigned rows, unsigned *all, unsigned *one)
+{
+	struct bh_store *s = reopen();
+	int64_t dest = 0;
+	unsigned steps = 0, owers = 0, reliable = 0;
+	uint64_t ord = 0;
+
+	cr_assert_eq(bh_store_destination(s, "logs/a", 0, true, &dest), 0);
+	cr_assert_eq(bh_store_begin(s), 0);
+	for (unsigned i = 0; i < rows; i++) {
+		struct bh_spool_row row = {
+		    .producer = "logs", .seq = i, .expires_ms = 1, .body = {"b", 1}};
+
+		cr_assert_eq(bh_store_next_ord(s, &row.ord), 0);
+		cr_assert_eq(bh_store_put(s, &row, dest), 0);
+		ord = row.ord;
+	}
+	cr_assert_eq(bh_store_commit(s), 0);
+	sqlite3_progress_handler(s->db, 10, one_step_more, &steps);
+	cr_assert_eq(bh_store_each_origins(s, no_origins, NULL), 0);
+	*all = steps;
+	steps = 0;
+	cr_assert_eq(bh_store_owers(s, ord, &owers, &reliable), 0);
+	cr_assert_eq(bh_store_begin(s), 0);
+	cr_assert_eq(bh_store_remove(s, ord, dest, BH_STORE_TAKEN), 0);
+	cr_assert_eq(bh_store_commit(s), 0);
+	*one = steps;
+	sqlite3_progress_handler(s->db, 0, NULL, NULL);
+	bh_store_free(s);
+	cr_assert_eq(empty_tree(dir), 0);
+}
+
+Test(store, work_grows_with_the_rows_and_no_faster)
+{
+	unsigned all[2], one[2];
+
+	count_steps(200, &all[0], &one[0]);
+	count_steps(2000, &all[1], &one[1]);
+	cr_expect_lt(all[1], 15 * all[0], "%u steps, then %u", all[0], all[1]);
+	cr_expect_lt(one[1], 2 * one[0] + 10, "%u steps, then %u", one[0], one[1]);
+}
