@@ -221,6 +221,11 @@ static int on_commit(void *ctx, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
+void bh_store_hear_commits(struct bh_store *s)
+{
+	(void)sqlite3_wal_hook(s->db, on_commit, s);
+}
+
 static int start_up(struct bh_store *s)
 {
 	sqlite3_int64 clean = 0, floor = 0, page = 0;
@@ -250,7 +255,7 @@ static int start_up(struct bh_store *s)
 	s->page_size = (uint64_t)page;
 	/* Of what was left in the WAL: at most its length. */
 	s->wal_used = bh_store_wal_bytes(s);
-	(void)sqlite3_wal_hook(s->db, on_commit, s);
+	bh_store_hear_commits(s);
 	return rc;
 }
 
