@@ -108,15 +108,18 @@ static void on_ready(void *ctx)
 	pump(ctx);
 }
 
-static void on_durable(void *ctx, uint64_t seq, uint32_t items, bool refused)
+static void on_durable(void *ctx, uint64_t seq, uint32_t items, enum bh_refuse_cause refused)
 {
 	struct bh_outlet *o = ctx;
 
-	(void)seq;
-	if (refused)
-		o->refused += items;
-	else
+	if (!refused) {
 		o->delivered += items;
+		return;
+	}
+	o->refused += items;
+	bh_error(o->log, COMPONENT,
+	    "the forwarder refused payload %" PRIu64 ", %" PRIu32 " points of metrics: %s", seq,
+	    items, bh_refuse_name(refused));
 }
 
 static void on_fenced(void *ctx)
@@ -134,6 +137,13 @@ static void on_stale(void *ctx)
 	o->stale(o->ctx);
 }
 
+static void on_again(void *ctx)
+{
+	struct bh_outlet *o = ctx;
+
+	o->again(o->ctx);
+}
+
 int bh_outlet_connect(
     struct bh_outlet *o, const struct bh_producer_config *base, struct bh_err *err)
 {
@@ -145,6 +155,7 @@ int bh_outlet_connect(
 	    .credit = on_ready,
 	    .fenced = on_fenced,
 	    .stale = on_stale,
+	    .again = on_again,
 	};
 	cfg.ops = &o->ops;
 	cfg.ctx = o;

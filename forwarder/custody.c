@@ -277,26 +277,45 @@ static void take(void *ctx, enum bh_role producer, uint64_t seq, const struct bh
 	bh_content_release(&c->contents, content);
 }
 
+/* The next group settles seq, and its origins. */
+static int take_origins(
+    struct bh_custody *c, enum bh_role producer, uint64_t seq, struct bh_str origins)
+{
+	const struct bh_link_data positions = {.kind = BH_KIND_LOGS, .origins = origins};
+	struct bh_content *content = new_content(c, producer, seq, &positions);
+	int rc = -ENOMEM;
+
+	if (!content)
+		return rc;
+	content->block = malloc(origins.n + 1);
+	if (content->block) {
+		if (origins.n)
+			memcpy(content->block, origins.p, origins.n);
+		content->origins = (struct bh_str){content->block, origins.n};
+		add_positions(c, content);
+		rc = keep_empty(c, content);
+	}
+	bh_content_release(&c->contents, content);
+	return rc;
+}
+
 /* Durable already; only its origins are wanted, so that the run it belongs to can close. */
 static void repeat(void *ctx, enum bh_role producer, uint64_t seq, const struct bh_link_data *data)
 {
 	struct bh_custody *c = ctx;
-	struct bh_content *content;
 
-	if (data->origins.n == 0)
+	if (data->origins.n > 0 && take_origins(c, producer, seq, data->origins))
+		bh_error(c->cfg.log, COMPONENT, "repeat: out of memory");
+}
+
+static void refused(void *ctx, enum bh_role producer, uint64_t seq, struct bh_str origins)
+{
+	struct bh_custody *c = ctx;
+
+	if (take_origins(c, producer, seq, origins) == 0)
 		return;
-	content = new_content(c, producer, seq, data);
-	if (!content)
-		return;
-	content->block = malloc(data->origins.n);
-	if (content->block) {
-		memcpy(content->block, data->origins.p, data->origins.n);
-		content->origins = (struct bh_str){content->block, data->origins.n};
-		add_positions(c, content);
-		if (keep_empty(c, content))
-			bh_error(c->cfg.log, COMPONENT, "repeat: out of memory");
-	}
-	bh_content_release(&c->contents, content);
+	bh_error(c->cfg.log, COMPONENT, "refusal: out of memory");
+	c->cfg.fatal(c->cfg.ctx, BH_EXIT_INTERNAL);
 }
 
 static void want_rows_of(struct bh_custody *c, enum bh_role producer)
@@ -380,6 +399,7 @@ const struct bh_intake_ops bh_custody_intake_ops = {
     .resume = resume,
     .data = take,
     .repeat = repeat,
+    .refused = refused,
     .fence = fence,
 };
 

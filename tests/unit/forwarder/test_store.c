@@ -290,6 +290,28 @@ Test(store, a_store_of_before_is_not_written_over)
 	bh_store_free(s);
 }
 
+Test(store, a_refused_seq_is_known_as_long_as_its_mark) /* LINK.md rule 7 */
+{
+	struct bh_receiver mark = {.epoch = 5, .base = 9, .refused = 8, .cause = BH_REFUSE_BAD_CRC};
+	struct bh_receiver got;
+	struct bh_store *s = reopen();
+
+	cr_assert_eq(bh_store_producer(s, "logs", &mark), 0);
+	cr_assert_eq(bh_store_refused(s, "logs", &mark), 0);
+	bh_store_free(s);
+	s = reopen();
+	cr_assert_eq(bh_store_load_producer(s, "logs", &got), 0);
+	cr_expect_eq(got.refused, 8);
+	cr_expect_eq(got.cause, BH_REFUSE_BAD_CRC);
+	cr_assert_eq(bh_store_load_producer(s, "dogstatsd", &got), 0);
+	cr_expect_eq(got.refused, 0);
+	mark.base = 0; /* of another store, as after a salvage */
+	cr_assert_eq(bh_store_producer(s, "logs", &mark), 0);
+	cr_assert_eq(bh_store_load_producer(s, "logs", &got), 0);
+	cr_expect_eq(got.refused, 0);
+	bh_store_free(s);
+}
+
 /* --- the WAL (§11, §15 I16) --- */
 
 static unsigned times_in(const char *path, const char *words)
