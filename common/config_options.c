@@ -184,7 +184,7 @@ const struct bh_option bh_options[] = {
 	{"forwarder_outdated_file_in_days", NULL, BH_OPT_INT, AT(forwarder_outdated_file_in_days), "0", 0, 3650, FORWARDER, "days metrics wait in the spool; 0 = 7"},
 	{"forwarder_retry_queue_payloads_max_size", NULL, BH_OPT_INT, AT(forwarder_retry_queue_payloads_max_size), "-1", -1, INT64_MAX, DOGSTATSD | FORWARDER, "bytes of metrics that may wait in memory; -1 = 15728640"},
 	{"forwarder_retry_queue_max_size", NULL, BH_OPT_INT, AT(forwarder_retry_queue_max_size), "0", 0, 1 << 20, DOGSTATSD | FORWARDER, "older form: so many payloads of 2 MiB; 0 = unset"},
-	{"forwarder_retry_queue_capacity_time_interval_sec", NULL, BH_OPT_INT, AT(forwarder_capacity_interval_s), "900", 1, 86400 * 365, FORWARDER, "seconds over which datadog.agent.retry_queue_duration.* look back"},
+	{"forwarder_retry_queue_capacity_time_interval_sec", NULL, BH_OPT_INT, AT(forwarder_capacity_interval_s), "900", 1, INT64_C(86400) * 365, FORWARDER, "seconds over which datadog.agent.retry_queue_duration.* look back"},
 	{"forwarder_flush_to_disk_mem_ratio", NULL, BH_OPT_MILLI, AT(forwarder_flush_to_disk_mem_ratio_milli), "0.5", 0, 1000, FORWARDER, "part of that memory from which on they go to the spool"},
 	{"forwarder_http_protocol", NULL, BH_OPT_STRING, AT(forwarder_http_protocol), "auto", 0, 0, FORWARDER, "auto http1: may metrics go over HTTP/2"},
 	{"forwarder_connection_reset_interval", NULL, BH_OPT_SECONDS, AT(forwarder_connection_reset_interval_ms), "0", 0, MS(86400) * 365, FORWARDER, "seconds after which a connection is not used again; 0 = never"},
