@@ -118,7 +118,7 @@ const struct bh_option bh_options[] = {
 	{"logs_config.batch_wait", NULL, BH_OPT_SECONDS, AT(logs_batch_wait_ms), "5", 1000, 10000, LOGS, "seconds, 1 to 10"},
 	{"logs_config.batch_max_size", NULL, BH_OPT_INT, AT(logs_batch_max_size), "1000", 1, 100000, LOGS, "messages of a payload"},
 	{"logs_config.batch_max_content_size", NULL, BH_OPT_INT, AT(logs_batch_max_content_size), "5000000", 1024, 7000000, LOGS, "bytes of a payload"},
-	{"logs_config.batch_max_concurrent_send", NULL, BH_OPT_INT, AT(logs_batch_max_concurrent_send), "0", 0, 64, FORWARDER, "requests under way; 0 = automatic"},
+	{"logs_config.batch_max_concurrent_send", NULL, BH_OPT_INT, AT(logs_batch_max_concurrent_send), "0", 0, 64, FORWARDER, "requests under way; 0 = automatic: 4, and up to 256 while more bring more"},
 	{"logs_config.use_compression", NULL, BH_OPT_BOOL, AT(logs_use_compression), "true", 0, 0, LOGS, "compress logs"},
 	{"logs_config.compression_kind", NULL, BH_OPT_STRING, AT(logs_compression_kind), "zstd", 0, 0, LOGS, "zstd gzip"},
 	{"logs_config.zstd_compression_level", NULL, BH_OPT_INT, AT(logs_zstd_compression_level), "1", 1, 19, LOGS, "zstd level of logs"},
