@@ -313,8 +313,10 @@ struct bh_config {
 	int64_t forwarder_storage_max_size_in_bytes; /* -1 = no bound of its own; 0 = spool off */
 	int64_t forwarder_storage_max_disk_ratio_milli;     /* 0 = none */
 	int64_t forwarder_outdated_file_in_days;            /* 0 = 7 */
-	int64_t forwarder_retry_queue_payloads_max_size;    /* 15 MiB */
+	int64_t forwarder_retry_queue_payloads_max_size;    /* -1 = unset (retry_memory.h) */
 	int64_t forwarder_retry_queue_max_size;             /* payloads; 0 = unset */
+	int64_t forwarder_capacity_interval_s;              /* 900 */
+	int64_t http_dial_fallback_delay_ms;                /* 0 = libcurl's; < 0 = no race */
 	int64_t forwarder_flush_to_disk_mem_ratio_milli;    /* 0.5 → 500 */
 	int64_t forwarder_stop_timeout_ms;                  /* 0 = what the budget leaves */
 	char *forwarder_http_protocol, *logs_http_protocol; /* auto, http1 */

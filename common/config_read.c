@@ -24,6 +24,7 @@ static void find_at(
 		bh_finding_add(r->findings, level, "%s:%d:%d: %s", r->file, line, col, text);
 }
 
+BH_PRINTF(4, 0)
 static void find(struct bh_reading *r, enum bh_finding_level level, const struct bh_yaml *at,
     const char *fmt, va_list ap)
 {

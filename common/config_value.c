@@ -245,11 +245,15 @@ static int set_scaled(
 {
 	bool factor = o->type == BH_OPT_MILLI;
 	double v = factor ? read_factor(text) : read_duration(text);
+	int64_t n;
 
 	if (!isfinite(v) || fabs(v) > 9e15)
 		return bh_err_set(err, BH_E_CONFIG, "%s: \"%.80s\" is not a number%s", o->key, text,
 		    factor ? "" : " of seconds; write 5, 0.5 or a duration such as 1m30s");
-	return store_number(cfg, o, text, (int64_t)llround(v), err);
+	n = llround(v);
+	if (n == 0 && v != 0) /* -1ns: the sign may say all */
+		n = v < 0 ? -1 : 1;
+	return store_number(cfg, o, text, n, err);
 }
 
 void bh_config_clear_list(struct bh_config *cfg, const struct bh_option *o)

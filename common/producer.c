@@ -12,14 +12,13 @@
 #define PATH_LIMIT    107
 #define DATA_SEND_BUF 4 /* messages; spec/durability.md §12 */
 #define ANSWER_BUF    64
-#define RENEWALS_MAX  16 /* then the process asks to be replaced */
 
 /* One payload of the window: the encoded message, kept byte for byte until it is durable. */
 struct slot {
 	char *bytes;
 	size_t n, body;
 	uint32_t items;
-	bool refused;
+	enum bh_refuse_cause refused;
 };
 
 struct bh_producer {
@@ -169,7 +168,7 @@ static void advance(struct bh_producer *p, uint64_t base)
 		uint64_t seq = ++p->base;
 		struct slot *s = slot_of(p, seq);
 		uint32_t items = s->items;
-		bool refused = s->refused;
+		enum bh_refuse_cause refused = s->refused;
 
 		release_slot(p, seq);
 		p->sent = BH_MAX(p->sent, seq + 1);
@@ -271,7 +270,7 @@ static void on_ack(struct bh_producer *p, const struct bh_link_msg *m)
 static void on_refuse(struct bh_producer *p, const struct bh_link_msg *m)
 {
 	if (m->head.seq > p->base && m->head.seq < p->next)
-		slot_of(p, m->head.seq)->refused = true;
+		slot_of(p, m->head.seq)->refused = m->u.refuse.cause;
 }
 
 static void on_fence_ack(struct bh_producer *p, const struct bh_link_msg *m)
@@ -285,7 +284,8 @@ static void on_fence_ack(struct bh_producer *p, const struct bh_link_msg *m)
 
 static void dispatch(struct bh_producer *p, const struct bh_link_msg *m)
 {
-	if (m->head.type != BH_LINK_ACK)
+	/* REFUSE comes along with ACKs. */
+	if (m->head.type != BH_LINK_ACK && m->head.type != BH_LINK_REFUSE)
 		bh_link_fsm_heard(&p->fsm, now(p));
 	switch (m->head.type) {
 	case BH_LINK_WELCOME:
@@ -335,9 +335,6 @@ static void renew(struct bh_producer *p)
 	bh_log_limited(p->cfg.log, &p->limit, BH_LOG_WARN, COMPONENT,
 	    "no answer from the forwarder for %lld ms: dialing anew renewals=%u",
 	    BH_LINK_RENEW_NS / BH_NS_PER_MS, bh_ipc_renewals(p->data) + 1);
-	if (bh_ipc_renewals(p->data) == RENEWALS_MAX)
-		bh_error(p->cfg.log, COMPONENT, "%d renewals: this process should be restarted",
-		    RENEWALS_MAX);
 	if (bh_ipc_renew(p->data, &err) || bh_ipc_renew(p->answers, &err))
 		bh_log_limited(p->cfg.log, &p->limit, BH_LOG_ERROR, COMPONENT, "%s", err.text);
 }
@@ -347,8 +344,14 @@ static void on_tick(struct bh_timer *t)
 	struct bh_producer *p = BH_CONTAINER(t, struct bh_producer, tick);
 	enum bh_link_action action = bh_link_fsm_tick(&p->fsm, now(p), waits(p));
 
-	if (action == BH_LINK_DO_RENEW)
+	if (action == BH_LINK_DO_RENEW || action == BH_LINK_DO_RENEW_AND_ASK)
 		renew(p);
+	if (action == BH_LINK_DO_RENEW_AND_ASK) {
+		bh_error(p->cfg.log, COMPONENT, "%u renewals: this process asks for a restart",
+		    p->fsm.renewals);
+		if (p->cfg.ops->again)
+			p->cfg.ops->again(p->cfg.ctx);
+	}
 	if (action != BH_LINK_DO_NOTHING) {
 		p->resuming = false;
 		send_hello(p);

@@ -33,9 +33,9 @@ struct bh_producer_ops {
 	void (*resume_row)(void *ctx, const struct bh_origin *row);
 	/* READY for the first time: all rows were given, reading may begin at `safe`. */
 	void (*ready)(void *ctx);
-	/* Payload seq is durable (or refused for good: refused = true, counted by the caller).
-	 * Called in order of seq, once each. */
-	void (*durable)(void *ctx, uint64_t seq, uint32_t items, bool refused);
+	/* Payload seq is durable, or was refused for good: the owner counts and logs that. Called
+	 * in order of seq, once each. */
+	void (*durable)(void *ctx, uint64_t seq, uint32_t items, enum bh_refuse_cause refused);
 	/* bh_producer_can_send() may have become true. */
 	void (*credit)(void *ctx);
 	/* The fence's FENCE_ACK arrived: everything sent before it is durable. */
@@ -43,6 +43,9 @@ struct bh_producer_ops {
 	/* A newer incarnation exists, or the forwarder's store was replaced: the process must exit
 	 * 70 at once; its successor resumes. */
 	void (*stale)(void *ctx);
+	/* The sockets were renewed so often that the process should be started again, in order.
+	 * May come more than once. May be NULL. */
+	void (*again)(void *ctx);
 };
 
 struct bh_producer_config {

@@ -69,7 +69,9 @@ enum bh_link_action bh_link_fsm_tick(struct bh_link_fsm *f, int64_t now_ns, bool
 			f->heard_ns = now_ns;
 			f->renewed++;
 			(void)greet(f, now_ns);
-			return BH_LINK_DO_RENEW;
+			/* A request that came at a bad time is made again. */
+			return ++f->renewals % BH_LINK_RENEWALS_MAX ? BH_LINK_DO_RENEW
+								    : BH_LINK_DO_RENEW_AND_ASK;
 		}
 		if (now_ns >= next_hello(f))
 			return greet(f, now_ns);

@@ -16,8 +16,9 @@ enum bh_link_state {
 
 enum bh_link_action {
 	BH_LINK_DO_NOTHING,
-	BH_LINK_DO_HELLO, /* send HELLO */
-	BH_LINK_DO_RENEW, /* replace both sockets, then send HELLO */
+	BH_LINK_DO_HELLO,         /* send HELLO */
+	BH_LINK_DO_RENEW,         /* replace both sockets, then send HELLO */
+	BH_LINK_DO_RENEW_AND_ASK, /* the same; and ask to be started again, in order */
 };
 
 #define BH_LINK_HELLO_NS (50LL * 1000000) /* HELLO again without WELCOME */
@@ -25,7 +26,8 @@ enum bh_link_action {
 	(1000LL * 1000000) /* the same while the forwarder is known to be down */
 #define BH_LINK_QUIET_NS        (200LL * 1000000) /* READY, something outstanding, nothing heard */
 #define BH_LINK_RENEW_NS        (400LL * 1000000) /* silence after HELLO while the forwarder runs */
-#define BH_LINK_RENEW_DOUBLINGS 4 /* each renewal in a row waits twice as long, so many times */
+#define BH_LINK_RENEW_DOUBLINGS 4  /* each renewal in a row waits twice as long, so many times */
+#define BH_LINK_RENEWALS_MAX    16 /* each leaves two sockets behind; then it is time to ask */
 
 struct bh_link_fsm {
 	enum bh_link_state state;
@@ -33,6 +35,7 @@ struct bh_link_fsm {
 	int64_t heard_ns; /* last message from the forwarder, or the start of the present silence */
 	int64_t hello_ns; /* last HELLO */
 	unsigned renewed; /* renewals since the link was last READY */
+	unsigned renewals; /* all of them */
 };
 
 void bh_link_fsm_init(struct bh_link_fsm *f, int64_t now_ns);

@@ -17,6 +17,13 @@ static void on_stale(void *ctx)
 	bh_child_fail(d->child, BH_EXIT_INTERNAL);
 }
 
+static void on_again(void *ctx)
+{
+	struct bh_dogstatsd *d = ctx;
+
+	bh_child_again(d->child);
+}
+
 static void peer_state(void *ctx, enum bh_role role, bool running)
 {
 	struct bh_dogstatsd *d = ctx;
@@ -374,6 +381,7 @@ static int open_outlet(struct bh_dogstatsd *d, struct bh_err *err)
 
 	d->outlet.drained = bh_dogstatsd_drained;
 	d->outlet.stale = on_stale;
+	d->outlet.again = on_again;
 	d->outlet.ctx = d;
 	if (skipped)
 		bh_info(&c->log, BH_DOGSTATSD,

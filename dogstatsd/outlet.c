@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/retry_memory.h"
 #include "dogstatsd/selfmetrics.h"
 
 #define COMPONENT "outlet"
@@ -35,11 +36,19 @@ static void on_encoded(void *ctx, struct bh_payload *p, const struct bh_encoder_
 	pump(o);
 }
 
+/* Without a spool the Agent's key says how much of an outage metrics outlast. */
+static size_t queue_bytes(const struct bh_config *cfg)
+{
+	if (cfg->forwarder_storage_max_size_in_bytes != 0)
+		return BH_OUTLET_QUEUE_BYTES;
+	return bh_retry_memory(cfg, BH_OUTLET_QUEUE_BYTES);
+}
+
 int bh_outlet_init(struct bh_outlet *o, struct bh_loop *loop, const struct bh_config *cfg,
     const struct bh_clock *clock, struct bh_log *log, struct bh_err *err)
 {
 	*o = (struct bh_outlet){.clock = clock, .log = log, .hostname = bh_str_from(cfg->hostname)};
-	bh_payload_queue_init(&o->queue, BH_OUTLET_QUEUE_BYTES);
+	bh_payload_queue_init(&o->queue, queue_bytes(cfg));
 	return bh_flusher_new(&o->flusher, loop, cfg, on_encoded, o, err);
 }
 
@@ -99,15 +108,18 @@ static void on_ready(void *ctx)
 	pump(ctx);
 }
 
-static void on_durable(void *ctx, uint64_t seq, uint32_t items, bool refused)
+static void on_durable(void *ctx, uint64_t seq, uint32_t items, enum bh_refuse_cause refused)
 {
 	struct bh_outlet *o = ctx;
 
-	(void)seq;
-	if (refused)
-		o->refused += items;
-	else
+	if (!refused) {
 		o->delivered += items;
+		return;
+	}
+	o->refused += items;
+	bh_error(o->log, COMPONENT,
+	    "the forwarder refused payload %" PRIu64 ", %" PRIu32 " points of metrics: %s", seq,
+	    items, bh_refuse_name(refused));
 }
 
 static void on_fenced(void *ctx)
@@ -125,6 +137,13 @@ static void on_stale(void *ctx)
 	o->stale(o->ctx);
 }
 
+static void on_again(void *ctx)
+{
+	struct bh_outlet *o = ctx;
+
+	o->again(o->ctx);
+}
+
 int bh_outlet_connect(
     struct bh_outlet *o, const struct bh_producer_config *base, struct bh_err *err)
 {
@@ -136,6 +155,7 @@ int bh_outlet_connect(
 	    .credit = on_ready,
 	    .fenced = on_fenced,
 	    .stale = on_stale,
+	    .again = on_again,
 	};
 	cfg.ops = &o->ops;
 	cfg.ctx = o;

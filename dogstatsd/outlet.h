@@ -12,7 +12,8 @@
 #include "dogstatsd/ownfigures.h"
 #include "dogstatsd/payload_queue.h"
 
-/* Bodies that wait for credit; beyond it the oldest are dropped and counted. */
+/* Bodies that wait for credit; beyond it the oldest are dropped and counted. Another number where
+ * metrics have no spool and one of the keys of common/retry_memory.h is set. */
 #define BH_OUTLET_QUEUE_BYTES ((size_t)64 << 20)
 
 /* Flushes that may wait to be encoded before a further one is put off. */
@@ -39,6 +40,7 @@ struct bh_outlet {
 	bool fence_wanted, fenced;
 	void (*drained)(void *ctx); /* after bh_outlet_fence(): everything handed over is durable */
 	void (*stale)(void *ctx);   /* a newer incarnation exists */
+	void (*again)(void *ctx);   /* this process should be started again, in order */
 	void *ctx;
 	struct bh_log_limit limit;
 };
@@ -49,8 +51,8 @@ int bh_outlet_init(struct bh_outlet *o, struct bh_loop *loop, const struct bh_co
     const struct bh_clock *clock, struct bh_log *log, struct bh_err *err) BH_MUST_CHECK;
 void bh_outlet_release(struct bh_outlet *o);
 
-/* Opens the link; base gives loop, rng and identity, its ops and ctx are replaced. drained, stale
- * and ctx of the outlet are set before. */
+/* Opens the link; base gives loop, rng and identity, its ops and ctx are replaced. drained, stale,
+ * again and ctx of the outlet are set before. */
 int bh_outlet_connect(
     struct bh_outlet *o, const struct bh_producer_config *base, struct bh_err *err) BH_MUST_CHECK;
 

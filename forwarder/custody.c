@@ -224,6 +224,7 @@ static int owe(struct bh_custody *c, struct bh_dest *d, struct bh_content *conte
 	if (!p)
 		return -ENOMEM;
 	content->unproven += d->reliable;
+	bh_rate_add(&d->rate, content->taken_ns, p->body_n);
 	d->l.received += p->items;
 	d->mem_items += p->items;
 	d->mem_bytes += p->body_n;
@@ -278,26 +279,45 @@ static void take(void *ctx, enum bh_role producer, uint64_t seq, const struct bh
 	bh_content_release(&c->contents, content);
 }
 
+/* The next group settles seq, and its origins. */
+static int take_origins(
+    struct bh_custody *c, enum bh_role producer, uint64_t seq, struct bh_str origins)
+{
+	const struct bh_link_data positions = {.kind = BH_KIND_LOGS, .origins = origins};
+	struct bh_content *content = new_content(c, producer, seq, &positions);
+	int rc = -ENOMEM;
+
+	if (!content)
+		return rc;
+	content->block = malloc(origins.n + 1);
+	if (content->block) {
+		if (origins.n)
+			memcpy(content->block, origins.p, origins.n);
+		content->origins = (struct bh_str){content->block, origins.n};
+		add_positions(c, content);
+		rc = keep_empty(c, content);
+	}
+	bh_content_release(&c->contents, content);
+	return rc;
+}
+
 /* Durable already; only its origins are wanted, so that the run it belongs to can close. */
 static void repeat(void *ctx, enum bh_role producer, uint64_t seq, const struct bh_link_data *data)
 {
 	struct bh_custody *c = ctx;
-	struct bh_content *content;
 
-	if (data->origins.n == 0)
+	if (data->origins.n > 0 && take_origins(c, producer, seq, data->origins))
+		bh_error(c->cfg.log, COMPONENT, "repeat: out of memory");
+}
+
+static void refused(void *ctx, enum bh_role producer, uint64_t seq, struct bh_str origins)
+{
+	struct bh_custody *c = ctx;
+
+	if (take_origins(c, producer, seq, origins) == 0)
 		return;
-	content = new_content(c, producer, seq, data);
-	if (!content)
-		return;
-	content->block = malloc(data->origins.n);
-	if (content->block) {
-		memcpy(content->block, data->origins.p, data->origins.n);
-		content->origins = (struct bh_str){content->block, data->origins.n};
-		add_positions(c, content);
-		if (keep_empty(c, content))
-			bh_error(c->cfg.log, COMPONENT, "repeat: out of memory");
-	}
-	bh_content_release(&c->contents, content);
+	bh_error(c->cfg.log, COMPONENT, "refusal: out of memory");
+	c->cfg.fatal(c->cfg.ctx, BH_EXIT_INTERNAL);
 }
 
 static void want_rows_of(struct bh_custody *c, enum bh_role producer)
@@ -381,6 +401,7 @@ const struct bh_intake_ops bh_custody_intake_ops = {
     .resume = resume,
     .data = take,
     .repeat = repeat,
+    .refused = refused,
     .fence = fence,
 };
 
@@ -391,6 +412,7 @@ void bh_custody_turn_end(void *ctx)
 	if (c->drain_done)
 		return;
 	bh_custody_key_look(c);
+	bh_custody_bound_memory(c);
 	bh_custody_pump(c);
 	bh_custody_commit(c);
 	/* A commit moves rows out of memory: their turn in the window may have come. */
@@ -471,6 +493,7 @@ void bh_custody_stats(struct bh_custody *c, struct bh_child *child)
 		    "not taken wait in their files");
 	if (c->drain_done)
 		return; /* the store is closed */
+	bh_custody_capacity_stats(c, child);
 	bh_child_stat_number(child, "store.wal_bytes", bh_store_wal_bytes(c->cfg.store));
 	bh_child_stat_number(child, "spool.oldest_ms",
 	    rows ? (uint64_t)BH_MAX(

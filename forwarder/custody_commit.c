@@ -359,6 +359,17 @@ static int settle_contents(struct bh_custody *c, struct group *g)
 	return 0;
 }
 
+/* With the mark that makes it durable, and that of the epoch that knows nothing of it. */
+static int write_refused(struct bh_custody *c, enum bh_role role, const struct bh_receiver *mark)
+{
+	const struct bh_receiver *now = bh_intake_receiver(c->intake, role);
+
+	if (mark->refused == now->refused &&
+	    bh_receiver_durable(mark, mark->refused) == bh_receiver_durable(now, mark->refused))
+		return 0;
+	return bh_store_refused(c->cfg.store, bh_role_name(role), mark);
+}
+
 static int write_marks(struct bh_custody *c, const struct group *g)
 {
 	for (int role = 0; role < BH_ROLE__N; role++) {
@@ -370,6 +381,8 @@ static int write_marks(struct bh_custody *c, const struct group *g)
 		if (c->new_epoch[role])
 			mark = (struct bh_receiver){.epoch = c->new_epoch[role]};
 		rc = bh_store_producer(c->cfg.store, bh_role_name((enum bh_role)role), &mark);
+		if (!rc)
+			rc = write_refused(c, (enum bh_role)role, &mark);
 		if (rc)
 			return rc;
 	}

@@ -41,6 +41,7 @@ static void configure(struct bh_dest *d, const struct bh_config *cfg)
 	else
 		bh_pace_init(&d->pace, fixed, fixed);
 	d->timeout_ms = logs ? cfg->logs_http_timeout_ms : cfg->forwarder_timeout_ms;
+	bh_rate_init(&d->rate, cfg->forwarder_capacity_interval_s);
 	bh_backoff_init(&d->backoff, &b, logs ? 1 : 2, logs ? 120 : 64);
 }
 

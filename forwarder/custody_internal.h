@@ -1,7 +1,8 @@
 /* Shared by custody.c (taking, life), custody_dests.c (destinations), custody_commit.c (groups),
  * custody_room.c (what leaves the spool undelivered), custody_send.c (delivery), custody_lend.c
- * (bodies that are only in the spool meanwhile), custody_answer.c (what came back), custody_key.c
- * (checks of the API keys), custody_clock.c (this host's clock) and custody_quarantine.c. */
+ * (bodies that are only in the spool meanwhile), custody_capacity.c (how long an outage may be),
+ * custody_answer.c (what came back), custody_key.c (checks of the API keys), custody_clock.c (this
+ * host's clock) and custody_quarantine.c. */
 #ifndef BH_FORWARDER_CUSTODY_INTERNAL_H
 #define BH_FORWARDER_CUSTODY_INTERNAL_H
 
@@ -80,6 +81,8 @@ void bh_payload_free(struct bh_custody *c, struct bh_payload *p);
 int bh_custody_make_dests(struct bh_custody *c, struct bh_err *err) BH_MUST_CHECK;
 void bh_custody_free_dests(struct bh_custody *c);
 void bh_custody_dest_stats(struct bh_custody *c, struct bh_child *child);
+/* Numbers "retry_queue/DOMAIN/…" (supervisor/figures.h), for metrics that came lately. */
+void bh_custody_capacity_stats(struct bh_custody *c, struct bh_child *child);
 /* What is in its buffers now (buffers.h). */
 struct bh_buffer_count bh_custody_memory_size(const struct bh_dest *d);
 struct bh_buffer_count bh_custody_disk_size(const struct bh_dest *d);
@@ -104,6 +107,9 @@ bool bh_custody_has_room(struct bh_custody *c, uint64_t bytes);
 int64_t bh_custody_created_ms(struct bh_custody *c);
 int bh_custody_keep_wall_high(struct bh_custody *c) BH_MUST_CHECK;
 int bh_custody_load_wall_high(struct bh_custody *c) BH_MUST_CHECK;
+/* Metrics without a spool: no more in memory than configured for one that fails
+ * (spec/intake.md §13.4). */
+void bh_custody_bound_memory(struct bh_custody *c);
 /* Takes expired rows out of the low end. */
 void bh_custody_expire(struct bh_custody *c);
 /* The same before room is denied or made at the cost of others (§7), for the destinations that lack

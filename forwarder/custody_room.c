@@ -297,16 +297,56 @@ static bool holds_old(const struct bh_dest *d, int64_t now_ms)
 	return p != NULL;
 }
 
+/* The end of a payload that goes without having been delivered; parts of it may have been. */
+static void give_up(struct bh_payload *p, enum bh_store_end end, enum bh_drop reason)
+{
+	if (p->cut)
+		bh_cut_give_up(p->cut, reason);
+	bh_custody_settle(p, p->cut && p->cut->taken ? BH_STORE_TAKEN : end, reason);
+}
+
+/* Metrics that can have no rows, of a destination that fails: the oldest go. The newest stays, to
+ * find out when it takes payloads again. Bytes of those that ended are in mem_bytes until the next
+ * group. */
+static void bound_dest(struct bh_custody *c, struct bh_dest *d)
+{
+	uint64_t held = d->mem_bytes, items = 0;
+
+	for (const struct bh_payload *p = d->head; p; p = p->next)
+		held -= p->settled && !p->row ? p->body_n : 0;
+	for (struct bh_payload *p = d->head; p && held > d->limits.memory_bytes; p = p->next) {
+		if (p == d->tail || p->row || p->sending || p->settled)
+			continue;
+		give_up(p, BH_STORE_DROPPED, BH_DROP_QUEUE_FULL);
+		held -= p->body_n;
+		items += p->items;
+	}
+	if (items)
+		bh_log_limited(c->cfg.log, &d->limit, BH_LOG_WARN, COMPONENT,
+		    "%s takes nothing, has no spool (forwarder_storage_max_size_in_bytes: 0), and "
+		    "the memory for it is full: the oldest are dropped points=%llu; raise "
+		    "forwarder_retry_queue_payloads_max_size",
+		    d->name, (unsigned long long)items);
+}
+
+void bh_custody_bound_memory(struct bh_custody *c)
+{
+	for (size_t i = 0; i < c->dests_n; i++) {
+		struct bh_dest *d = &c->dests[i];
+
+		if (!d->logs && d->reliable && !d->spool_on &&
+		    d->backoff.state != BH_BREAKER_OPEN && d->mem_bytes > d->limits.memory_bytes)
+			bound_dest(c, d);
+	}
+}
+
 /* Rows that wait in memory for their next turn: their end goes the usual way. */
 static void expire_held(struct bh_custody *c, struct bh_dest *d, int64_t now_ms)
 {
 	for (struct bh_payload *p = d->head; p; p = p->next) {
 		if (!is_old(p, now_ms))
 			continue;
-		if (p->cut)
-			bh_cut_give_up(p->cut, BH_DROP_EXPIRED);
-		bh_custody_settle(p, p->cut && p->cut->taken ? BH_STORE_TAKEN : BH_STORE_EXPIRED,
-		    BH_DROP_EXPIRED);
+		give_up(p, BH_STORE_EXPIRED, BH_DROP_EXPIRED);
 		c->force = true;
 	}
 }

@@ -139,8 +139,8 @@ void bh_custody_failed(
 	arm_retry(d);
 	bh_dest_want_rows(d);
 	if (first)
-		bh_warn(c->cfg.log, COMPONENT, "%s to %s: %s; retrying, payloads go to the spool",
-		    d->name, d->url, text);
+		bh_warn(c->cfg.log, COMPONENT, "%s to %s: %s; retrying, payloads %s", d->name,
+		    d->url, text, d->spool_on ? "go to the spool" : "wait in memory");
 }
 
 /* false: nothing was started, the destination rests. */

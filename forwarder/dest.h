@@ -30,6 +30,7 @@
 #include "forwarder/buffers.h"
 #include "forwarder/pace.h"
 #include "forwarder/payload.h"
+#include "forwarder/rate.h"
 #include "forwarder/spool_limits.h"
 #include "forwarder/transport.h"
 
@@ -67,6 +68,7 @@ struct bh_dest {
 	struct bh_ledger l;                  /* spooled and in_flight are filled when asked */
 	struct bh_kept_row *kept;            /* the same since the installation */
 	struct bh_buffer mem_buffer, disk_buffer;
+	struct bh_rate rate; /* of what came for it */
 	char error[BH_HTTP_TEXT_MAX +
 		   64]; /* last failure in words; "" = none since the last success */
 	int64_t last_ok_ms;

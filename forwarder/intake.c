@@ -45,13 +45,6 @@ struct bh_resume_writer {
 
 static const enum bh_role producers[] = {BH_ROLE_DOGSTATSD, BH_ROLE_LOGS};
 
-static void send_answer(struct end *e, const struct bh_link_msg *m)
-{
-	/* A full queue loses the answer: all answers are repeatable, the producer asks again. */
-	if (bh_ipc_send_link(e->answers, m))
-		e->stats.answers_lost++;
-}
-
 static struct bh_link_msg message(const struct end *e, enum bh_link_type type)
 {
 	struct bh_link_msg m;
@@ -65,6 +58,22 @@ static struct bh_link_msg message(const struct end *e, enum bh_link_type type)
 	m.head.credit_msgs = e->credit ? BH_LINK_CREDIT_MSGS : 0;
 	m.head.credit_kib = e->credit ? BH_LINK_CREDIT_KIB : 0;
 	return m;
+}
+
+static bool told_refused(struct end *e)
+{
+	struct bh_link_msg m = message(e, BH_LINK_REFUSE);
+
+	m.head.seq = e->rcv.refused;
+	m.u.refuse.cause = e->rcv.cause;
+	return !bh_receiver_refuses(&e->rcv) || bh_ipc_send_link(e->answers, &m) == 0;
+}
+
+static void send_answer(struct end *e, const struct bh_link_msg *m)
+{
+	/* A full queue loses the answer: all answers are repeatable, the producer asks again. */
+	if (!told_refused(e) || bh_ipc_send_link(e->answers, m))
+		e->stats.answers_lost++;
 }
 
 static void on_alive(struct bh_timer *t);
@@ -167,6 +176,12 @@ static void on_hello(struct end *e, const struct bh_link_msg *m)
 	}
 }
 
+static void expect_ack(struct end *e)
+{
+	if (!bh_timer_armed(&e->alive))
+		bh_timer_in(e->in->cfg.loop, &e->alive, ALIVE_NS, on_alive);
+}
+
 /* Takes msg. */
 static void on_data(struct end *e, const struct bh_link_msg *m, struct bh_ipc_msg *msg)
 {
@@ -175,8 +190,7 @@ static void on_data(struct end *e, const struct bh_link_msg *m, struct bh_ipc_ms
 	switch (bh_receiver_data(&e->rcv, m->head.epoch, m->head.seq)) {
 	case BH_DATA_ACCEPT:
 		e->stats.accepted++;
-		if (!bh_timer_armed(&e->alive))
-			bh_timer_in(cfg->loop, &e->alive, ALIVE_NS, on_alive);
+		expect_ack(e);
 		cfg->ops->data(cfg->ctx, e->producer, m->head.seq, &m->u.data, msg);
 		return;
 	case BH_DATA_ACCEPT_REPEAT:
@@ -198,6 +212,60 @@ static void on_data(struct end *e, const struct bh_link_msg *m, struct bh_ipc_ms
 	bh_ipc_msg_free(msg);
 }
 
+static bool readable(struct bh_str origins)
+{
+	struct bh_origins_reader r;
+	struct bh_origin o;
+	int rc = bh_origins_begin(&r, origins.p, origins.n);
+
+	while (!rc && (rc = bh_origins_next(&r, &o)) == 1)
+		rc = 0;
+	return rc == 0;
+}
+
+static enum bh_refuse_cause cause_of(int rc)
+{
+	return rc == BH_E_CORRUPT ? BH_REFUSE_BAD_CRC
+	       : rc == BH_E_LIMIT ? BH_REFUSE_TOO_BIG
+				  : BH_REFUSE_UNREADABLE;
+}
+
+/* Not accepted, so go-back-N brings it again; at some time that is enough. */
+static void on_unreadable(struct end *e, const struct bh_link_msg *m, int rc)
+{
+	const struct bh_intake_config *cfg = &e->in->cfg;
+	enum bh_refuse_cause cause = cause_of(rc);
+	struct bh_link_data d = {.kind = BH_KIND_LOGS};
+	bool known;
+
+	e->stats.malformed++;
+	bh_log_limited(cfg->log, &e->limit, BH_LOG_WARN, COMPONENT, "message from %s: %s",
+	    bh_role_name(e->producer), bh_err_name(rc));
+	if (m->head.type != BH_LINK_DATA)
+		return;
+	known = m->u.data.origins.n > 0 && readable(m->u.data.origins);
+	if (known)
+		d.origins = m->u.data.origins;
+	switch (bh_receiver_unreadable(&e->rcv, m->head.epoch, m->head.seq, cause)) {
+	case BH_DATA_ACCEPT:
+		e->stats.refused++;
+		bh_error(cfg->log, COMPONENT, "payload %llu of %s is refused: %s; %s",
+		    (unsigned long long)m->head.seq, bh_role_name(e->producer),
+		    bh_refuse_name(cause), known ? "its positions move" : "it moves no position");
+		expect_ack(e);
+		cfg->ops->refused(cfg->ctx, e->producer, m->head.seq, d.origins);
+		break;
+	case BH_DATA_ACCEPT_REPEAT:
+		cfg->ops->repeat(cfg->ctx, e->producer, m->head.seq, &d);
+		send_ack(e);
+		break;
+	case BH_DATA_REPEAT:
+	case BH_DATA_GAP:
+	case BH_DATA_WRONG_EPOCH:
+		break;
+	}
+}
+
 static void on_message(void *ctx, struct bh_ipc_msg *msg)
 {
 	struct end *e = ctx;
@@ -210,11 +278,11 @@ static void on_message(void *ctx, struct bh_ipc_msg *msg)
 		return;
 	}
 	rc = bh_link_decode(bh_ipc_msg_data(msg), bh_ipc_msg_size(msg), &m);
+	/* What a row of the spool could not be loaded with is not accepted either. */
+	if (!rc && m.head.type == BH_LINK_DATA && !readable(m.u.data.origins))
+		rc = BH_E_FORMAT;
 	if (rc) {
-		/* Not accepted, so go-back-N brings it again. */
-		e->stats.malformed++;
-		bh_log_limited(cfg->log, &e->limit, BH_LOG_WARN, COMPONENT, "message from %s: %s",
-		    bh_role_name(e->producer), bh_err_name(rc));
+		on_unreadable(e, &m, rc);
 	} else if (m.head.type == BH_LINK_DATA) {
 		on_data(e, &m, msg);
 		return;
@@ -318,17 +386,6 @@ void bh_intake_ack(
 	e->credit = credit;
 	if (e->rcv.epoch)
 		send_ack(e);
-}
-
-void bh_intake_refuse(
-    struct bh_intake *in, enum bh_role producer, uint64_t seq, enum bh_refuse_cause cause)
-{
-	struct end *e = &in->ends[producer];
-	struct bh_link_msg m = message(e, BH_LINK_REFUSE);
-
-	m.head.seq = seq;
-	m.u.refuse.cause = cause;
-	send_answer(e, &m);
 }
 
 void bh_intake_fence_ack(struct bh_intake *in, enum bh_role producer, uint64_t seq)

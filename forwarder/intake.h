@@ -42,6 +42,10 @@ struct bh_intake_ops {
 	 * return. */
 	void (*repeat)(
 	    void *ctx, enum bh_role producer, uint64_t seq, const struct bh_link_data *d);
+	/* A payload that never can be read: seq is to become durable without it, as one of
+	 * positions only. origins: those it has, where they can be read; borrowed until return.
+	 * REFUSE goes out by itself, before the first answer that covers seq. */
+	void (*refused)(void *ctx, enum bh_role producer, uint64_t seq, struct bh_str origins);
 	/* FENCE: make everything up to seq durable now, then call bh_intake_fence_ack once base >=
 	 * seq. */
 	void (*fence)(void *ctx, enum bh_role producer, uint64_t seq);
@@ -70,8 +74,6 @@ struct bh_receiver *bh_intake_receiver(struct bh_intake *in, enum bh_role produc
 /* Sends ACK with the receiver's base and mask. credit 0 = stop sending (spool full with block). */
 void bh_intake_ack(
     struct bh_intake *in, enum bh_role producer, enum bh_store_state store, bool credit);
-void bh_intake_refuse(
-    struct bh_intake *in, enum bh_role producer, uint64_t seq, enum bh_refuse_cause cause);
 void bh_intake_fence_ack(struct bh_intake *in, enum bh_role producer, uint64_t seq);
 void bh_intake_peer_running(struct bh_intake *in, enum bh_role producer, bool running);
 
@@ -82,8 +84,8 @@ bool bh_intake_connected(const struct bh_intake *in); /* any producer is there n
 void bh_intake_deafen(struct bh_intake *in);
 
 struct bh_intake_stats {
-	uint64_t accepted, repeats, gaps, wrong_epoch, malformed, wrong_token, hellos, recycles,
-	    answers_lost;
+	uint64_t accepted, repeats, gaps, wrong_epoch, malformed, refused, wrong_token, hellos,
+	    recycles, answers_lost;
 };
 void bh_intake_stats(const struct bh_intake *in, enum bh_role producer, struct bh_intake_stats *st);
 

@@ -22,15 +22,17 @@ static void begin(struct bh_pace *p, int64_t now_ns)
 	p->begun_ns = now_ns;
 	p->measured_ns = 0;
 	p->answers = p->idle = 0;
+	p->took_ns = 0;
 	p->bytes = 0;
 }
 
-static void step_up(struct bh_pace *p, double rate)
+static void step_up(struct bh_pace *p, double rate, double took_ns)
 {
 	unsigned by = p->before && rate >= FULL_GAIN * p->rate_before ? 4 : 2;
 
 	p->before = p->slots;
 	p->rate_before = rate;
+	p->took_before = took_ns;
 	p->slots = BH_MIN(by * p->slots, p->most);
 }
 
@@ -42,17 +44,20 @@ static void in_vain(struct bh_pace *p, unsigned slots, int64_t now_ns)
 	p->rest_ns = BH_MIN(2 * p->rest_ns, REST_HI_NS);
 }
 
-/* All places were in use, and brought so many bytes/s. */
-static void judge(struct bh_pace *p, double rate, int64_t now_ns)
+/* All places were in use, and brought so many bytes/s. As many answers in the same time each would
+ * have brought more: then there was less to send. */
+static void judge(struct bh_pace *p, double rate, double took_ns, int64_t now_ns)
 {
+	bool gained = rate >= GAIN * p->rate_before;
+
 	if (p->answer_ns < QUICK_NS) {
 		p->slots = BH_MAX(p->slots / 2, p->least);
 		p->before = 0;
-	} else if (p->before && rate < GAIN * p->rate_before) {
+	} else if (p->before && !gained && took_ns >= GAIN * p->took_before) {
 		in_vain(p, p->before, now_ns);
-	} else if (now_ns >= p->rest_until_ns && p->slots < p->most) {
+	} else if ((!p->before || gained) && now_ns >= p->rest_until_ns && p->slots < p->most) {
 		p->rest_ns = p->before ? REST_LO_NS : p->rest_ns;
-		step_up(p, rate);
+		step_up(p, rate, took_ns);
 	} else {
 		p->before = 0;
 	}
@@ -73,8 +78,8 @@ static void turn(struct bh_pace *p, int64_t now_ns)
 	if ((double)(now_ns - p->measured_ns) < half_ns)
 		return;
 	if (2 * p->idle <= p->answers)
-		judge(
-		    p, (double)p->bytes / (double)(now_ns - p->measured_ns) * BH_NS_PER_S, now_ns);
+		judge(p, (double)p->bytes / (double)(now_ns - p->measured_ns) * BH_NS_PER_S,
+		    p->took_ns / p->answers, now_ns);
 	begin(p, now_ns);
 }
 
@@ -91,6 +96,7 @@ void bh_pace_taken(struct bh_pace *p, int64_t sent_ns, int64_t now_ns, uint64_t 
 	if (p->begun_ns == 0 || now_ns < p->begun_ns)
 		begin(p, now_ns);
 	p->answers++;
+	p->took_ns += took;
 	p->bytes += bytes;
 	p->idle += p->starving;
 	turn(p, now_ns);

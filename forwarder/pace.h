@@ -4,8 +4,8 @@
  * Far away intakes need many, thin links few: there more requests only make each of them slower,
  * until they all run out of time. So the number follows what it brings. It doubles while the bytes
  * taken per second grow with it (by four, when they doubled too), goes back by one step and rests
- * when they do not, falls by half while answers are quick, and to the least at the first error. The
- * rest is twice as long after each step that was in vain, or that errors came of.
+ * when answers only take longer, falls by half while they are quick, and to the least at the first
+ * error. The rest is twice as long after each step that was in vain, or that errors came of.
  *
  * A round is twice as long as an answer takes: once until a new number shows, and once to measure.
  * Rounds in which places stayed empty say nothing: there was nothing to send.
@@ -24,12 +24,14 @@ struct bh_pace {
 	unsigned least, most, slots;
 	unsigned before;    /* slots before the last step up; 0 = none is on trial */
 	double rate_before; /* bytes/s with these */
+	double took_before; /* ns an answer took with these */
 	double answer_ns;   /* how long answers take, a moving mean */
 	int64_t rest_ns, rest_until_ns;
 	int64_t begun_ns;       /* of the round; 0 = none */
 	int64_t measured_ns;    /* from then on; 0 = not yet */
 	bool starving;          /* places stay empty: there is nothing to send */
 	unsigned answers, idle; /* while measured; idle: while starving */
+	double took_ns;         /* of all answers */
 	uint64_t bytes;
 };
 

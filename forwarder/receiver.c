@@ -39,6 +39,33 @@ enum bh_data_verdict bh_receiver_data(struct bh_receiver *r, uint64_t epoch, uin
 	return bh_receiver_durable(r, seq) ? BH_DATA_ACCEPT_REPEAT : BH_DATA_ACCEPT;
 }
 
+enum bh_data_verdict bh_receiver_unreadable(
+    struct bh_receiver *r, uint64_t epoch, uint64_t seq, enum bh_refuse_cause cause)
+{
+	enum bh_data_verdict v;
+
+	if (epoch != r->epoch || seq != r->rcvd + 1 || !bh_receiver_durable(r, r->refused))
+		return BH_DATA_GAP;
+	if (r->failed != seq)
+		r->failures = 0;
+	r->failed = seq;
+	if (++r->failures < BH_RECEIVER_FAILURES)
+		return BH_DATA_GAP;
+	v = bh_receiver_data(r, epoch, seq);
+	if (v == BH_DATA_ACCEPT) {
+		r->refused = seq;
+		r->cause = cause;
+	}
+	return v;
+}
+
+/* Behind so many seqs the producer cannot have it in its window any more. */
+bool bh_receiver_refuses(const struct bh_receiver *r)
+{
+	return r->refused && bh_receiver_durable(r, r->refused) &&
+	       r->base < r->refused + BH_LINK_WINDOW;
+}
+
 void bh_receiver_settle(struct bh_receiver *r, uint64_t seq)
 {
 	if (seq <= r->base || seq - r->base > MASK_BITS)

@@ -2,11 +2,11 @@
 
 #include <string.h>
 
+#include "common/retry_memory.h"
 #include "forwarder/store.h"
 
 #define DAY_MS          ((int64_t)24 * 3600 * 1000)
-#define OLD_QUEUE_BYTES ((uint64_t)2 << 20) /* a payload of forwarder_retry_queue_max_size */
-#define LOGS_MEMORY_MAX UINT64_MAX          /* bounded by the link's credit alone */
+#define LOGS_MEMORY_MAX UINT64_MAX /* bounded by the link's credit alone */
 #define THOUSAND        1000
 
 static const char *const words[] = {"block", "drop_newest", "drop_oldest"};
@@ -37,10 +37,11 @@ static int64_t ttl_of(int64_t days)
 
 static uint64_t metrics_memory(const struct bh_config *cfg)
 {
-	uint64_t max = cfg->forwarder_retry_queue_max_size > 0
-			   ? (uint64_t)cfg->forwarder_retry_queue_max_size * OLD_QUEUE_BYTES
-			   : (uint64_t)cfg->forwarder_retry_queue_payloads_max_size;
+	uint64_t max = bh_retry_memory(cfg, BH_RETRY_MEMORY);
 
+	/* Without a spool there is nothing that a part of it could go to. */
+	if (cfg->forwarder_storage_max_size_in_bytes == 0)
+		return max;
 	return max / THOUSAND * (uint64_t)cfg->forwarder_flush_to_disk_mem_ratio_milli;
 }
 

@@ -10,7 +10,8 @@
  *   ..when_full, bulkhead.metrics_spool_when_full   what becomes of a payload without room
  *   ..spool_after                                   instead of bulkhead.spool_after
  *   ..retry_queue_payloads_max_size, ..retry_queue_max_size, ..flush_to_disk_mem_ratio
- *                                                   memory from which on payloads become rows
+ *                                                   memory from which on payloads become rows;
+ *                                                   without a spool the oldest go
  *
  * Pure: a configuration in, numbers out.
  */
@@ -29,10 +30,12 @@ enum bh_when_full { BH_FULL_BLOCK, BH_FULL_DROP_NEWEST, BH_FULL_DROP_OLDEST };
 
 struct bh_spool_limits {
 	bool on;
-	uint64_t max_bytes;    /* of its rows; UINT64_MAX = only the whole file is bounded */
-	int64_t ttl_ms;        /* > 0 */
-	int64_t after_ms;      /* a payload waits so long in memory; 0 = none does */
-	uint64_t memory_bytes; /* with more than this in memory all of it becomes rows */
+	uint64_t max_bytes; /* of its rows; UINT64_MAX = only the whole file is bounded */
+	int64_t ttl_ms;     /* > 0 */
+	int64_t after_ms;   /* a payload waits so long in memory; 0 = none does */
+	/* With more than this in memory all of it becomes rows; where there are none the oldest go
+	 * while their destination fails. */
+	uint64_t memory_bytes;
 	enum bh_when_full when_full;
 };
 

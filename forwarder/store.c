@@ -22,6 +22,8 @@
 #define COMPONENT "store"
 #define ORD_STEP  65536
 
+/* CROSS JOIN fixes which table is the outer one: without statistics SQLite would read all that is
+ * owed to find who is owed one payload. */
 static const char *const sql[ST__N] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
     [ST_COMMIT] = "COMMIT",
@@ -35,9 +37,11 @@ static const char *const sql[ST__N] = {
 	"UPDATE destination SET pending_rows=pending_rows-1, pending_bytes=pending_bytes-?2,"
 	" taken=taken+(?3=0), dropped=dropped+(?3=1), expired=expired+(?3=2), poison=poison+(?3=3)"
 	" WHERE id=?1",
-    [ST_OWED] = "SELECT 1 FROM destination d JOIN delivery y ON y.dest=d.id AND y.ord=?1 LIMIT 1",
-    [ST_OWERS] = "SELECT count(*), coalesce(sum(d.reliable),0) FROM destination d JOIN delivery y "
-		 "ON y.dest=d.id AND y.ord=?1",
+    [ST_OWED] =
+	"SELECT 1 FROM destination d CROSS JOIN delivery y ON y.dest=d.id AND y.ord=?1 LIMIT 1",
+    [ST_OWERS] =
+	"SELECT count(*), coalesce(sum(d.reliable),0) FROM destination d CROSS JOIN delivery y "
+	"ON y.dest=d.id AND y.ord=?1",
     [ST_DEL_SPOOL] = "DELETE FROM spool WHERE ord=?1",
     [ST_DEL_BODY] = "DELETE FROM spool_body WHERE ord=?1",
     [ST_POSITION] = "INSERT INTO registry VALUES "
@@ -218,6 +222,11 @@ static int on_commit(void *ctx, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
+void bh_store_watch_wal(struct bh_store *s)
+{
+	(void)sqlite3_wal_hook(s->db, on_commit, s);
+}
+
 static int start_up(struct bh_store *s)
 {
 	sqlite3_int64 clean = 0, floor = 0, page = 0;
@@ -247,7 +256,7 @@ static int start_up(struct bh_store *s)
 	s->page_size = (uint64_t)page;
 	/* Of what was left in the WAL: at most its length. */
 	s->wal_used = bh_store_wal_bytes(s);
-	(void)sqlite3_wal_hook(s->db, on_commit, s);
+	bh_store_watch_wal(s);
 	return rc;
 }
 

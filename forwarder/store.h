@@ -145,6 +145,9 @@ int bh_store_position(struct bh_store *s, const struct bh_position *p) BH_MUST_C
 int bh_store_forget(struct bh_store *s, struct bh_str identifier, uint64_t gen) BH_MUST_CHECK;
 int bh_store_producer(
     struct bh_store *s, const char *name, const struct bh_receiver *r) BH_MUST_CHECK;
+/* The refused seq of the mark and its cause; read again by bh_store_load_producer(). */
+int bh_store_refused(
+    struct bh_store *s, const char *name, const struct bh_receiver *r) BH_MUST_CHECK;
 
 /* A number kept under a name for ever. get: 1 = *v filled, 0 = never set. */
 int bh_store_meta_set(struct bh_store *s, const char *key, int64_t v) BH_MUST_CHECK;

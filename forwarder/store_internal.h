@@ -68,6 +68,8 @@ struct bh_store {
 /* Opens s->path as it is: 0 or as bh_store_open, BH_E_CORRUPT for damage. */
 int bh_store_open_file(struct bh_store *s) BH_MUST_CHECK;
 void bh_store_close_file(struct bh_store *s, bool clean);
+/* The connection tells s of its commits: again when it becomes another one's. */
+void bh_store_watch_wal(struct bh_store *s);
 int bh_store_prepare(struct bh_store *s, enum stmt which) BH_MUST_CHECK;
 /* Reads all that a start relies on, bodies apart. */
 int bh_store_probe(struct bh_store *s) BH_MUST_CHECK;

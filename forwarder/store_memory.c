@@ -122,6 +122,7 @@ static void become(struct bh_store *s, struct bh_store *file)
 	*s = *file;
 	s->cfg.dir = s->dir;
 	s->leftover = false;
+	bh_store_watch_wal(s); /* file goes away */
 }
 
 static int land(struct bh_store *s, struct bh_store *file)

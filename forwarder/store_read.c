@@ -20,6 +20,34 @@ static uint64_t column_u64(sqlite3_stmt *st, int at)
 	return (uint64_t)sqlite3_column_int64(st, at);
 }
 
+#define REFUSED_KEY   "refused.%s" /* in meta, of a producer: seq and cause of its last refusal */
+#define REFUSED_CAUSE 4            /* more than there are of these */
+
+int bh_store_refused(struct bh_store *s, const char *name, const struct bh_receiver *r)
+{
+	char key[64];
+
+	(void)snprintf(key, sizeof(key), REFUSED_KEY, name);
+	return bh_store_meta_set(s, key, (int64_t)r->refused * REFUSED_CAUSE + (int64_t)r->cause);
+}
+
+static int load_refused(struct bh_store *s, const char *name, struct bh_receiver *r)
+{
+	char key[64];
+	int64_t v = 0;
+	int rc;
+
+	(void)snprintf(key, sizeof(key), REFUSED_KEY, name);
+	rc = bh_store_meta_get(s, key, &v);
+	if (rc != 1)
+		return rc;
+	r->refused = (uint64_t)v / REFUSED_CAUSE;
+	r->cause = (enum bh_refuse_cause)((uint64_t)v % REFUSED_CAUSE);
+	if (!bh_receiver_durable(r, r->refused))
+		r->refused = 0; /* of a mark that was lost */
+	return 0;
+}
+
 int bh_store_load_producer(struct bh_store *s, const char *name, struct bh_receiver *r)
 {
 	sqlite3_stmt *st = NULL;
@@ -40,7 +68,7 @@ int bh_store_load_producer(struct bh_store *s, const char *name, struct bh_recei
 	}
 	rc = bh_store_check(s, step);
 	(void)sqlite3_finalize(st);
-	return rc;
+	return rc ? rc : load_refused(s, name, r);
 }
 
 void bh_store_read_position(sqlite3_stmt *st, struct bh_origin *o)
@@ -148,7 +176,7 @@ int bh_store_each_origins(
 {
 	static const char query[] =
 	    "SELECT ord,origins FROM spool s WHERE EXISTS (SELECT 1 FROM destination d"
-	    " JOIN delivery y ON y.dest=d.id AND y.ord=s.ord WHERE d.reliable) ORDER BY ord";
+	    " CROSS JOIN delivery y ON y.dest=d.id AND y.ord=s.ord WHERE d.reliable) ORDER BY ord";
 	sqlite3_stmt *st = NULL;
 	int rc = bh_store_check(s, sqlite3_prepare_v2(s->db, query, -1, &st, NULL));
 	int step = SQLITE_ROW;

@@ -7,7 +7,8 @@
 
 #define COMPONENT "transport"
 /* libcurl keeps the parsed CAs so long: a renewed ca_file counts after that. */
-#define CA_CACHE_S 60L
+#define CA_CACHE_S    60L
+#define ONE_BY_ONE_MS 5000L
 /* OpenSSL's level 1 and above refuse the hashes that TLS 1.0 and 1.1 sign with. */
 #define OLD_CIPHERS "DEFAULT@SECLEVEL=0"
 
@@ -149,6 +150,18 @@ static CURLcode apply_trust(const struct bh_tls *tls, CURL *e)
 	return rc;
 }
 
+/* One address after the other: the next one still has its turn before the request runs out of time.
+ */
+static CURLcode apply_race(const struct bh_config *cfg, CURL *e)
+{
+	int64_t ms = cfg->http_dial_fallback_delay_ms;
+
+	if (ms == 0)
+		return CURLE_OK;
+	return curl_easy_setopt(
+	    e, CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, ms < 0 ? ONE_BY_ONE_MS : (long)ms);
+}
+
 CURLcode bh_tls_apply(const struct bh_tls *tls, CURL *e)
 {
 	CURLcode rc = curl_easy_setopt(e, CURLOPT_SSLVERSION, tls->version);
@@ -159,5 +172,7 @@ CURLcode bh_tls_apply(const struct bh_tls *tls, CURL *e)
 		rc = apply_trust(tls, e);
 	if (!rc)
 		rc = apply_client_certificate(tls->cfg, e);
+	if (!rc)
+		rc = apply_race(tls->cfg, e);
 	return rc ? rc : apply_to_proxy(tls, e);
 }

@@ -1,7 +1,8 @@
 /*
  * The TLS settings of every request: versions, trust, pins, client certificate (spec/intake.md §3
- * and bulkhead.tls.*). libcurl reads the files at each new connection, so a renewed certificate
- * needs no restart, and one that is missing for a while costs a retry, not the start.
+ * and bulkhead.tls.*), and the race between its addresses. libcurl reads the files at each new
+ * connection, so a renewed certificate needs no restart, and one that is missing for a while costs
+ * a retry, not the start.
  */
 #ifndef BH_FORWARDER_TRANSPORT_TLS_H
 #define BH_FORWARDER_TRANSPORT_TLS_H

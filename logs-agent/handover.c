@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -380,7 +381,19 @@ void bh_handover_pump(struct bh_logs *l)
 	}
 }
 
-void bh_handover_durable(struct bh_logs *l, uint64_t seq, bool refused)
+static void say_refused(
+    const struct bh_logs *l, const struct bh_packet *p, enum bh_refuse_cause cause)
+{
+	char name[BH_LEDGER_NAME_MAX + 1] = "no source";
+
+	if (p->shares_n)
+		bh_log_source_name(p->shares[0].source->cfg, name, sizeof(name));
+	bh_error(&l->child->log, COMPONENT,
+	    "the forwarder refused payload %" PRIu64 ", %" PRIu32 " lines of %s%s: %s", p->seq,
+	    p->items, name, p->shares_n > 1 ? " and others" : "", bh_refuse_name(cause));
+}
+
+void bh_handover_durable(struct bh_logs *l, uint64_t seq, enum bh_refuse_cause refused)
 {
 	while (l->flying && l->flying->seq <= seq) {
 		struct bh_packet *p = l->flying;
@@ -402,6 +415,8 @@ void bh_handover_durable(struct bh_logs *l, uint64_t seq, bool refused)
 			bh_ledger_drop(&l->handover, BH_DROP_REFUSED_LINK, p->items);
 		else
 			l->handover.delivered += p->items;
+		if (refused)
+			say_refused(l, p, refused);
 		free_packet(p);
 		l->durable++;
 	}

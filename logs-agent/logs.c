@@ -158,7 +158,7 @@ static void link_ready(void *ctx)
 	tell_ready(l);
 }
 
-static void durable(void *ctx, uint64_t seq, uint32_t items, bool refused)
+static void durable(void *ctx, uint64_t seq, uint32_t items, enum bh_refuse_cause refused)
 {
 	(void)items;
 	bh_handover_durable(ctx, seq, refused);
@@ -223,6 +223,11 @@ static void stale(void *ctx)
 	bh_child_fail(l->child, BH_EXIT_INTERNAL);
 }
 
+static void again(void *ctx)
+{
+	bh_child_again(((struct bh_logs *)ctx)->child);
+}
+
 static const struct bh_producer_ops producer_ops = {
     .resume_row = resume_row,
     .ready = link_ready,
@@ -230,6 +235,7 @@ static const struct bh_producer_ops producer_ops = {
     .credit = credit,
     .fenced = fenced,
     .stale = stale,
+    .again = again,
 };
 
 static int make_sources(struct bh_logs *l)

@@ -137,7 +137,7 @@ void bh_handover_touch_row(struct bh_logs *l, struct bh_row *row);
 void bh_handover_add_row(struct bh_logs *l, struct bh_row *row);
 void bh_handover_close(struct bh_logs *l); /* closes the batch, dirty generations included */
 void bh_handover_pump(struct bh_logs *l);  /* sends what waits */
-void bh_handover_durable(struct bh_logs *l, uint64_t seq, bool refused);
+void bh_handover_durable(struct bh_logs *l, uint64_t seq, enum bh_refuse_cause refused);
 uint64_t bh_handover_unproven(const struct bh_logs *l); /* items not acknowledged */
 
 /* --- scan.c --- */

@@ -27,6 +27,20 @@ int bh_encoding_parse(struct bh_str name, enum bh_encoding *e)
 	return BH_E_FORMAT;
 }
 
+const char *bh_refuse_name(enum bh_refuse_cause cause)
+{
+	switch (cause) {
+	case BH_REFUSE_TOO_BIG:
+		return "too big";
+	case BH_REFUSE_BAD_CRC:
+		return "bad checksum";
+	case BH_REFUSE_NONE:
+	case BH_REFUSE_UNREADABLE:
+		break;
+	}
+	return "not readable";
+}
+
 /* Writer into exactly sized memory: the size was computed by bh_link_encoded_size(). */
 struct writer {
 	uint8_t *p;
@@ -205,12 +219,13 @@ static int get_data(struct bh_cur *c, struct bh_link_data *d)
 	d->last_ts_ms = (int64_t)bh_cur_u64(c);
 	origins = bh_cur_u32(c);
 	body = bh_cur_u64(c);
-	if (kind == 0 || kind >= BH_KIND__END || encoding >= BH_ENC__N || body > BH_LINK_BODY_MAX ||
-	    origins > ORIGINS_LIMIT)
+	d->origins = bh_cur_take(c, origins);
+	if (body > BH_LINK_BODY_MAX || origins > ORIGINS_LIMIT)
+		return BH_E_LIMIT;
+	if (kind == 0 || kind >= BH_KIND__END || encoding >= BH_ENC__N)
 		return BH_E_FORMAT;
 	d->kind = (enum bh_kind)kind;
 	d->encoding = (enum bh_encoding)encoding;
-	d->origins = bh_cur_take(c, origins);
 	d->body = bh_cur_take(c, (size_t)body);
 	return 0;
 }
@@ -246,7 +261,7 @@ static int get_part(struct bh_cur *c, struct bh_link_msg *m)
 	case BH_LINK_REFUSE:
 		v = bh_cur_u8(c);
 		m->u.refuse.cause = (enum bh_refuse_cause)v;
-		return v < BH_REFUSE_TOO_BIG || v > BH_REFUSE_BAD_KIND ? BH_E_FORMAT : 0;
+		return v < BH_REFUSE_TOO_BIG || v > BH_REFUSE_UNREADABLE ? BH_E_FORMAT : 0;
 	case BH_LINK_STALE:
 	case BH_LINK_FENCE:
 	case BH_LINK_FENCE_ACK:

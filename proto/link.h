@@ -63,7 +63,15 @@ const char *bh_encoding_name(enum bh_encoding e);
 int bh_encoding_parse(struct bh_str name, enum bh_encoding *e) BH_MUST_CHECK;
 
 enum bh_store_state { BH_STORE_OK = 0, BH_STORE_FULL = 1, BH_STORE_REPLACED = 2 };
-enum bh_refuse_cause { BH_REFUSE_TOO_BIG = 1, BH_REFUSE_BAD_CRC = 2, BH_REFUSE_BAD_KIND = 3 };
+enum bh_refuse_cause {
+	BH_REFUSE_NONE = 0, /* not refused; never on the wire */
+	BH_REFUSE_TOO_BIG = 1,
+	BH_REFUSE_BAD_CRC = 2,
+	BH_REFUSE_UNREADABLE = 3, /* kind, encoding, lengths or origins */
+};
+
+/* "too big", "bad checksum", "not readable". */
+const char *bh_refuse_name(enum bh_refuse_cause cause);
 
 struct bh_link_head {
 	enum bh_link_type type;
@@ -129,8 +137,9 @@ size_t bh_link_encoded_size(const struct bh_link_msg *m);
 /* Writes into exactly bh_link_encoded_size() bytes at p: no buffer in between (hot path). */
 int bh_link_encode_into(const struct bh_link_msg *m, void *p, size_t n) BH_MUST_CHECK;
 
-/* BH_E_FORMAT; BH_E_CORRUPT when a DATA's CRC is wrong (head fields are then filled, for REFUSE).
- */
+/* BH_E_FORMAT; BH_E_CORRUPT when a DATA's CRC is wrong; BH_E_LIMIT when a DATA's CRC is right and a
+ * part of it is too big. For REFUSE the head is filled then (type 0: not even that), and with a
+ * right CRC u.data.origins, when there is such a part. */
 int bh_link_decode(const void *p, size_t n, struct bh_link_msg *m) BH_MUST_CHECK;
 
 #endif

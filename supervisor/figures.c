@@ -10,6 +10,8 @@
 #define SAMPLES_MAX 65536
 #define SENT_MAX    16384
 
+#define RETRY_METRIC "datadog.agent.retry_queue_duration." /* as in the Agent */
+
 enum family {
 	UP,
 	RESTARTS,
@@ -37,6 +39,9 @@ enum family {
 	TRANSFORM_LEVEL,
 	TRANSFORM_MEAN,
 	TRANSFORM_MAX,
+	RETRY_CAPACITY_SECS,
+	RETRY_BYTES_PER_SEC,
+	RETRY_CAPACITY_BYTES,
 	FIGURE,
 	FAMILY__N,
 };
@@ -83,6 +88,12 @@ const struct bh_family bh_families[FAMILY__N] = {
 	"Exponentially weighted mean of the fill level."},
     [TRANSFORM_MAX] = {"transform_buffer_max_size_events", BH_FAMILY_GAUGE, false,
 	"Capacity in events."},
+    [RETRY_CAPACITY_SECS] = {"retry_queue_duration_capacity_secs", BH_FAMILY_GAUGE, false,
+	"Seconds an outage of the intake may last.", RETRY_METRIC "capacity_secs"},
+    [RETRY_BYTES_PER_SEC] = {"retry_queue_duration_bytes_per_sec", BH_FAMILY_MILLI, false,
+	"Bytes that come for the intake each second.", RETRY_METRIC "bytes_per_sec"},
+    [RETRY_CAPACITY_BYTES] = {"retry_queue_duration_capacity_bytes", BH_FAMILY_GAUGE, false,
+	"Bytes that may wait for the intake.", RETRY_METRIC "capacity_bytes"},
     [FIGURE] = {"figure", BH_FAMILY_GAUGE, true, "A figure of status, by its name there."},
 };
 const size_t bh_families_n = FAMILY__N;
@@ -282,6 +293,32 @@ static void add_buffer(struct bh_samples *out, const char *rest, uint64_t value)
 	}
 }
 
+/* --- the retry queue (spec/intake.md §13.5) --------------------------------------------------- */
+
+static const struct {
+	const char *field;
+	enum family family;
+} retry_fields[] = {
+    {"/capacity_secs", RETRY_CAPACITY_SECS},
+    {"/bytes_per_sec", RETRY_BYTES_PER_SEC},
+    {"/capacity_bytes", RETRY_CAPACITY_BYTES},
+};
+
+static void add_retry(struct bh_samples *out, const char *rest, uint64_t value)
+{
+	const char *field = strrchr(rest, '/');
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(retry_fields) && field; i++) {
+		struct bh_sample *s;
+
+		if (strcmp(field, retry_fields[i].field) != 0)
+			continue;
+		s = add(out, retry_fields[i].family, (int64_t)value);
+		label(s, "agent", BH_STR_LIT("core"));
+		label(s, "domain", (struct bh_str){rest, (size_t)(field - rest)});
+	}
+}
+
 /* Two rules of one name have one number each: the page may say a name once. */
 static bool said_before(const struct bh_stat_set *set, size_t i)
 {
@@ -294,7 +331,7 @@ static bool said_before(const struct bh_stat_set *set, size_t i)
 
 static void add_numbers(struct bh_samples *out, const struct bh_kid *k)
 {
-	static const char buffer[] = "buffer/";
+	static const char buffer[] = "buffer/", retry[] = "retry_queue/";
 	/* Looking for a second one costs the square of it. */
 	size_t n = BH_MIN(k->stats.numbers_n, (size_t)1024);
 
@@ -306,6 +343,10 @@ static void add_numbers(struct bh_samples *out, const struct bh_kid *k)
 			continue;
 		if (strncmp(number->name, buffer, sizeof(buffer) - 1) == 0) {
 			add_buffer(out, number->name + sizeof(buffer) - 1, number->value);
+			continue;
+		}
+		if (strncmp(number->name, retry, sizeof(retry) - 1) == 0) {
+			add_retry(out, number->name + sizeof(retry) - 1, number->value);
 			continue;
 		}
 		s = add(out, FIGURE, (int64_t)number->value);
@@ -420,8 +461,11 @@ bool bh_figure_of(struct bh_figures_sent *sent, const struct bh_sample *s, struc
 		return false;
 	if (s->family->page_only || s->value < 0 || !put_tags(s, out->tags, sizeof(out->tags)))
 		return false;
-	(void)snprintf(out->name, sizeof(out->name), "bulkhead.%s%s%s%s", s->family->name,
-	    type == BH_FAMILY_COUNTER ? "_total" : "", dot, s->part);
+	if (s->family->metric)
+		(void)snprintf(out->name, sizeof(out->name), "%s", s->family->metric);
+	else
+		(void)snprintf(out->name, sizeof(out->name), "bulkhead.%s%s%s%s", s->family->name,
+		    type == BH_FAMILY_COUNTER ? "_total" : "", dot, s->part);
 	out->value = (double)s->value / (type == BH_FAMILY_MILLI ? 1000 : 1);
 	if (!out->is_count)
 		return true;

@@ -4,7 +4,8 @@
  *
  * A child names what belongs here in its numbers: "buffer/COMPONENT/FIELD" for the metrics of
  * buffers (spec/intake.md §16.3), with "REASON/discarded_events" and "BOUND/source_bucket"
- * (common/fill.h) as fields. All its other numbers are shown as they are, under `figure`, on the
+ * (common/fill.h) as fields, and "retry_queue/DOMAIN/FIELD" for how long an outage may be. All its
+ * other numbers are shown as they are, under `figure`, on the
  * page only.
  */
 #ifndef BH_SUPERVISOR_FIGURES_H
@@ -33,6 +34,7 @@ struct bh_family {
 	enum bh_family_type type;
 	bool page_only;
 	const char *help;
+	const char *metric; /* its name among the agent's own metrics; NULL = bulkhead.NAME */
 };
 
 extern const struct bh_family bh_families[];

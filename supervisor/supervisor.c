@@ -163,7 +163,9 @@ static void on_again(void *ctx, struct bh_kid *k)
 		return;
 	bh_info(&s->log, COMPONENT, "%s is restarted: %s", bh_role_name(k->role),
 	    k->role == BH_ROLE_FORWARDER ? "its store can be written again"
-					 : "a directory it reads is another one now");
+	    : k->role == BH_ROLE_LOGS ? "a directory it reads is another one now, or its link was "
+					"renewed too often"
+				      : "its link was renewed too often");
 	bh_orders_restart(s, k->role);
 }
 

@@ -258,10 +258,12 @@ static void put_notes(struct bh_buf *out, const json_t *status)
 	    out, "protections missing", "", json_object_get(status, "missing_protections"), false);
 }
 
-/* Those of buffers are many, and for machines: the page and the agent's own metrics have them. */
+/* Those of buffers and queues are many, and for machines: the page and the agent's own metrics have
+ * them. */
 static bool is_shown(const char *name, const json_t *value)
 {
-	return json_integer_value(value) != 0 && strncmp(name, "buffer/", 7) != 0;
+	return json_integer_value(value) != 0 && strncmp(name, "buffer/", 7) != 0 &&
+	       strncmp(name, "retry_queue/", 12) != 0;
 }
 
 static void put_figures(struct bh_buf *out, const json_t *numbers)

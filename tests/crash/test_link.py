@@ -16,9 +16,10 @@ from harness import BUILD, wait_until
 KILLS = 300 if os.environ.get("BULKHEAD_CRASH") == "long" else 30  # of each end
 PROGRESS = 200  # at most so many payloads between two kills
 REST = 500  # payloads after the last kill
-MARK = struct.Struct("<4Q")
+MARK = struct.Struct("<6Q")
 COUNTS_AT = 8 + 2 * MARK.size
 NUMBERS = 1 << 22
+UNREADABLE_UNTIL, UNREADABLE_EACH, UNREADABLE_KILLS = 70, 20, KILLS // 3
 
 
 class State:
@@ -48,11 +49,11 @@ class Peers:
         self.generation = 0
         self.running = {}
 
-    def start(self, role, until=NUMBERS):
+    def start(self, role, until=NUMBERS, unreadable=0):
         args = [self.state_path]
         if role == "send":
             self.generation += 1
-            args = [str(self.generation), str(until)]
+            args = [str(self.generation), str(until), str(unreadable)]
         self.running[role] = subprocess.Popen([BUILD / "tests/linkpeer", role, self.run_dir, *args])
 
     def kill(self, role):
@@ -121,4 +122,29 @@ def test_an_old_end_that_wakes_up_changes_nothing(tmp_path):
         if old and old.poll() is None:
             old.kill()
             old.wait()
+        peers.stop()
+
+
+def test_what_cannot_be_read_is_refused_whoever_is_killed(tmp_path):
+    """proto/LINK.md rule 7: the sender exits 1 when it hears of another end of any payload."""
+    seed = int(os.environ.get("BULKHEAD_SEED", random.randrange(1 << 30)))
+    print(f"BULKHEAD_SEED={seed}")
+    rng = random.Random(seed)
+    peers = Peers(tmp_path)
+    sender = None
+    try:
+        peers.start("receive")
+        peers.start("send", until=UNREADABLE_UNTIL, unreadable=UNREADABLE_EACH)
+        sender = peers.running["send"]
+        for _ in range(UNREADABLE_KILLS):
+            try:
+                sender.wait(timeout=rng.uniform(0.05, 0.8))
+                break
+            except subprocess.TimeoutExpired:
+                peers.kill("receive")
+                peers.start("receive")
+        assert sender.wait(timeout=60) == 0
+        assert peers.state.next() == UNREADABLE_UNTIL
+        assert 0 not in peers.state.counts(UNREADABLE_UNTIL)
+    finally:
         peers.stop()

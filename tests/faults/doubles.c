@@ -168,6 +168,9 @@ void note_acked(struct truth *t, enum bh_role role, const struct bh_receiver *r)
 		if (w->acked || !bh_receiver_durable(r, seq))
 			continue;
 		w->acked = true;
+		if (w->unreadable && r->refused != seq)
+			wrong(t, "seq %llu is durable, and was refused without a word",
+			    (unsigned long long)seq);
 		for (unsigned f = 0; f < WORLD_FILES; f++) {
 			if (w->part[f])
 				t->parts[f][w->part[f]].acked = 1;

@@ -27,6 +27,9 @@
  *   I17  invariants/one_forwarder_alone*; e2e/test_faults.py a_second_supervisor*
  *   I18  kills/while_a_file_of_version_1*, at_each_named_point* (in_migration)
  *
+ * proto/LINK.md rule 7
+ *   invariants/a_refusal_outlives*; unit/forwarder/test_refuse.c; crash/test_link.py
+ *
  * §17
  *   vector#25570                            kills/while_a_damaged_store*
  *   vector#25639, #22489, nats-server#7564  kills/a_power_cut*
@@ -93,6 +96,30 @@ Test(invariants, lines_of_a_destination_keep_their_order_over_any_death) /* I12 
 		cr_assert_eq(world_run(t, NULL, false, WORLD_FINISH), 0, "operation %u", at);
 		cr_assert(!t->wrong[0], "operation %u: %s", at, t->wrong);
 	}
+}
+
+/* Dead behind each commit in turn: the next one still says what the commit had refused, before it
+ * says what the commit made durable (doubles.c note_acked()). */
+Test(invariants, a_refusal_outlives_the_forwarder) /* LINK.md rule 7 */
+{
+	unsigned passage = 0;
+	int status = SIGKILL;
+
+	while (status == SIGKILL) {
+		world_reset(t);
+		t->pause = WORLD_REFUSAL;
+		cr_assert_eq(world_run(t, NULL, false, WORLD_PAUSE), 0, "%s", t->wrong);
+		t->pause = 0;
+		t->point = POINT_AFTER_COMMIT_BEFORE_ACK;
+		t->passage = ++passage;
+		status = world_run(t, NULL, false, WORLD_PAUSE);
+		t->point = POINT_NONE;
+		cr_assert_eq(
+		    world_run(t, NULL, false, WORLD_FINISH), 0, "%u: %s", passage, t->wrong);
+		cr_assert_str_empty(t->wrong, "%u: %s", passage, t->wrong);
+	}
+	cr_expect_eq(status, 0);
+	cr_expect_gt(passage, 2);
 }
 
 static void drop(struct truth *truth, struct fate *f, unsigned dest)

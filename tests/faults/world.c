@@ -49,7 +49,20 @@ static const enum bh_role producers[] = {BH_ROLE_DOGSTATSD, BH_ROLE_LOGS};
 /* --- the script ----------------------------------------------------------------------------------
  */
 
-enum verb { HELLO, LOGS, METRICS, TURN, ANSWER, WAIT, EPOCH, FENCE, VACUUM, RELIEVE, LOOK };
+enum verb {
+	HELLO,
+	LOGS,
+	UNREADABLE,
+	METRICS,
+	TURN,
+	ANSWER,
+	WAIT,
+	EPOCH,
+	FENCE,
+	VACUUM,
+	RELIEVE,
+	LOOK
+};
 
 struct step {
 	enum verb verb;
@@ -123,6 +136,15 @@ static const struct step outages[] = {
     {TURN, 1, 0},
     {ANSWER, 9, 200},
     {TURN, 1, 0},
+    /* One in the middle of others cannot be read. */
+    {LOGS, 2, 0},
+    {UNREADABLE, 1, 0},
+    {LOGS, 1, 0},
+    {TURN, 1, 0},
+    {ANSWER, 2, 200},
+    {WAIT, 25, 0},
+    {ANSWER, 9, 200},
+    {WAIT, 25, 0},
 };
 
 /* Rows grow old between two looks of a minute, and newer ones want their room. */
@@ -351,6 +373,34 @@ static void wait_ms(struct world *w, unsigned ms)
 /* --- the producers -------------------------------------------------------------------------------
  */
 
+static void drop_everywhere(struct truth *t, struct fate *f, unsigned dest)
+{
+	(void)t;
+	(void)dest;
+	f->dropped = (1U << WORLD_DESTS) - 1;
+}
+
+/* What it carries is dropped with the commit, and nowhere from now on. */
+static void refuse(struct world *w, enum bh_role role, uint64_t seq)
+{
+	struct stream *s = stream_of(w->t, role);
+	enum bh_data_verdict v = BH_DATA_GAP;
+	struct bh_link_data d;
+	struct bh_ipc_msg *msg = NULL;
+
+	for (int i = 0; i < BH_RECEIVER_FAILURES; i++)
+		v = bh_receiver_unreadable(
+		    &w->intake.receivers[role], s->epoch, seq, BH_REFUSE_UNREADABLE);
+	make_payload(role, &s->window[seq], &d, &msg);
+	if (v == BH_DATA_ACCEPT) {
+		each_line(w->t, d.body, 0, drop_everywhere);
+		bh_custody_intake_ops.refused(w->custody, role, seq, d.origins);
+	} else if (v == BH_DATA_ACCEPT_REPEAT) {
+		bh_custody_intake_ops.repeat(w->custody, role, seq, &d);
+	}
+	bh_ipc_msg_free(msg);
+}
+
 static void hand_over(struct world *w, enum bh_role role, uint64_t seq)
 {
 	struct stream *s = stream_of(w->t, role);
@@ -358,6 +408,10 @@ static void hand_over(struct world *w, enum bh_role role, uint64_t seq)
 	struct bh_link_data d;
 	struct bh_ipc_msg *msg = NULL;
 
+	if (s->window[seq].unreadable) {
+		refuse(w, role, seq);
+		return;
+	}
 	switch (bh_receiver_data(r, s->epoch, seq)) {
 	case BH_DATA_ACCEPT:
 		make_payload(role, &s->window[seq], &d, &msg);
@@ -455,7 +509,7 @@ static void fill(struct truth *t, enum bh_role role, struct sent *s)
 	t->turn_of_file++;
 }
 
-static void produce(struct world *w, enum bh_role role, unsigned n)
+static void produce(struct world *w, enum bh_role role, unsigned n, bool unreadable)
 {
 	struct stream *s = stream_of(w->t, role);
 
@@ -464,7 +518,7 @@ static void produce(struct world *w, enum bh_role role, unsigned n)
 		    s->next_seq == WORLD_SEQS || w->t->next_metric > WORLD_METRICS ||
 		    w->t->next_part[0] > WORLD_PARTS || w->t->next_part[1] > WORLD_PARTS)
 			return;
-		s->window[s->next_seq] = (struct sent){.acked = false};
+		s->window[s->next_seq] = (struct sent){.unreadable = unreadable};
 		fill(w->t, role, &s->window[s->next_seq]);
 		hand_over(w, role, s->next_seq++);
 	}
@@ -527,10 +581,11 @@ static void play(struct world *w, const struct step *step)
 		greet(w);
 		break;
 	case LOGS:
-		produce(w, BH_ROLE_LOGS, step->n);
+	case UNREADABLE:
+		produce(w, BH_ROLE_LOGS, step->n, step->verb == UNREADABLE);
 		break;
 	case METRICS:
-		produce(w, BH_ROLE_DOGSTATSD, step->n);
+		produce(w, BH_ROLE_DOGSTATSD, step->n, false);
 		break;
 	case TURN:
 		for (unsigned i = 0; i < step->n; i++)
@@ -640,8 +695,8 @@ static void finish(struct world *w)
 		}
 		if (more && w->t->streams[1].ready) {
 			more--;
-			produce(w, BH_ROLE_LOGS, 1);
-			produce(w, BH_ROLE_DOGSTATSD, 1);
+			produce(w, BH_ROLE_LOGS, 1, false);
+			produce(w, BH_ROLE_DOGSTATSD, 1, false);
 		}
 		answer_all(w);
 		turn(w);

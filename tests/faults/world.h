@@ -68,6 +68,7 @@ struct sent {
 	uint16_t part[WORLD_FILES]; /* 0 = none of this file */
 	uint16_t metric;            /* 0 = none */
 	bool acked;
+	bool unreadable; /* the forwarder never can; its origins it can */
 };
 
 struct stream {
@@ -137,6 +138,7 @@ int world_run(struct truth *t, const struct fault_plan *plan, bool late, enum wo
 /* As world_run() with WORLD_FINISH and nothing failing: how many operations of these kinds it makes
  * before the end of the script. The world is reset before and after. */
 unsigned world_operations(struct truth *t, unsigned ops, unsigned files);
-#define WORLD_OUTAGE 16 /* the step of the script at which rows wait and the intake fails */
+#define WORLD_OUTAGE  16 /* the step of the script at which rows wait and the intake fails */
+#define WORLD_REFUSAL 60 /* and the one at which a payload comes that cannot be read */
 
 #endif

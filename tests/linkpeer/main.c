@@ -25,7 +25,7 @@ struct linkpeer_state *linkpeer_map(const char *path)
 static int usage(void)
 {
 	(void)fprintf(stderr, "usage: linkpeer receive RUN_DIR STATE\n"
-			      "       linkpeer send RUN_DIR GENERATION UNTIL\n");
+			      "       linkpeer send RUN_DIR GENERATION UNTIL UNREADABLE\n");
 	return 2;
 }
 
@@ -33,9 +33,9 @@ int main(int argc, char **argv)
 {
 	struct linkpeer_state *state;
 
-	if (argc == 5 && strcmp(argv[1], "send") == 0)
-		return linkpeer_send(
-		    argv[2], (uint32_t)strtoul(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
+	if (argc == 6 && strcmp(argv[1], "send") == 0)
+		return linkpeer_send(argv[2], (uint32_t)strtoul(argv[3], NULL, 10),
+		    strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10));
 	if (argc != 4 || strcmp(argv[1], "receive") != 0)
 		return usage();
 	state = linkpeer_map(argv[3]);

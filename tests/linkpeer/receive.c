@@ -1,5 +1,6 @@
 /* The forwarder's end: takes numbered payloads, makes them durable out of order, acknowledges. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,7 +36,8 @@ static void commit(struct receive *r, const struct bh_receiver *rcv)
 {
 	struct linkpeer_mark *spare = &r->state->marks[~r->state->current & 1];
 
-	*spare = (struct linkpeer_mark){rcv->epoch, rcv->base, rcv->mask, mark(r)->next};
+	*spare = (struct linkpeer_mark){rcv->epoch, rcv->base, rcv->mask, mark(r)->next,
+	    bh_receiver_durable(rcv, rcv->refused) ? rcv->refused : 0, rcv->cause};
 	while (spare->next < LINKPEER_NUMBERS && r->state->counts[spare->next])
 		spare->next++;
 	__atomic_store_n(&r->state->current, r->state->current + 1, __ATOMIC_SEQ_CST);
@@ -80,6 +82,13 @@ static int resume(void *ctx, enum bh_role producer, struct bh_resume_writer *w)
 	return bh_resume_add(w, &row);
 }
 
+static void hold(struct receive *r, uint64_t seq, uint64_t number)
+{
+	if (r->held_n == HELD_MAX)
+		settle(r, 0);
+	r->held[r->held_n++] = (struct held){seq, number};
+}
+
 static void take(void *ctx, enum bh_role producer, uint64_t seq, const struct bh_link_data *d,
     struct bh_ipc_msg *msg)
 {
@@ -90,9 +99,21 @@ static void take(void *ctx, enum bh_role producer, uint64_t seq, const struct bh
 	if (d->body.n >= sizeof(number))
 		memcpy(&number, d->body.p, sizeof(number));
 	bh_ipc_msg_free(msg);
-	if (r->held_n == HELD_MAX)
-		settle(r, 0);
-	r->held[r->held_n++] = (struct held){seq, number};
+	hold(r, seq, number);
+}
+
+/* Its number is in its origins. */
+static void refused(void *ctx, enum bh_role producer, uint64_t seq, struct bh_str origins)
+{
+	struct bh_origins_reader reader;
+	struct bh_origin o;
+	char text[24] = "";
+
+	(void)producer;
+	if (bh_origins_begin(&reader, origins.p, origins.n) == 0 &&
+	    bh_origins_next(&reader, &o) == 1)
+		memcpy(text, o.offset_last.p, BH_MIN(o.offset_last.n, sizeof(text) - 1));
+	hold(ctx, seq, strtoull(text, NULL, 10));
 }
 
 static void repeat(void *ctx, enum bh_role producer, uint64_t seq, const struct bh_link_data *d)
@@ -136,6 +157,7 @@ int linkpeer_receive(const char *run_dir, struct linkpeer_state *state)
 	    .resume = resume,
 	    .data = take,
 	    .repeat = repeat,
+	    .refused = refused,
 	    .fence = fence,
 	};
 	struct receive r = {.state = state};
@@ -160,7 +182,9 @@ int linkpeer_receive(const char *run_dir, struct linkpeer_state *state)
 	*rcv = (struct bh_receiver){.epoch = mark(&r)->epoch,
 	    .base = mark(&r)->base,
 	    .mask = mark(&r)->mask,
-	    .rcvd = mark(&r)->base};
+	    .rcvd = mark(&r)->base,
+	    .refused = mark(&r)->refused,
+	    .cause = (enum bh_refuse_cause)mark(&r)->cause};
 	bh_intake_peer_running(r.intake, BH_ROLE_LOGS, true);
 	r.loop.turn_end = turn_end;
 	r.loop.turn_ctx = &r;

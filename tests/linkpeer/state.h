@@ -11,7 +11,8 @@
 
 struct linkpeer_mark {
 	uint64_t epoch, base, mask;
-	uint64_t next; /* every number below it is durable */
+	uint64_t next;           /* every number below it is durable */
+	uint64_t refused, cause; /* the last seq that was refused */
 };
 
 struct linkpeer_state {
@@ -23,8 +24,9 @@ struct linkpeer_state {
 /* Maps path, creating it. NULL with errno. */
 struct linkpeer_state *linkpeer_map(const char *path);
 
-/* The two doubles; they return the exit status of the process. */
+/* The two doubles; they return the exit status of the process. unreadable: every so many numbers
+ * one is sent in a way that cannot be read; 0 = none is. */
 int linkpeer_receive(const char *run_dir, struct linkpeer_state *state);
-int linkpeer_send(const char *run_dir, uint32_t generation, uint64_t until);
+int linkpeer_send(const char *run_dir, uint32_t generation, uint64_t until, uint64_t unreadable);
 
 #endif

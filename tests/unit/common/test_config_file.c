@@ -281,6 +281,23 @@ Test(config_file, durations_are_numbers_of_seconds_or_as_in_go)
 	}
 }
 
+/* spec/intake.md §17.1: the Agent's default is -1ns; its sign says all. */
+Test(config_file, the_head_start_of_an_address_keeps_its_sign_however_small_it_is)
+{
+	static const struct {
+		const char *text;
+		int64_t ms;
+	} cases[] = {{"-1ns", -1}, {"-1", -1000}, {"0", 0}, {"1ns", 1}, {"300ms", 300}};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		cr_assert_eq(
+		    bh_config_set(&cfg, option("http_dial_fallback_delay"), cases[i].text, NULL), 0,
+		    "%s", cases[i].text);
+		cr_expect_eq(cfg.http_dial_fallback_delay_ms, cases[i].ms, "%s", cases[i].text);
+	}
+	cr_expect_neq(bh_config_set(&cfg, option("http_dial_fallback_delay"), "2m", NULL), 0);
+}
+
 Test(config_file, a_finding_is_one_line_whatever_the_file_holds)
 {
 	cr_assert_eq(load("\"a\\e[31m\\nb\": 1\n"), 0);

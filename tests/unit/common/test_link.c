@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "common/crc.h"
 #include "common/err.h"
 #include "common/producer_state.h"
 #include "proto/link.h"
@@ -65,6 +66,38 @@ Test(link, a_flipped_bit_of_data_is_noticed)
 	bh_buf_release(&a);
 }
 
+/* The lengths are at the end of the fixed part: kind, encoding, items, raw_len, two times. */
+#define BODY_LENGTH_AT (BH_LINK_HEAD + 1 + 1 + 4 + 8 + 8 + 8 + 4)
+
+Test(link, what_only_the_forwarder_cannot_take_still_gives_its_origins) /* LINK.md rule 7 */
+{
+	static const struct {
+		size_t at; /* this byte is another one, under a right CRC */
+		char byte;
+		int rc;
+	} cases[] = {
+	    {BH_LINK_HEAD, 0, BH_E_FORMAT}, {BH_LINK_HEAD, (char)200, BH_E_FORMAT},
+	    {BH_LINK_HEAD + 1, BH_ENC__N, BH_E_FORMAT}, {BODY_LENGTH_AT + 7, 1, BH_E_LIMIT},
+	    {BODY_LENGTH_AT, 1, BH_E_FORMAT}, /* bytes behind */
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		struct bh_link_msg m = data_message(), got;
+		struct bh_buf a = BH_BUF_INIT;
+		uint32_t crc;
+
+		cr_assert_eq(bh_link_encode(&m, &a), 0);
+		a.data[cases[i].at] = cases[i].byte;
+		crc = bh_crc32c(0, a.data, a.len - sizeof(crc));
+		memcpy(a.data + a.len - sizeof(crc), &crc, sizeof(crc));
+		cr_expect_eq(bh_link_decode(a.data, a.len, &got), cases[i].rc, "case %zu", i);
+		cr_expect_eq(got.head.type, BH_LINK_DATA, "case %zu", i);
+		cr_expect_eq(got.head.seq, 2, "case %zu", i);
+		cr_expect(bh_str_eq(got.u.data.origins, m.u.data.origins), "case %zu", i);
+		bh_buf_release(&a);
+	}
+}
+
 Test(origins, come_back_and_refuse_every_cut)
 {
 	struct bh_origin o = {.identifier = BH_STR_LIT("file:/x"),
@@ -103,6 +136,28 @@ Test(producer_state, greets_every_50_ms_and_renews_after_400_ms_of_silence)
 	cr_assert_eq(bh_link_fsm_tick(&f, 50 * MS, false), BH_LINK_DO_HELLO);
 	cr_assert_eq(bh_link_fsm_tick(&f, 400 * MS, false), BH_LINK_DO_RENEW);
 	cr_assert_eq(f.state, BH_LINK_GREETING);
+}
+
+/* LINK.md rule 4: whatever lies between them. */
+Test(producer_state, asks_for_a_restart_with_each_16th_renewal)
+{
+	struct bh_link_fsm f;
+	int64_t now = 0;
+
+	bh_link_fsm_init(&f, 0);
+	for (unsigned n = 1; n <= 2 * BH_LINK_RENEWALS_MAX; n++) {
+		enum bh_link_action action;
+
+		if (n % 5 == 0)
+			bh_link_fsm_ready(&f, now);
+		do {
+			now += 50 * MS;
+			action = bh_link_fsm_tick(&f, now, true);
+		} while (action == BH_LINK_DO_NOTHING || action == BH_LINK_DO_HELLO);
+		cr_expect_eq(action,
+		    n % BH_LINK_RENEWALS_MAX ? BH_LINK_DO_RENEW : BH_LINK_DO_RENEW_AND_ASK,
+		    "renewal %u", n);
+	}
 }
 
 Test(producer_state, a_dead_forwarder_is_greeted_once_a_second_and_never_renewed)

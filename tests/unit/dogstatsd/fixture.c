@@ -30,6 +30,7 @@ void fixture_defaults(struct fixture *f)
 	f->cfg = (struct bh_config){
 	    .hostname = hostname,
 	    .histogram_aggregates = fixture_list(aggregates, 4),
+	    .forwarder_storage_max_size_in_bytes = -1,
 	    .histogram_percentiles = fixture_list(percentiles, 1),
 	    .dogstatsd_expiry_seconds = 300,
 	    .dogstatsd_context_expiry_seconds = 20,

@@ -105,6 +105,34 @@ Test(outlet, drops_the_oldest_payloads_when_the_queue_is_full_and_counts_their_p
 	cr_expect_leq(outlet.queue.bytes, 300);
 }
 
+/* spec/intake.md §13.4: without a spool the Agent's keys decide, when one is set. */
+Test(outlet, the_queue_is_64_mib_unless_a_key_says_how_much_metrics_wait_in_memory)
+{
+	static const struct {
+		int64_t storage, bytes, payloads;
+		size_t want;
+	} cases[] = {
+	    {-1, -1, 0, BH_OUTLET_QUEUE_BYTES},
+	    {-1, 1000, 0, BH_OUTLET_QUEUE_BYTES},
+	    {1 << 30, 1000, 0, BH_OUTLET_QUEUE_BYTES},
+	    {0, -1, 0, BH_OUTLET_QUEUE_BYTES},
+	    {0, 1000, 0, 1000},
+	    {0, 0, 0, 0},
+	    {0, -1, 3, (size_t)6 << 20},
+	    {0, (int64_t)1 << 30, 3, (size_t)1 << 30},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		bh_outlet_release(&outlet);
+		f.cfg.forwarder_storage_max_size_in_bytes = cases[i].storage;
+		f.cfg.forwarder_retry_queue_payloads_max_size = cases[i].bytes;
+		f.cfg.forwarder_retry_queue_max_size = cases[i].payloads;
+		cr_assert_eq(bh_outlet_init(&outlet, NULL, &f.cfg, &clock_, NULL, &err), 0);
+		cr_expect_eq(outlet.queue.max_bytes, cases[i].want, "case %zu: %zu", i,
+		    outlet.queue.max_bytes);
+	}
+}
+
 Test(outlet, counts_what_is_not_finite_or_too_large)
 {
 	static char line[9000];

@@ -11,6 +11,7 @@
 struct far {
 	struct bh_pace pace;
 	int64_t latency_ns, now_ns, link_free_ns;
+	uint64_t body;
 	uint64_t link_rate; /* bytes/s; 0 = no limit */
 	int64_t sent[BH_PACE_MAX], due[BH_PACE_MAX];
 	unsigned under_way, offered; /* offered: never more than that; 0 = always one more */
@@ -24,7 +25,7 @@ static void send_all(struct far *f)
 
 		if (f->link_rate) {
 			f->link_free_ns = BH_MAX(f->link_free_ns, f->now_ns) +
-					  (int64_t)(BODY * (uint64_t)BH_NS_PER_S / f->link_rate);
+					  (int64_t)(f->body * (uint64_t)BH_NS_PER_S / f->link_rate);
 			through = f->link_free_ns;
 		}
 		f->sent[f->under_way] = f->now_ns;
@@ -42,8 +43,8 @@ static void answer_first(struct far *f)
 			first = i;
 	}
 	f->now_ns = BH_MAX(f->now_ns, f->due[first]);
-	f->taken += BODY;
-	bh_pace_taken(&f->pace, f->sent[first], f->now_ns, BODY);
+	f->taken += f->body;
+	bh_pace_taken(&f->pace, f->sent[first], f->now_ns, f->body);
 	f->under_way--;
 	f->sent[first] = f->sent[f->under_way];
 	f->due[first] = f->due[f->under_way];
@@ -66,8 +67,10 @@ static double run(struct far *f, int64_t s)
 
 static struct far far_of(int64_t latency_ms, uint64_t link_rate)
 {
-	struct far f = {
-	    .latency_ns = latency_ms * BH_NS_PER_MS, .link_rate = link_rate, .now_ns = 5};
+	struct far f = {.body = BODY,
+	    .latency_ns = latency_ms * BH_NS_PER_MS,
+	    .link_rate = link_rate,
+	    .now_ns = 5};
 
 	bh_pace_init(&f.pace, 4, BH_PACE_MAX);
 	return f;
@@ -112,6 +115,20 @@ Test(pace, what_has_nothing_to_send_learns_nothing)
 	f.offered = 2;
 	(void)run(&f, 100);
 	cr_expect_eq(f.pace.slots, 4);
+}
+
+/* Small bodies for a while: that is no reason to be content with few requests. */
+Test(pace, less_to_send_is_not_taken_for_a_link_that_is_full)
+{
+	struct far f = far_of(100, 0);
+
+	while (!f.pace.before)
+		(void)run(&f, 1);
+	f.body = BODY / 8;
+	(void)run(&f, 1);
+	f.body = BODY;
+	(void)run(&f, 5);
+	cr_expect_eq(f.pace.slots, BH_PACE_MAX, "%u", f.pace.slots);
 }
 
 Test(pace, the_first_error_takes_it_back)

@@ -87,6 +87,7 @@ static const struct {
     {"forwarder_outdated_file_in_days", "10", true, TTL, 7 * DAY},
     {"forwarder_retry_queue_payloads_max_size", "1000000", false, MEMORY, 500000},
     {"forwarder_retry_queue_max_size", "4", false, MEMORY, 8388 * 500},
+    {"forwarder_storage_max_size_in_bytes", "0", false, MEMORY, 15 * MIB},
     {"forwarder_flush_to_disk_mem_ratio", "1", false, MEMORY, 15728 * 1000},
     {"forwarder_flush_to_disk_mem_ratio", "0", false, MEMORY, 0},
     /* ours */
@@ -112,6 +113,26 @@ Test(spool_limits, each_key_has_its_effect_on_its_class_and_no_other)
 		    (unsigned long long)field_of(&l, rows[i].field));
 		bh_config_release(&cfg);
 	}
+}
+
+/* §13.4: the older key counts only without the other; without a spool nothing moves to it. */
+Test(spool_limits, memory_is_as_the_newer_key_says_and_whole_without_a_spool)
+{
+	struct bh_config cfg;
+	struct bh_spool_limits l;
+
+	bh_config_defaults(&cfg);
+	set(&cfg, "forwarder_retry_queue_max_size", "4");
+	set(&cfg, "forwarder_retry_queue_payloads_max_size", "3000000");
+	bh_spool_limits(&cfg, false, &l);
+	cr_expect_eq(l.memory_bytes, 1500000);
+	set(&cfg, "forwarder_storage_max_size_in_bytes", "0");
+	bh_spool_limits(&cfg, false, &l);
+	cr_expect_eq(l.memory_bytes, 3000000);
+	set(&cfg, "forwarder_retry_queue_payloads_max_size", "-1");
+	bh_spool_limits(&cfg, false, &l);
+	cr_expect_eq(l.memory_bytes, 8 * MIB);
+	bh_config_release(&cfg);
 }
 
 static const struct {

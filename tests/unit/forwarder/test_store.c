@@ -294,6 +294,28 @@ Test(store, a_store_of_before_is_not_written_over)
 	bh_store_free(s);
 }
 
+Test(store, a_refused_seq_is_known_as_long_as_its_mark) /* LINK.md rule 7 */
+{
+	struct bh_receiver mark = {.epoch = 5, .base = 9, .refused = 8, .cause = BH_REFUSE_BAD_CRC};
+	struct bh_receiver got;
+	struct bh_store *s = reopen();
+
+	cr_assert_eq(bh_store_producer(s, "logs", &mark), 0);
+	cr_assert_eq(bh_store_refused(s, "logs", &mark), 0);
+	bh_store_free(s);
+	s = reopen();
+	cr_assert_eq(bh_store_load_producer(s, "logs", &got), 0);
+	cr_expect_eq(got.refused, 8);
+	cr_expect_eq(got.cause, BH_REFUSE_BAD_CRC);
+	cr_assert_eq(bh_store_load_producer(s, "dogstatsd", &got), 0);
+	cr_expect_eq(got.refused, 0);
+	mark.base = 0; /* of another store, as after a salvage */
+	cr_assert_eq(bh_store_producer(s, "logs", &mark), 0);
+	cr_assert_eq(bh_store_load_producer(s, "logs", &got), 0);
+	cr_expect_eq(got.refused, 0);
+	bh_store_free(s);
+}
+
 /* --- the WAL (§11, §15 I16) --- */
 
 static unsigned times_in(const char *path, const char *words)
@@ -453,4 +475,61 @@ Test(store, the_wal_is_written_back_when_much_of_it_is_used_not_when_it_is_long)
 	bh_store_tend(s, true);
 	cr_expect_eq(bh_store_wal_used(s), 0);
 	bh_store_free(s);
+}
+
+/* --- ten gigabytes are no reason to be slow (spec/durability.md §16) --- */
+
+static int one_step_more(void *ctx)
+{
+	(*(unsigned *)ctx)++;
+	return 0;
+}
+
+static int no_origins(void *ctx, uint64_t ord, struct bh_str origins)
+{
+	(void)ctx, (void)ord, (void)origins;
+	return 0;
+}
+
+/* Tens of SQLite's own steps, with so many rows: to look at all of them, and to look one up. */
+static void count_steps(unsigned rows, unsigned *all, unsigned *one)
+{
+	struct bh_store *s = reopen();
+	int64_t dest = 0;
+	unsigned steps = 0, owers = 0, reliable = 0;
+	uint64_t ord = 0;
+
+	cr_assert_eq(bh_store_destination(s, "logs/a", 0, true, &dest), 0);
+	cr_assert_eq(bh_store_begin(s), 0);
+	for (unsigned i = 0; i < rows; i++) {
+		struct bh_spool_row row = {
+		    .producer = "logs", .seq = i, .expires_ms = 1, .body = {"b", 1}};
+
+		cr_assert_eq(bh_store_next_ord(s, &row.ord), 0);
+		cr_assert_eq(bh_store_put(s, &row, dest), 0);
+		ord = row.ord;
+	}
+	cr_assert_eq(bh_store_commit(s), 0);
+	sqlite3_progress_handler(s->db, 10, one_step_more, &steps);
+	cr_assert_eq(bh_store_each_origins(s, no_origins, NULL), 0);
+	*all = steps;
+	steps = 0;
+	cr_assert_eq(bh_store_owers(s, ord, &owers, &reliable), 0);
+	cr_assert_eq(bh_store_begin(s), 0);
+	cr_assert_eq(bh_store_remove(s, ord, dest, BH_STORE_TAKEN), 0);
+	cr_assert_eq(bh_store_commit(s), 0);
+	*one = steps;
+	sqlite3_progress_handler(s->db, 0, NULL, NULL);
+	bh_store_free(s);
+	cr_assert_eq(empty_tree(dir), 0);
+}
+
+Test(store, work_grows_with_the_rows_and_no_faster)
+{
+	unsigned all[2], one[2];
+
+	count_steps(200, &all[0], &one[0]);
+	count_steps(2000, &all[1], &one[1]);
+	cr_expect_lt(all[1], 15 * all[0], "%u steps, then %u", all[0], all[1]);
+	cr_expect_lt(one[1], 2 * one[0] + 10, "%u steps, then %u", one[0], one[1]);
 }

@@ -232,6 +232,45 @@ Test(figures, components_have_their_types_and_reasons_their_intention)
 	}
 }
 
+/* spec/intake.md §13.5: under the Agent's names, and its tags. */
+Test(figures, how_long_an_outage_may_last_has_the_names_of_the_agent)
+{
+	static const struct {
+		const char *number, *metric;
+		uint64_t said;
+		double value;
+	} cases[] = {
+	    {"capacity_secs", "datadog.agent.retry_queue_duration.capacity_secs", 3600, 3600},
+	    {"bytes_per_sec", "datadog.agent.retry_queue_duration.bytes_per_sec", 1500, 1.5},
+	    {"capacity_bytes", "datadog.agent.retry_queue_duration.capacity_bytes", 7, 7},
+	    {"other", NULL, 1, 0},
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_LEN(cases); i++) {
+		struct bh_figures_sent sent = {0};
+		struct bh_figure f = {.name = ""};
+		size_t before;
+		char name[100];
+
+		bh_stat_set_clear(&kids[BH_ROLE_FORWARDER].stats);
+		collect();
+		before = samples.n;
+		(void)snprintf(
+		    name, sizeof(name), "retry_queue/https://h:8443/%s", cases[i].number);
+		say(name, cases[i].said);
+		collect();
+		cr_assert_eq(samples.n, before + (cases[i].metric != NULL), "%s", name);
+		if (!cases[i].metric)
+			continue;
+		cr_assert(bh_figure_of(&sent, &samples.v[samples.n - 1], &f));
+		cr_expect_str_eq(f.name, cases[i].metric);
+		cr_expect_str_eq(f.tags, "agent:core,domain:https://h:8443");
+		cr_expect_not(f.is_count);
+		cr_expect_eq(f.value, cases[i].value);
+		bh_figures_sent_release(&sent);
+	}
+}
+
 struct escape {
 	const char *raw, *shown;
 };
