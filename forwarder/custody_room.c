@@ -91,16 +91,19 @@ int bh_custody_drop_oldest(struct bh_custody *c, const struct bh_dest *only, boo
 		struct bh_dest *d = &c->dests[at];
 		uint64_t ord = 0;
 		uint32_t items = 0;
-		int rc = bh_store_oldest(c->cfg.store, d->id, INT64_MAX, &ord, &items);
+		/* What is under way, or waits for a key, is in memory: its answer decides. */
+		int rc =
+		    bh_store_claim(c->cfg.store, d->id, false, d->active_n, bh_dest_holds, d, &ord);
 
 		if (rc < 0)
 			return rc;
-		/* The oldest is on its way: nothing to give up below it. */
-		if (rc == 0 || bh_dest_holds(d, ord)) {
+		if (rc == 0) {
 			spared[at] = true;
 			continue;
 		}
-		rc = retire(c, d->id, ord, BH_STORE_DROPPED, &gone[at], freed);
+		rc = bh_store_row_items(c->cfg.store, ord, &items);
+		if (!rc)
+			rc = retire(c, d->id, ord, BH_STORE_DROPPED, &gone[at], freed);
 		if (rc)
 			return rc;
 		gone[at].items += items;
