@@ -1,6 +1,7 @@
-/* Shared by store.c (writing, life of the file), store_space.c (its bytes), store_memory.c (no
- * file), store_read.c (loading) and what reads beside them: replace.c, salvage*.c, spool_copy.c,
- * spool_session.c and spool_purge.c. */
+/* Shared by store.c (life of the file, destinations), store_statements.c (its SQL), store_write.c
+ * (transactions), store_space.c (its bytes), store_memory.c (no file), store_read.c (loading) and
+ * what reads beside them: replace.c, salvage*.c, spool_copy.c, spool_session.c and spool_purge.c.
+ */
 #ifndef BH_FORWARDER_STORE_INTERNAL_H
 #define BH_FORWARDER_STORE_INTERNAL_H
 
@@ -71,6 +72,9 @@ void bh_store_close_file(struct bh_store *s, bool clean);
 /* The connection tells s of its commits: again when it becomes another one's. */
 void bh_store_watch_wal(struct bh_store *s);
 int bh_store_prepare(struct bh_store *s, enum stmt which) BH_MUST_CHECK;
+int bh_store_prepare_all(struct bh_store *s) BH_MUST_CHECK;
+/* Runs a prepared statement that returns no row, and makes it ready for the next use. */
+int bh_store_run(struct bh_store *s, enum stmt which) BH_MUST_CHECK;
 /* Reads all that a start relies on, bodies apart. */
 int bh_store_probe(struct bh_store *s) BH_MUST_CHECK;
 /* Columns 0 to 14 as SELECTs of the registry name them; strings borrow from the statement. */
@@ -93,6 +97,12 @@ int bh_store_cause(sqlite3 *db, int rc);
 int bh_store_vacuum(struct bh_store *s);
 /* Maps a code of SQLite; notes damage and I/O errors. */
 int bh_store_check(struct bh_store *s, int code);
+
+/* An empty value is still a value: NOT NULL columns must not see NULL. */
+static inline int bind_blob(sqlite3_stmt *st, int at, struct bh_str s)
+{
+	return sqlite3_bind_blob64(st, at, s.p ? s.p : "", s.n, SQLITE_STATIC);
+}
 
 /* The bits are kept, the sign is not a sign. */
 static inline void bind_u64(sqlite3_stmt *st, int at, uint64_t v)
