@@ -212,17 +212,6 @@ static void on_data(struct end *e, const struct bh_link_msg *m, struct bh_ipc_ms
 	bh_ipc_msg_free(msg);
 }
 
-static bool readable(struct bh_str origins)
-{
-	struct bh_origins_reader r;
-	struct bh_origin o;
-	int rc = bh_origins_begin(&r, origins.p, origins.n);
-
-	while (!rc && (rc = bh_origins_next(&r, &o)) == 1)
-		rc = 0;
-	return rc == 0;
-}
-
 static enum bh_refuse_cause cause_of(int rc)
 {
 	return rc == BH_E_CORRUPT ? BH_REFUSE_BAD_CRC
@@ -243,7 +232,7 @@ static void on_unreadable(struct end *e, const struct bh_link_msg *m, int rc)
 	    bh_role_name(e->producer), bh_err_name(rc));
 	if (m->head.type != BH_LINK_DATA)
 		return;
-	known = m->u.data.origins.n > 0 && readable(m->u.data.origins);
+	known = m->u.data.origins.n > 0 && bh_origins_fit(m->u.data.origins);
 	if (known)
 		d.origins = m->u.data.origins;
 	switch (bh_receiver_unreadable(&e->rcv, m->head.epoch, m->head.seq, cause)) {
@@ -279,7 +268,7 @@ static void on_message(void *ctx, struct bh_ipc_msg *msg)
 	}
 	rc = bh_link_decode(bh_ipc_msg_data(msg), bh_ipc_msg_size(msg), &m);
 	/* What a row of the spool could not be loaded with is not accepted either. */
-	if (!rc && m.head.type == BH_LINK_DATA && !readable(m.u.data.origins))
+	if (!rc && m.head.type == BH_LINK_DATA && !bh_origins_fit(m.u.data.origins))
 		rc = BH_E_FORMAT;
 	if (rc) {
 		on_unreadable(e, &m, rc);

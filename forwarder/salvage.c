@@ -138,17 +138,6 @@ static void lose(struct salvage *s, uint64_t ord, const struct bh_spool_row *row
 	s->out->lost++;
 }
 
-static bool origins_fit(struct bh_str origins)
-{
-	struct bh_origins_reader r;
-	struct bh_origin o;
-	int rc = bh_origins_begin(&r, origins.p, origins.n);
-
-	while (!rc && (rc = bh_origins_next(&r, &o)) == 1)
-		rc = 0;
-	return rc == 0;
-}
-
 static int put(struct salvage *s, struct bh_spool_row *row)
 {
 	int64_t now = bh_wall_ms(s->cfg->clock);
@@ -159,7 +148,7 @@ static int put(struct salvage *s, struct bh_spool_row *row)
 	/* Unchecked values, kept within what can be. */
 	row->created_ms = BH_MIN(BH_MAX(row->created_ms, 0), now);
 	row->expires_ms = BH_MIN(row->expires_ms, now + BH_STORE_TTL_MS);
-	if (!origins_fit(row->origins))
+	if (!bh_origins_fit(row->origins))
 		row->origins = (struct bh_str){"", 0}; /* delivered all the same */
 	s->group_rows++;
 	rc = owe(s, row);

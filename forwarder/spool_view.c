@@ -157,7 +157,8 @@ enum {
 
 static const char rows_sql[] =
     "SELECT ord,producer,kind,created_ms,expires_ms,items,raw_len,body_len,body_crc,encoding,"
-    "origins,epoch,(SELECT group_concat(t.key,char(10)) FROM destination t CROSS JOIN delivery d ON "
+    "origins,epoch,(SELECT group_concat(t.key,char(10)) FROM destination t CROSS JOIN delivery d "
+    "ON "
     "d.dest=t.id AND d.ord=s.ord),"
     "CASE WHEN ?4 THEN (SELECT body FROM spool_body b WHERE b.ord=s.ord) END"
     " FROM spool s WHERE ord>?1 AND ord<=?2 ORDER BY ord LIMIT ?3";

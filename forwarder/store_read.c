@@ -196,14 +196,8 @@ static int count_all(struct bh_store *s, const char *query)
 
 static int look_at_origins(void *ctx, uint64_t ord, struct bh_str origins)
 {
-	struct bh_origins_reader r;
-	struct bh_origin o;
-	int rc = bh_origins_begin(&r, origins.p, origins.n);
-
 	(void)ctx, (void)ord;
-	while (!rc && (rc = bh_origins_next(&r, &o)) == 1)
-		rc = 0;
-	return rc == BH_E_FORMAT ? BH_E_CORRUPT : rc;
+	return bh_origins_fit(origins) ? 0 : BH_E_CORRUPT;
 }
 
 static int look_at_position(void *ctx, const struct bh_position *p)

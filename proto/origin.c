@@ -159,3 +159,14 @@ int bh_origins_next(struct bh_origins_reader *r, struct bh_origin *o)
 	rc = r->cur.failed ? BH_E_FORMAT : bh_origin_decode(record, o);
 	return rc ? rc : 1;
 }
+
+bool bh_origins_fit(struct bh_str origins)
+{
+	struct bh_origins_reader r;
+	struct bh_origin o;
+	int rc = bh_origins_begin(&r, origins.p, origins.n);
+
+	while (!rc && (rc = bh_origins_next(&r, &o)) == 1)
+		rc = 0;
+	return rc == 0;
+}

@@ -81,5 +81,7 @@ struct bh_origins_reader {
 int bh_origin_decode(struct bh_str record, struct bh_origin *o) BH_MUST_CHECK;
 int bh_origins_begin(struct bh_origins_reader *r, const void *p, size_t n) BH_MUST_CHECK;
 int bh_origins_next(struct bh_origins_reader *r, struct bh_origin *o) BH_MUST_CHECK;
+/* Can all of them be read? */
+bool bh_origins_fit(struct bh_str origins);
 
 #endif

@@ -54,6 +54,17 @@ struct fault_plan {
 	uint64_t seed; /* of FAULT_POWER */
 };
 
+/* One death at that operation: a kill, or a power cut, in turn. */
+static inline struct fault_plan fault_death(unsigned at)
+{
+	return (struct fault_plan){.ops = FAULT_ANY,
+	    .files = FAULT_FILES,
+	    .at = at,
+	    .n = 1,
+	    .act = at % 2 ? FAULT_KILL : FAULT_POWER,
+	    .seed = at};
+}
+
 /* Registers the VFS, once a process. 0 or an SQLite code. */
 int fault_init(void);
 /* Counting begins again from 0. NULL: nothing happens any more. */

@@ -231,12 +231,7 @@ Test(kills, while_a_damaged_store_is_replaced_lose_nothing) /* §10, I14 */
  * producer sends again finds the rows that are there. */
 static void die_between_two(unsigned at, unsigned shift, uint64_t bound)
 {
-	const struct fault_plan plan = {.ops = FAULT_ANY,
-	    .files = FAULT_FILES,
-	    .at = at,
-	    .n = 1,
-	    .act = at % 2 ? FAULT_KILL : FAULT_POWER,
-	    .seed = at};
+	const struct fault_plan plan = fault_death(at);
 	int status;
 
 	world_reset(t);
@@ -269,12 +264,7 @@ Test(kills, while_a_file_of_version_1_is_brought_up_lose_nothing) /* I18 */
 	unsigned reached = 0;
 
 	for (unsigned at = 1; at < 40; at++) {
-		const struct fault_plan plan = {.ops = FAULT_ANY,
-		    .files = FAULT_FILES,
-		    .at = at,
-		    .n = 1,
-		    .act = at % 2 ? FAULT_KILL : FAULT_POWER,
-		    .seed = at};
+		const struct fault_plan plan = fault_death(at);
 		int status;
 
 		world_reset(t);

@@ -171,12 +171,7 @@ Test(unreliable, it_delays_no_acknowledgement_and_holds_no_position_back)
 
 static void die(unsigned at, unsigned round)
 {
-	const struct fault_plan plan = {.ops = FAULT_ANY,
-	    .files = FAULT_FILES,
-	    .at = at,
-	    .n = 1,
-	    .act = at % 2 ? FAULT_KILL : FAULT_POWER,
-	    .seed = at};
+	const struct fault_plan plan = fault_death(at);
 	int status;
 
 	world_reset(t);
