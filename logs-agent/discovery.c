@@ -260,13 +260,10 @@ static void register_place(struct bh_logs *l, struct bh_target *t, const struct 
 	struct bh_window before = {.n = (size_t)BH_MIN(offset, (uint64_t)BH_MARKER_MAX)};
 	int fd = bh_file_open(t->path);
 	struct bh_origin o = {
-	    .identifier = bh_str_from(identifier),
 	    .gen = bh_rng_u64(&l->rng),
 	    .path = bh_str_from(t->path),
 	    .dev = id->dev,
 	    .ino = id->ino,
-	    .offset_first = bh_str_from(at),
-	    .offset_last = bh_str_from(at),
 	    .tailing_mode = bh_str_from(t->source->cfg->start_position),
 	    .ingestion_ns = bh_wall_ns(&bh_clock_system),
 	    .last_size = (uint64_t)id->size,
