@@ -46,10 +46,10 @@ static void note_one(struct bh_logs *l, const struct bh_source *s, uint64_t now_
 	if (!row) {
 		struct bh_origin o = {.identifier = bh_str_from(s->row_name),
 		    .gen = 1,
-		    .offset_first = BH_STR_LIT("0"),
-		    .offset_last = bh_str_from(at)};
+		    .offset_first = BH_STR_LIT("0")};
 
 		(void)snprintf(at, sizeof(at), "%" PRIu64, now_ms);
+		o.offset_last = bh_str_from(at);
 		row = bh_rows_put(&l->rows, &o, true);
 		if (row)
 			row->handed = 0;
