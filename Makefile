@@ -201,7 +201,7 @@ model: setup
 	@tests/run-model
 
 # --- fuzzing: clang's libFuzzer over the same libraries, built once more below build/fuzz --------
-FUZZ_SECONDS ?= 20
+FUZZ_SECONDS ?= 12
 FUZZERS       = $(patsubst tests/fuzz/%.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_OPT      = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
                 -fno-sanitize-recover=all
