@@ -59,6 +59,7 @@
 
 #include "common/rng.h"
 #include "forwarder/store.h"
+#include "tests/faults/fork.h"
 #include "tests/faults/doubles.h"
 
 static struct truth *t;
@@ -309,7 +310,7 @@ Test(invariants, one_forwarder_alone_has_the_store) /* I17 */
 	pid_t pid;
 
 	cr_assert_eq(open_store(&first), 0);
-	pid = fork();
+	pid = quiet_fork();
 	if (pid == 0)
 		_exit(open_store(&second) == BH_E_STATE ? 75 : 1);
 	cr_assert_eq(waitpid(pid, &status, 0), pid);

@@ -14,6 +14,7 @@
 #include "tests/faults/books.h"
 #include "tests/faults/check.h"
 #include "tests/faults/doubles.h"
+#include "tests/faults/fork.h"
 
 #define SPOOL_BYTES ((int64_t)16 << 20)
 #define CREDIT      16
@@ -763,7 +764,7 @@ int world_run(struct truth *t, const struct fault_plan *plan, bool late, enum wo
 		t->open[d] = 0;
 	}
 	(void)fflush(NULL);
-	pid = fork();
+	pid = quiet_fork();
 	if (pid == 0)
 		live(t, plan, late, end);
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
