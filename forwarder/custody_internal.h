@@ -1,8 +1,9 @@
 /* Shared by custody.c (taking, life), custody_dests.c (destinations), custody_commit.c (groups),
  * custody_room.c (what leaves the spool undelivered), custody_send.c (delivery), custody_lend.c
- * (bodies that are only in the spool meanwhile), custody_capacity.c (how long an outage may be),
- * custody_answer.c (what came back), custody_key.c (checks of the API keys), custody_clock.c (this
- * host's clock) and custody_quarantine.c. */
+ * (bodies that are only in the spool meanwhile), custody_rows.c (who gets a row besides),
+ * custody_capacity.c (how long an outage may be), custody_answer.c (what came back), custody_key.c
+ * (checks of the API keys), custody_clock.c (this host's clock), custody_guard.c (the store's
+ * health) and custody_quarantine.c. */
 #ifndef BH_FORWARDER_CUSTODY_INTERNAL_H
 #define BH_FORWARDER_CUSTODY_INTERNAL_H
 

@@ -161,6 +161,7 @@ int bh_store_land(struct bh_store *s, int64_t max_size_bytes)
 	*file = *s;
 	memset(file->st, 0, sizeof(file->st));
 	file->db = NULL;
+	file->vfs = NULL; /* below the other connection */
 	file->cfg.dir = file->dir;
 	file->cfg.max_size_bytes = max_size_bytes;
 	file->in_memory = false;

@@ -30,11 +30,13 @@ static bool sleeps(const char *task)
 static bool others_sleep(void)
 {
 	DIR *tasks = opendir("/proc/self/task");
+	const long self = gettid();
 	const struct dirent *e;
 	bool all = true;
 
 	while (tasks && all && (e = readdir(tasks)))
-		all = e->d_name[0] == '.' || atoi(e->d_name) == gettid() || sleeps(e->d_name);
+		all =
+		    e->d_name[0] == '.' || strtol(e->d_name, NULL, 10) == self || sleeps(e->d_name);
 	if (tasks)
 		(void)closedir(tasks);
 	return all;

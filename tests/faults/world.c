@@ -15,6 +15,7 @@
 #include "tests/faults/check.h"
 #include "tests/faults/doubles.h"
 #include "tests/faults/fork.h"
+#include "tests/faults/scripts.h"
 
 #define SPOOL_BYTES ((int64_t)16 << 20)
 #define CREDIT      16
@@ -46,162 +47,6 @@ struct world {
 };
 
 static const enum bh_role producers[] = {BH_ROLE_DOGSTATSD, BH_ROLE_LOGS};
-
-/* --- the script ----------------------------------------------------------------------------------
- */
-
-enum verb {
-	HELLO,
-	LOGS,
-	UNREADABLE,
-	METRICS,
-	TURN,
-	ANSWER,
-	WAIT,
-	EPOCH,
-	FENCE,
-	VACUUM,
-	RELIEVE,
-	LOOK
-};
-
-struct step {
-	enum verb verb;
-	unsigned n;
-	long status;
-};
-
-static const struct step outages[] = {
-    {HELLO, 0, 0},
-    /* From memory, without a row. */
-    {LOGS, 4, 0},
-    {METRICS, 2, 0},
-    {TURN, 1, 0},
-    {ANSWER, 4, 200},
-    {TURN, 1, 0},
-    {WAIT, 25, 0},
-    {ANSWER, 9, 200},
-    {TURN, 1, 0},
-    /* The intake fails: rows, more of them behind it. */
-    {LOGS, 6, 0},
-    {METRICS, 3, 0},
-    {TURN, 1, 0},
-    {ANSWER, 3, 503},
-    {TURN, 1, 0},
-    {LOGS, 5, 0},
-    {TURN, 1, 0},
-    {WAIT, 1100, 0}, /* idle: a checkpoint */
-    /* It is back: rows go, positions follow. */
-    {WAIT, 9000, 0},
-    {ANSWER, 1, 200},
-    {TURN, 1, 0},
-    {ANSWER, 3, 200},
-    {TURN, 1, 0},
-    {ANSWER, 4, 200},
-    {TURN, 1, 0},
-    /* One is refused for good, and goes to the quarantine. */
-    {ANSWER, 1, 400},
-    {TURN, 1, 0},
-    {WAIT, 30, 0},
-    {ANSWER, 9, 200},
-    {TURN, 2, 0},
-    {VACUUM, 1, 0},
-    /* A new logs process while its window is full and nothing is answered. */
-    {LOGS, 7, 0},
-    {TURN, 1, 0},
-    {ANSWER, 2, 200},
-    {EPOCH, 0, 0},
-    {TURN, 1, 0},
-    {LOGS, 3, 0},
-    {METRICS, 2, 0},
-    {FENCE, 0, 0},
-    {TURN, 2, 0},
-    {ANSWER, 9, 200},
-    {TURN, 1, 0},
-    {RELIEVE, 0, 0},
-    {LOGS, 3, 0},
-    {WAIT, 6000, 0}, /* longer than spool_after */
-    {TURN, 1, 0},
-    {ANSWER, 9, 200},
-    {TURN, 1, 0},
-    {WAIT, 1100, 0},
-    /* The second outage. */
-    {LOGS, 3, 0},
-    {TURN, 1, 0},
-    {ANSWER, 2, 503},
-    {TURN, 1, 0},
-    {LOGS, 2, 0},
-    {TURN, 1, 0},
-    {WAIT, 9000, 0},
-    {ANSWER, 1, 200},
-    {TURN, 1, 0},
-    {ANSWER, 9, 200},
-    {TURN, 1, 0},
-    /* One in the middle of others cannot be read. */
-    {LOGS, 2, 0},
-    {UNREADABLE, 1, 0},
-    {LOGS, 1, 0},
-    {TURN, 1, 0},
-    {ANSWER, 2, 200},
-    {WAIT, 25, 0},
-    {ANSWER, 9, 200},
-    {WAIT, 25, 0},
-};
-
-/* Rows grow old between two looks of a minute, and newer ones want their room. */
-static const struct step ages[] = {
-    {HELLO, 0, 0},
-    {LOGS, 6, 0},
-    {TURN, 1, 0},
-    {ANSWER, 9, 503},
-    {TURN, 1, 0},
-    {WAIT, 9000, 0},
-    {ANSWER, 9, 503},
-    {TURN, 1, 0},
-    {WAIT, 9000, 0},
-    /* The oldest waits in memory from here on. */
-    {ANSWER, 9, 403},
-    {TURN, 1, 0},
-    {LOGS, 6, 0},
-    {TURN, 2, 0},
-};
-
-/* Much of the file is free: what keeps it, and what does not. */
-static const struct step idles[] = {
-    {HELLO, 0, 0},
-    {LOGS, 3, 0},
-    {TURN, 1, 0},
-    {ANSWER, 9, 503},
-    {TURN, 1, 0},
-    {WAIT, 59000, 0},
-    {TURN, 2, 0},
-    {LOOK, 0, 0},
-    {LOGS, 1, 0},
-    {TURN, 1, 0},
-    {WAIT, 59000, 0},
-    {TURN, 2, 0},
-    {LOOK, 1, 0},
-    {ANSWER, 1, 200},
-    {TURN, 1, 0},
-    {WAIT, 1100, 0},
-    {LOOK, 2, 0},
-    {WAIT, 50, 0},
-    {LOOK, 3, 0},
-    {ANSWER, 9, 503},
-    {LOGS, 1, 0},
-    {TURN, 1, 0},
-    {WAIT, 1100, 0},
-    {LOOK, 4, 0},
-};
-
-static const struct script {
-	const struct step *v;
-	size_t n;
-} scripts[] = {
-    [WORLD_OUTAGES] = {outages, BH_ARRAY_LEN(outages)},
-    [WORLD_IDLES] = {idles, BH_ARRAY_LEN(idles)},
-    [WORLD_AGES] = {ages, BH_ARRAY_LEN(ages)},
-};
 
 /* --- one forwarder -------------------------------------------------------------------------------
  */
@@ -715,7 +560,7 @@ static void finish(struct world *w)
 static _Noreturn void live(
     struct truth *t, const struct fault_plan *plan, bool late, enum world_end end)
 {
-	const struct script *script = &scripts[t->script];
+	const struct script *script = script_of(t->script);
 	static struct world w;
 
 	if (fault_init())

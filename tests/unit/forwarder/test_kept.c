@@ -8,6 +8,7 @@
 #include "forwarder/buffers.h"
 #include "forwarder/kept.h"
 #include "forwarder/store_ledger.h"
+#include "tests/unit/forwarder/by_hand.h"
 #include "tests/unit/remove_tree.h"
 
 /* The ledger since the installation (DESIGN §6, spec/durability.md §4, §7). */
@@ -226,17 +227,6 @@ Test(kept, kinds_and_reasons_of_another_version_stay_in_the_table)
 	cr_assert_eq(n, 1);
 }
 
-static void run_sql(const char *sql)
-{
-	char path[64];
-	sqlite3 *db = NULL;
-
-	(void)snprintf(path, sizeof(path), "%s/spool.db", dir);
-	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-	cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
-	cr_assert_eq(sqlite3_close(db), SQLITE_OK);
-}
-
 /* §3: each version of the file is brought to the next one, and keeps what it holds. */
 Test(kept, a_file_of_version_1_gets_its_table_and_keeps_the_rest)
 {
@@ -245,7 +235,7 @@ Test(kept, a_file_of_version_1_gets_its_table_and_keeps_the_rest)
 	cr_assert_eq(bh_store_meta_set(store, "probe", 42), 0);
 	bh_kept_release(&kept);
 	bh_store_close_clean(store);
-	run_sql("DROP TABLE ledger; PRAGMA user_version = 1");
+	change_by_hand(dir, "DROP TABLE ledger; PRAGMA user_version = 1");
 	open_all();
 	cr_assert_null(bh_store_replaced(store));
 	cr_assert_eq(bh_store_meta_get(store, "probe", &v), 1);
@@ -265,7 +255,7 @@ Test(kept, a_replaced_store_takes_the_ledger_along_or_begins_anew)
 		commit();
 		bh_kept_release(&kept);
 		bh_store_close_clean(store);
-		run_sql(readable ? "DROP TABLE producer" : "DROP TABLE ledger");
+		change_by_hand(dir, readable ? "DROP TABLE producer" : "DROP TABLE ledger");
 		open_all();
 		cr_assert_not_null(bh_store_replaced(store));
 		row = bh_kept_dest(&kept, "logs", 0, true);

@@ -9,6 +9,7 @@
 
 #include "forwarder/store.h"
 #include "forwarder/store_internal.h"
+#include "tests/unit/forwarder/by_hand.h"
 #include "tests/unit/remove_tree.h"
 
 static char dir[] = "/tmp/bh-store-XXXXXX";
@@ -406,17 +407,6 @@ static void put_body(struct bh_store *s, uint64_t seq, size_t bytes)
 	bh_store_tend(s, false);
 }
 
-static void by_hand(const char *sql)
-{
-	char path[64];
-	sqlite3 *db = NULL;
-
-	(void)snprintf(path, sizeof(path), "%s/spool.db", dir);
-	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-	cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
-	cr_assert_eq(sqlite3_close(db), SQLITE_OK);
-}
-
 /* spec/durability.md §9.3 */
 Test(store, a_start_mends_counts_that_differ_from_the_rows_and_counts_that)
 {
@@ -439,7 +429,7 @@ Test(store, a_start_mends_counts_that_differ_from_the_rows_and_counts_that)
 	cr_assert_eq(bh_store_commit(s), 0);
 	for (unsigned i = 0; i < BH_ARRAY_LEN(wrong); i++) {
 		bh_store_free(s);
-		by_hand(wrong[i]);
+		change_by_hand(dir, wrong[i]);
 		s = reopen();
 		cr_expect_eq(bh_store_recounted(s), i + 1);
 		cr_assert_eq(bh_store_counts(s, 1, &n), 0);
